@@ -3,21 +3,31 @@ module github.com/countersign-project/countersign
 go 1.26.0
 
 require (
-	filippo.io/age v1.3.2 
-	filippo.io/hpke v0.4.0 
-	github.com/BurntSushi/toml v1.6.0 
-	github.com/gofrs/flock v0.13.1 
-	github.com/inconshreveable/mousetrap v1.1.0 
-	github.com/mitchellh/colorstring v0.0.0-20190213212951-d06e56a500db 
-	github.com/rivo/uniseg v0.4.7 
-	github.com/schollz/progressbar/v3 v3.19.1 
-	github.com/sigstore/sigstore v1.10.11 
-	github.com/spf13/cobra v1.10.2 
-	github.com/spf13/pflag v1.0.9 
-	github.com/theupdateframework/go-tuf/v2 v2.4.2 
-	golang.org/x/crypto v0.58.0 
-	golang.org/x/mod v0.42.0 
-	golang.org/x/sys v0.49.0 
-	golang.org/x/term v0.47.0 
-	golang.org/x/text v0.43.0 
+	filippo.io/age v1.3.2
+	filippo.io/hpke v0.4.0
+	github.com/BurntSushi/toml v1.6.0
+	github.com/gofrs/flock v0.13.1
+	github.com/inconshreveable/mousetrap v1.1.0
+	github.com/mitchellh/colorstring v0.0.0-20190213212951-d06e56a500db
+	github.com/rivo/uniseg v0.4.7
+	github.com/schollz/progressbar/v3 v3.19.1
+	github.com/sigstore/sigstore v1.10.11
+	github.com/spf13/cobra v1.10.2
+	github.com/spf13/pflag v1.0.10
+	github.com/theupdateframework/go-tuf/v2 v2.4.2
+	golang.org/x/crypto v0.58.0
+	golang.org/x/mod v0.42.0
+	golang.org/x/sys v0.49.0
+	golang.org/x/term v0.47.0
+	golang.org/x/text v0.43.0
+)
+
+require (
+	github.com/google/go-containerregistry v0.21.9 // indirect
+	github.com/opencontainers/go-digest v1.0.0 // indirect
+	github.com/secure-systems-lab/go-securesystemslib v0.11.1
+	github.com/sigstore/protobuf-specs v0.5.2 // indirect
+	github.com/youmark/pkcs8 v0.0.0-20240726163527-a2c0da244d78 // indirect
+	google.golang.org/genproto/googleapis/api v0.0.0-20260727163830-6c54dddc4772 // indirect
+	google.golang.org/protobuf v1.36.12 // indirect
 )
