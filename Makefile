@@ -1,0 +1,55 @@
+# The two commands of the README are `make demo` and `make test`.
+
+# The user's go env file must not matter: it can hold flags that hide faults on one machine only.
+export GOENV := off
+export GOFLAGS :=
+export GOTOOLCHAIN := local
+export CGO_ENABLED ?= 0
+
+GO ?= go
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.7.0
+
+.PHONY: demo test check build audit race bench fmt deps
+
+## demo: release this repository, countersign it, and watch two programs update themselves (needs Go and git)
+demo:
+	$(GO) run ./cmd/demo $(DEMO)
+
+## test: all tests; peers that are not installed are skipped with a line, or fail when CI=true
+test:
+	$(GO) test ./...
+
+## check: what else must hold: format, vet on all systems, staticcheck, races, generated files
+check: fmt deps
+	GOOS=linux $(GO) vet ./...
+	GOOS=windows $(GO) vet ./...
+	GOOS=darwin $(GO) vet ./...
+	$(GO) run $(STATICCHECK) ./...
+	$(GO) mod verify
+	$(GO) mod tidy -diff
+	$(MAKE) race
+
+fmt:
+	@out="$$(gofmt -l .)"; if [ -n "$$out" ]; then echo "not formatted:"; echo "$$out"; exit 1; fi
+
+## deps: import rules and the committed dependency list of each program
+deps:
+	$(GO) test -count=1 ./cmd/house
+
+## race: the tests that share memory between goroutines, under the race detector (needs a C compiler)
+race:
+	CGO_ENABLED=1 $(GO) test -race -short ./...
+
+## build: plain builds of the three programs for this machine, into out/ (for releases: countersign build)
+build:
+	$(GO) build -trimpath -buildvcs=false -o out/ ./cmd/messenger ./cmd/messengerd ./cmd/countersign
+
+## audit: the judge and all it stands on, in reading order, with line counts
+audit:
+	@for d in release/genuine release/anchor attest/bundle attest/statement tuf/trust; do \
+		echo "$$d"; for f in $$(ls $$d/*.go | grep -v _test.go); do printf '  %5d  %s\n' $$(wc -l < $$f) $$f; done; done; \
+	echo "total: $$(cat $$(ls release/genuine/*.go release/anchor/*.go attest/bundle/*.go attest/statement/*.go tuf/trust/*.go | grep -v _test.go) | wc -l) lines"
+
+## bench: the benchmarks
+bench:
+	$(GO) test -run '^$$' -bench . -benchmem ./...
