@@ -6,8 +6,6 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
-
-	"golang.org/x/text/unicode/norm"
 )
 
 // Limits of a layout. TUF clients stop after 32 delegations.
@@ -159,8 +157,10 @@ func checkName(s string) string {
 		return "is empty"
 	case len(s) > maxName:
 		return fmt.Sprintf("is longer than %d bytes", maxName)
-	case !utf8.ValidString(s) || !norm.NFC.IsNormalString(s):
-		return "is not normalised UTF-8 (NFC)"
+	case !utf8.ValidString(s):
+		return "is not UTF-8"
+	case strings.ContainsFunc(s, isLatin) && strings.ContainsFunc(s, unicode.IsMark):
+		return "has letters made of two characters (write é as one)"
 	case strings.Join(strings.Fields(s), " ") != s:
 		return "has spaces at an end, or two in a row"
 	case strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }):
@@ -169,5 +169,7 @@ func checkName(s string) string {
 	return ""
 }
 
+func isLatin(r rune) bool { return unicode.Is(unicode.Latin, r) }
+
 // foldName makes names equal that people read as equal.
-func foldName(s string) string { return strings.ToLower(norm.NFKC.String(s)) }
+func foldName(s string) string { return strings.ToLower(strings.ToUpper(s)) }
