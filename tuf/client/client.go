@@ -1,48 +1,141 @@
-// Package client keeps trusted TUF state on disk and refreshes it through a courier.
+// Package client keeps one device's trusted TUF state in a directory and
+// refreshes it through a courier.
+//
+// The world. The directory belongs to the user who runs the program; whoever
+// may write there could as well replace the program, so it is defended against
+// accidents and not against that user. Couriers are mirrors: they may lie,
+// cut, repeat, mix and withhold. Package trust decides what is believed; this
+// package decides what is asked, what is kept, and in what order.
+//
+// Files, all of them changed one at a time and atomically (tuf/durable):
+//
+//	root.json, timestamp.json, snapshot.json, targets.json, <role>.json
+//	    the newest verified file of each role, the very bytes that were served.
+//	    A damaged one counts as absent.
+//	roots/N.root.json
+//	    every root accepted after the anchor. They are replayed from the anchor
+//	    at every start, so a copy planted here is refused like any other. A
+//	    damaged one is an error: silently starting at an older root would give
+//	    revoked keys their power back.
+//	device/seen.json
+//	    the newest versions ever accepted, with the keys they were accepted
+//	    under, and the time floor. It only grows, so that deleting the metadata
+//	    files does not make an old repository look new. It starts again for
+//	    timestamp and snapshot when root replaces their keys (TUF 5.3.11).
+//	lock
+//	    taken while the state changes; two processes never refresh at once.
+//
+// A file is written as soon as it is verified, root history first. A crash
+// between two writes leaves a newer role above an older one, which the next
+// refresh takes as its starting point; seen.json written late is made good by
+// the files themselves, which also guard against rollback.
 package client
 
 import (
 	"context"
-	"fmt"
+	"path/filepath"
+	"sync"
 	"time"
 
+	"github.com/countersign-project/countersign/tuf/durable"
 	"github.com/countersign-project/countersign/tuf/trust"
 )
 
 // Courier brings bytes nobody has judged.
 type Courier interface {
-	// Fetch returns the file at path, such as "metadata/timestamp.json", of at most
-	// max bytes. errors.Is(err, fs.ErrNotExist) when no source has it.
+	// Fetch returns the file at path, such as "metadata/timestamp.json", of at
+	// most max bytes. The error is fs.ErrNotExist (errors.Is) when every source
+	// was asked and none has it; any other error means "could not tell".
 	Fetch(ctx context.Context, path string, max int64) ([]byte, error)
 }
 
-// Client is one directory of trusted state.
+// Rejecter is a Courier with several sources. Reject tells it that the bytes it
+// last brought for path were judged and found wrong or stale; true means that
+// another source is left and Fetch may be called again. One lying mirror then
+// costs one request more, not the update.
+type Rejecter interface {
+	Reject(path string, why error) bool
+}
+
+// Client is one directory of trusted state. Its methods may be called from
+// several goroutines; they run one after another.
 type Client struct {
-	dir    string
-	anchor []byte
+	dir  string
+	mode trust.Mode
+	disk disk
+
+	mu      sync.Mutex
+	anchor  []byte     // as given to Open
+	history [][]byte   // roots after the anchor, verified by chain
+	seen    memory     // as on disk
+	current *trust.Set // of the last Refresh, for Find
+}
+
+// Open replays the embedded root and the remembered root history in dir, which
+// it creates. The highest root reached by an unbroken chain from the anchor is
+// trusted: history below an anchor that a newer program brought is ignored,
+// history above an old anchor is honoured.
+func Open(dir string, anchor []byte) (*Client, error) {
+	return open(dir, anchor, trust.Strict, realDisk{})
+}
+
+// OpenStandard is Open for a repository of somebody else: TUF as specified,
+// without the stricter rules of package trust.
+func OpenStandard(dir string, anchor []byte) (*Client, error) {
+	return open(dir, anchor, trust.Standard, realDisk{})
+}
+
+func open(dir string, anchor []byte, mode trust.Mode, d disk) (*Client, error) {
+	c := &Client{dir: dir, mode: mode, disk: d, anchor: anchor}
+	if _, err := trust.New(anchor, mode, time.Time{}); err != nil {
+		return nil, err
+	}
+	for _, sub := range []string{rootsDir, deviceDir} {
+		if err := d.MkdirAll(filepath.Join(dir, sub)); err != nil {
+			return nil, err
+		}
+	}
+	if err := c.reload(); err != nil {
+		return nil, err
+	}
+	return c, c.tidy()
+}
+
+// tidy brings root.json up to the history, after a crash between the two or
+// when a newer program brought a newer anchor. Another process that holds the
+// lock will do the same.
+func (c *Client) tidy() error {
+	unlock, err := c.lock()
+	if err != nil {
+		return nil
+	}
+	defer unlock()
+	c.disk.Sweep(c.dir)
+	return c.putIfChanged(rootFile, c.newest())
+}
+
+func (c *Client) lock() (unlock func() error, err error) {
+	return durable.Lock(filepath.Join(c.dir, "lock"))
+}
+
+// newest is the root everything is judged by.
+func (c *Client) newest() []byte {
+	if n := len(c.history); n > 0 {
+		return c.history[n-1]
+	}
+	return c.anchor
 }
 
 // Seen is what this device remembers of the newest it ever accepted.
 type Seen struct {
 	Root, Timestamp, Snapshot, Targets int64
 	Channels                           map[string]int64
-	Floor                              time.Time // largest x-countersign-made of auditor-signed roles
-}
-
-// Open replays the anchor and the remembered root history in dir.
-func Open(dir string, anchor []byte) (*Client, error) {
-	return &Client{dir: dir, anchor: anchor}, nil
-}
-
-// Refresh is TUF 5.3 to 5.6 through the courier.
-func (c *Client) Refresh(ctx context.Context, courier Courier, now time.Time, channels ...string) (*trust.Set, trust.Metadata, error) {
-	return nil, trust.Metadata{}, fmt.Errorf("tuf/client: being written")
-}
-
-// Load judges what is on disk, without a courier.
-func (c *Client) Load(now time.Time, channels ...string) (*trust.Set, trust.Metadata, error) {
-	return nil, trust.Metadata{}, fmt.Errorf("tuf/client: being written")
+	Floor                              time.Time // largest x-countersign-made of root, targets and channels; zero when unknown
 }
 
 // Seen returns what this device remembers.
-func (c *Client) Seen() Seen { return Seen{} }
+func (c *Client) Seen() Seen {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.seen.public()
+}

@@ -59,6 +59,7 @@ type Target struct {
 	SHA256 [32]byte
 	Custom map[string]string // nil when absent
 	Role   string            // the role that names it
+	hashes map[string][]byte // by algorithm
 }
 
 // Metadata is a bundle of signed files nobody has judged yet.
