@@ -28,8 +28,8 @@ const (
 	// WorkFactor is the scrypt work factor of new key files, as a power of two: about a second and
 	// 256 MB for each guess. Tests use less.
 	WorkFactor = 18
-	// maxWorkFactor bounds what a file can ask of the machine that opens it: 1 GB.
-	maxWorkFactor = 20
+	// MaxWorkFactor bounds what a file can ask of the machine that opens it: 1 GB.
+	MaxWorkFactor = 20
 	// maxFile is the largest key file that is read, in bytes; one with five keys has 2 KiB.
 	maxFile = 64 << 10
 
@@ -72,8 +72,8 @@ func seal(keys []Key, passphrase []byte, workFactor int) ([]byte, error) {
 	if len(keys) == 0 {
 		return nil, errors.New("no keys to write")
 	}
-	if workFactor < 1 || workFactor > maxWorkFactor {
-		return nil, fmt.Errorf("work factor %d, want 1 to %d", workFactor, maxWorkFactor)
+	if workFactor < 1 || workFactor > MaxWorkFactor {
+		return nil, fmt.Errorf("work factor %d, want 1 to %d", workFactor, MaxWorkFactor)
 	}
 	var plain bytes.Buffer
 	for _, k := range keys {
@@ -124,7 +124,7 @@ func Load(path string, passphrase func(prompt string) ([]byte, error)) ([]Key, e
 	if err != nil {
 		return nil, fmt.Errorf("%s: %v", name, err)
 	}
-	identity.SetMaxWorkFactor(maxWorkFactor)
+	identity.SetMaxWorkFactor(MaxWorkFactor)
 	r, err := age.Decrypt(armor.NewReader(bytes.NewReader(sealed)), identity)
 	var plain []byte
 	if err == nil {

@@ -29,5 +29,6 @@ func newRoot(app *cli.App) *cobra.Command {
 		&cobra.Group{ID: groupAnyone, Title: "For anyone:"},
 	)
 	app.Prepare(root)
+	root.AddCommand(newKeyCommand(app))
 	return root
 }
