@@ -193,10 +193,10 @@ func (d *download) pull(w *watch, i int) error {
 	} else if d.from != i {
 		d.from = fromSeveral
 	}
-	return d.copy(w, r)
+	return d.copy(r)
 }
 
-func (d *download) copy(w *watch, r io.Reader) error {
+func (d *download) copy(r io.Reader) error {
 	buf := make([]byte, bufferSize)
 	for d.done < d.length {
 		n, err := r.Read(buf[:min(int64(len(buf)), d.length-d.done)])
@@ -218,9 +218,6 @@ func (d *download) copy(w *watch, r io.Reader) error {
 		}
 		if err != nil {
 			return err
-		}
-		if w.ctx.Err() != nil { // for a reader that gives nothing, and no error either
-			return context.Cause(w.ctx)
 		}
 	}
 	return nil

@@ -23,3 +23,13 @@ func checkPath(path string) error {
 	}
 	return nil
 }
+
+// TargetPath is where a repository with consistent snapshots keeps the target path: the sum stands before
+// the file name (TUF 6.2).
+func TargetPath(path string, sum [32]byte) string {
+	dir, base := "", path
+	if i := strings.LastIndexByte(path, '/'); i >= 0 {
+		dir, base = path[:i+1], path[i+1:]
+	}
+	return fmt.Sprintf("targets/%s%x.%s", dir, sum, base)
+}

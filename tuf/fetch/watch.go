@@ -74,6 +74,9 @@ type watched struct {
 func (b *watched) Read(p []byte) (int, error) {
 	n, err := b.r.Read(p)
 	b.w.count.Add(int64(n))
+	if err == nil && n == 0 && b.w.ctx.Err() != nil {
+		err = b.w.ctx.Err() // a reader that gives nothing, and no error either, must end too
+	}
 	if err != nil && err != io.EOF {
 		err = cause(b.w.ctx, err)
 	}
