@@ -1,0 +1,48 @@
+package event
+
+import (
+	"context"
+	"errors"
+	"sort"
+)
+
+// Survey loads every event of a store and says how far each is, oldest first. What is half-written, broken
+// or no event is returned apart, named, and disturbs nothing.
+func Survey(ctx context.Context, s Store, now Published) (statuses []Status, broken []Entry, err error) {
+	entries, err := s.List(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	var proposals []*Proposal
+	for _, e := range entries {
+		if e.ID == (ID{}) || e.Problem != "" {
+			broken = append(broken, e)
+			continue
+		}
+		p, err := Load(ctx, s, e.ID)
+		var half *HalfWritten
+		switch {
+		case err == nil:
+			proposals = append(proposals, p)
+		case isRefusal(err), errors.As(err, &half), errors.Is(err, ErrNoEvent):
+			e.Problem = err.Error()
+			broken = append(broken, e)
+		default:
+			return nil, nil, err
+		}
+	}
+	sort.SliceStable(proposals, func(i, j int) bool { return proposals[i].Event.Made.Before(proposals[j].Event.Made) })
+	replaced := map[string]string{}
+	for _, p := range proposals {
+		if p.Event.Supersedes != "" {
+			replaced[p.Event.Supersedes] = p.ID.String()
+		}
+	}
+	for _, p := range proposals {
+		statuses = append(statuses, p.Status(now, replaced[p.ID.String()]))
+	}
+	return statuses, broken, nil
+}
+
+// Open reports whether people still have something to do: neither published nor out of date.
+func (s Status) Open() bool { return !s.Published && s.Superseded == "" && s.Stale == "" }

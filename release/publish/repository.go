@@ -1,0 +1,278 @@
+// Package publish writes a distribution's repository: plain files that mirrors copy and programs update
+// from.
+//
+// # World
+//
+// The publisher has a room: events/ (release/event) and repository/, written only here:
+//
+//	metadata/timestamp.json, metadata/N.{root,snapshot,targets,<channel>}.json
+//	targets/<directories>/<sha256>.<name>
+//	evidence/<sha256 of release.json>.json        statements about that release
+//
+// and two online keys, snapshot and timestamp. The keys of root, targets and the channels are with their
+// holders; their signatures come out of an event.
+//
+// # Who may change what, and the worst they can do
+//
+// Whoever holds the room and the online keys can delay, and freeze until the timestamp expires. They
+// cannot ship a byte: what users believe needs the quorums. This package refuses to publish what users
+// would refuse (release/genuine is asked about every program first), so that a mistake is seen here.
+//
+// # Order of writes
+//
+// What users look at first is written last. Targets and evidence, which nothing names yet; then targets
+// and channel metadata, then the snapshot, then a new root, then timestamp.json, which makes all of it
+// visible at once. A crash before it leaves files nobody asks for; publishing again completes them. A
+// crash after it has published. A new root comes late because programs look for it by its number alone:
+// between it and the timestamp there is as little as possible.
+package publish
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/countersign-project/countersign/attest/signer"
+	"github.com/countersign-project/countersign/release/event"
+	"github.com/countersign-project/countersign/tuf/durable"
+	"github.com/countersign-project/countersign/tuf/repo"
+	"github.com/countersign-project/countersign/tuf/trust"
+)
+
+// maxMetadata is the largest metadata or small target file that is read here, in bytes.
+const maxMetadata = 16 << 20
+
+// Disk writes one file whole or not at all. Tests put a failing one in its place.
+type Disk interface {
+	// WriteFile makes path hold exactly data, durably.
+	WriteFile(path string, data []byte) error
+	// Copy makes path hold what r gives up to its end, durably; an error of r leaves path as it was.
+	Copy(path string, r io.Reader) error
+}
+
+// Repository is the repository directory of a room.
+type Repository struct {
+	Dir  string      // room/repository
+	Keys signer.Ring // holds the snapshot and timestamp keys; not needed for looking
+	Disk Disk        // nil: the real one
+}
+
+// refusal is an error that means "checked and found wrong".
+type refusal struct{ error }
+
+func (e refusal) Refused() bool { return true }
+func (e refusal) Unwrap() error { return e.error }
+
+func refusef(format string, args ...any) error { return refusal{fmt.Errorf(format, args...)} }
+
+// Interrupted says that a publication stopped half way and must be completed by publishing that event
+// again.
+type Interrupted struct{ Event string }
+
+func (e *Interrupted) Error() string {
+	return "a publication was interrupted; publish event " + e.Event + " again to complete it"
+}
+
+// State is what the repository serves, verified from its first root on. Expiry is not judged: it is for
+// Refresh and the notices.
+type State struct {
+	Set       *trust.Set // nil when nothing is published yet
+	Base      event.Base
+	Published event.Published
+	Pending   error // *Interrupted, or nil
+}
+
+// Empty reports whether nothing has been published yet.
+func (s State) Empty() bool { return s.Set == nil }
+
+// Load reads and verifies what is on disk.
+func (r *Repository) Load() (State, error) {
+	roots, err := r.roots()
+	if err != nil {
+		return State{}, err
+	}
+	if _, err := os.Stat(r.path("metadata/timestamp.json")); errors.Is(err, fs.ErrNotExist) {
+		return State{}, nil // at most the beginnings of a first publication
+	}
+	if len(roots) == 0 {
+		return State{}, refusef("%s has a timestamp.json but no metadata/1.root.json", r.Dir)
+	}
+	s, err := r.load(roots)
+	if err == nil || len(roots) == 1 {
+		return s, r.named(err)
+	}
+	// A root that came with new keys may stand there without the roles signed by them: a crash between
+	// the root and the timestamp. What was served before must then still hold together.
+	before, errBefore := r.load(roots[:len(roots)-1])
+	if errBefore != nil {
+		return State{}, r.named(err)
+	}
+	info, errInfo := repo.Inspect(roots[len(roots)-1])
+	if errInfo != nil {
+		return State{}, r.named(err)
+	}
+	before.Pending = &Interrupted{info.Event}
+	return before, nil
+}
+
+func (r *Repository) named(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("repository %s: %w", r.Dir, err)
+}
+
+// roots reads 1.root.json, 2.root.json, … as far as they go.
+func (r *Repository) roots() ([][]byte, error) {
+	var out [][]byte
+	for n := 1; ; n++ {
+		b, err := r.read(fmt.Sprintf("metadata/%d.root.json", n))
+		if errors.Is(err, fs.ErrNotExist) {
+			return out, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, b)
+	}
+}
+
+// load reads the roles the timestamp leads to.
+func (r *Repository) load(roots [][]byte) (State, error) {
+	b := event.Base{Roots: roots, Channels: map[string][]byte{}}
+	var err error
+	if b.Timestamp, err = r.read("metadata/timestamp.json"); err != nil {
+		return State{}, err
+	}
+	snapshot, err := pinned(b.Timestamp)
+	if err != nil {
+		return State{}, err
+	}
+	if b.Snapshot, err = r.read(fmt.Sprintf("metadata/%d.snapshot.json", snapshot["snapshot"])); err != nil {
+		return State{}, err
+	}
+	roles, err := pinned(b.Snapshot)
+	if err != nil {
+		return State{}, err
+	}
+	for role, version := range roles {
+		raw, err := r.read(fmt.Sprintf("metadata/%d.%s.json", version, role))
+		if err != nil {
+			return State{}, err
+		}
+		if role == "targets" {
+			b.Targets = raw
+		} else {
+			b.Channels[role] = raw
+		}
+	}
+	if b.Policy, b.Mirrors, err = r.policy(b.Targets); err != nil {
+		return State{}, err
+	}
+	set, err := b.Verify(nil)
+	if err != nil {
+		return State{}, err
+	}
+	return State{Set: set, Base: b, Published: event.PublishedFrom(set)}, nil
+}
+
+// pinned lists the versions a timestamp or snapshot names, by role.
+func pinned(metadata []byte) (map[string]int64, error) {
+	info, err := repo.Inspect(metadata)
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]int64{}
+	for _, m := range info.Meta {
+		out[strings.TrimSuffix(m.Name, ".json")] = m.Version
+	}
+	return out, nil
+}
+
+// policy reads the two files the targets role names.
+func (r *Repository) policy(targets []byte) (policy, mirrors []byte, err error) {
+	info, err := repo.Inspect(targets)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, f := range info.Files {
+		b, err := r.read(TargetPath(f.Path, f.SHA256))
+		if err != nil {
+			return nil, nil, err
+		}
+		switch f.Path {
+		case "policy.json":
+			policy = b
+		case "mirrors.json":
+			mirrors = b
+		}
+	}
+	return policy, mirrors, nil
+}
+
+// TargetPath is where the repository keeps a target (TUF consistent snapshots): the hash goes in front of
+// the last part of its path.
+func TargetPath(target string, sum [sha256.Size]byte) string {
+	dir, name := path.Split(target)
+	return "targets/" + dir + hex.EncodeToString(sum[:]) + "." + name
+}
+
+func (r *Repository) path(name string) string { return filepath.Join(r.Dir, filepath.FromSlash(name)) }
+
+func (r *Repository) read(name string) ([]byte, error) {
+	f, err := os.Open(r.path(name))
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, maxMetadata+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(b) > maxMetadata {
+		return nil, refusef("%s is longer than %d bytes", name, maxMetadata)
+	}
+	return b, nil
+}
+
+// lock keeps a second publisher away. The lock file lies beside the repository, which holds nothing that
+// mirrors should not copy.
+func (r *Repository) lock() (func() error, error) {
+	if err := durable.MkdirAll(filepath.Dir(r.Dir), 0o755); err != nil {
+		return nil, err
+	}
+	unlock, err := durable.Lock(r.Dir + ".lock")
+	if err != nil {
+		return nil, fmt.Errorf("%s: another program is publishing: %w", r.Dir, err)
+	}
+	return unlock, nil
+}
+
+func (r *Repository) disk() Disk {
+	if r.Disk != nil {
+		return r.Disk
+	}
+	return realDisk{}
+}
+
+// made is the latest time anything served was made at.
+func (s State) made() time.Time {
+	var latest time.Time
+	if s.Set == nil {
+		return latest
+	}
+	for _, role := range s.Set.Roles() {
+		if role.Made.After(latest) {
+			latest = role.Made
+		}
+	}
+	return latest
+}

@@ -1,0 +1,104 @@
+package publish
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/countersign-project/countersign/release/event"
+)
+
+// Room is a publisher's working directory: the events and the repository they end in.
+type Room struct {
+	Events     *event.DirStore
+	Repository *Repository
+}
+
+// Report is what one Step found and did.
+type Report struct {
+	Published []Result       `json:"published"`
+	Refused   []Problem      `json:"refused"`   // events at their quorum that users would refuse, with the reason
+	Waiting   []event.Status `json:"waiting"`   // events people still have to answer
+	Refreshed Refreshed      `json:"refreshed"` // snapshot and timestamp
+	Expiring  []Expiring     `json:"expiring"`  // roles that people must renew
+	Broken    []event.Entry  `json:"broken"`    // half-written, damaged or foreign things among the events
+	Foreign   []string       `json:"foreign"`   // files in the repository that nothing names
+}
+
+// Problem is an event and why it was not published.
+type Problem struct {
+	Event  string `json:"event"`
+	Label  string `json:"label"`
+	Reason string `json:"reason"`
+	err    error
+}
+
+// Err returns the first refusal as an error, or nil.
+func (r Report) Err() error {
+	if len(r.Refused) == 0 {
+		return nil
+	}
+	return r.Refused[0].err
+}
+
+// Step does all that is due at now: it publishes every event that is ready, adds late statements to the
+// evidence, and signs snapshot and timestamp again when they are half over. Doing it again at once
+// changes nothing.
+func (r *Room) Step(ctx context.Context, now time.Time) (Report, error) {
+	out := Report{Published: []Result{}, Refused: []Problem{}}
+	s, err := r.Repository.Load()
+	if err != nil {
+		return out, err
+	}
+	statuses, broken, err := event.Survey(ctx, r.Events, s.Published)
+	if err != nil {
+		return out, err
+	}
+	out.Broken = broken
+	for _, st := range statuses {
+		if err := r.settle(ctx, st, &out, now); err != nil {
+			return out, err
+		}
+	}
+	return out, r.finish(ctx, &out, now)
+}
+
+// settle does what one event needs. An event that is refused keeps its place and its answers.
+func (r *Room) settle(ctx context.Context, st event.Status, out *Report, now time.Time) error {
+	if !st.Published && !st.Ready {
+		if st.Open() {
+			out.Waiting = append(out.Waiting, st)
+		}
+		return nil
+	}
+	result, err := r.Repository.Publish(ctx, r.Events, st.ID, now)
+	switch {
+	case err == nil && !result.Already:
+		out.Published = append(out.Published, result)
+	case isRefusal(err):
+		out.Refused = append(out.Refused, Problem{st.Event, st.Label, err.Error(), err})
+	case err != nil:
+		return fmt.Errorf("event %s: %w", st.ID.Short(), err)
+	}
+	return nil
+}
+
+func (r *Room) finish(ctx context.Context, out *Report, now time.Time) error {
+	s, err := r.Repository.Load()
+	if err != nil || s.Empty() {
+		return err
+	}
+	if s.Pending != nil {
+		return s.Pending
+	}
+	x, err := ExpiryOf(ctx, r.Events, s.Published)
+	if err != nil {
+		return err
+	}
+	if out.Refreshed, err = r.Repository.Refresh(now, x, false); err != nil {
+		return err
+	}
+	out.Expiring = s.Expiries(now)
+	out.Foreign, err = r.Repository.Foreign(s)
+	return err
+}
