@@ -30,5 +30,8 @@ func newRoot(app *cli.App) *cobra.Command {
 	)
 	app.Prepare(root)
 	root.AddCommand(newKeyCommand(app))
+	root.AddCommand(newInitCommand(app))
+	root.AddCommand(newPublishCommand(app))
+	root.AddCommand(newServeCommand(app))
 	return root
 }

@@ -156,6 +156,9 @@ func (r *Repository) advance(p *event.Proposal, s State) (event.Base, error) {
 		}
 		switch role {
 		case "root":
+			if s.standing != nil {
+				signed = s.standing // programs may have it already, with the signatures it had then
+			}
 			b.Roots = append(b.Roots, signed)
 		case "targets":
 			b.Targets = signed

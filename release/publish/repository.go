@@ -87,7 +87,8 @@ type State struct {
 	Set       *trust.Set // nil when nothing is published yet
 	Base      event.Base
 	Published event.Published
-	Pending   error // *Interrupted, or nil
+	Pending   error  // *Interrupted, or nil
+	standing  []byte // the root that the interrupted publication has left
 }
 
 // Empty reports whether nothing has been published yet.
@@ -119,7 +120,7 @@ func (r *Repository) Load() (State, error) {
 	if errInfo != nil {
 		return State{}, r.named(err)
 	}
-	before.Pending = &Interrupted{info.Event}
+	before.Pending, before.standing = &Interrupted{info.Event}, roots[len(roots)-1]
 	return before, nil
 }
 

@@ -73,11 +73,11 @@ func NewMember(name, organisation, jurisdiction string) Member {
 
 // The members of a new world, by index.
 const (
-	Ana = iota // Alpha, PT
-	Ben        // Beta, DE
-	Cleo       // Gamma, US
-	Dai        // Delta, JP
-	Eva        // Epsilon, PT: as Ana
+	Ana  = iota // Alpha, PT
+	Ben         // Beta, DE
+	Cleo        // Gamma, US
+	Dai         // Delta, JP
+	Eva         // Epsilon, PT: as Ana
 )
 
 // World is a room and the people around it.

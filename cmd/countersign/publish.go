@@ -1,0 +1,185 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/countersign-project/countersign/attest/signer"
+	"github.com/countersign-project/countersign/cmd/cli"
+	"github.com/countersign-project/countersign/release/event"
+	"github.com/countersign-project/countersign/release/publish"
+)
+
+// publisherOptions are what every publisher's command needs.
+type publisherOptions struct {
+	Room           string
+	Keys           []string
+	PassphraseFile string
+}
+
+func (o *publisherOptions) flags(c *cobra.Command) {
+	c.Flags().StringVar(&o.Room, "room", "room", "the publisher's directory of events and the repository")
+	c.Flags().StringArrayVar(&o.Keys, "keys", nil, "file with the publisher's online keys, or ssh-agent:…; may be repeated")
+	c.Flags().StringVar(&o.PassphraseFile, "passphrase-file", "", "file that holds the keys' passphrase in one line")
+}
+
+// open returns the room. The keys are asked for only where something will be signed: with none given the
+// room can be looked at.
+func (o publisherOptions) open(app *cli.App) (*publish.Room, error) {
+	if strings.Contains(o.Room, "://") {
+		return nil, cli.Usagef("--room %s: want the publisher's own directory, not a URL", o.Room)
+	}
+	var ring signer.Ring
+	if len(o.Keys) > 0 {
+		var err error
+		if ring, err = signer.Open(o.Keys, app.Passphrase(o.PassphraseFile), app.Getenv); err != nil {
+			return nil, err
+		}
+	}
+	return &publish.Room{
+		Events:     event.Dir(filepath.Join(o.Room, "events")),
+		Repository: &publish.Repository{Dir: filepath.Join(o.Room, "repository"), Keys: ring},
+	}, nil
+}
+
+// needKeys explains a missing online key in terms of the command line.
+func needKeys(err error) error {
+	var none *publish.NoKey
+	if errors.As(err, &none) {
+		return cli.Hint(err, "give the publisher's key file with --keys")
+	}
+	return err
+}
+
+type publishOptions struct {
+	publisherOptions
+	Event   string
+	Refresh bool
+}
+
+func newPublishCommand(app *cli.App) *cobra.Command {
+	var o publishOptions
+	c := &cobra.Command{
+		Use:     "publish [EVENT]",
+		Short:   "Publish what a quorum has signed",
+		GroupID: groupPublisher,
+		Long: `Publish what a quorum has signed, and keep the timestamp fresh.
+
+With an EVENT (its id, or the first digits of it) that one is published, or refused with the reason.
+Without one, everything is published that is ready, and the snapshot and timestamp are signed again
+when half of their life is over; --refresh signs both at once. What users would refuse is not
+published. A publication that was interrupted is completed by running the same command again.
+
+Example:
+
+    countersign publish --keys publisher.key 3f9ac2
+
+` + cli.ExitHelp,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			if len(args) == 1 {
+				o.Event = args[0]
+			}
+			return runPublish(c, app, o)
+		},
+	}
+	o.flags(c)
+	c.Flags().BoolVar(&o.Refresh, "refresh", false, "sign snapshot and timestamp again now")
+	return c
+}
+
+func runPublish(c *cobra.Command, app *cli.App, o publishOptions) error {
+	ctx := c.Context()
+	room, err := o.open(app)
+	if err != nil {
+		return err
+	}
+	if o.Event != "" {
+		id, err := event.Find(ctx, room.Events, o.Event)
+		if err != nil {
+			return err
+		}
+		r, err := room.Repository.Publish(ctx, room.Events, id, app.Now())
+		if err != nil {
+			return needKeys(err)
+		}
+		if err := app.Print(r, publishedText(r)); err != nil || !o.Refresh {
+			return err
+		}
+		return refresh(c, app, room)
+	}
+	report, err := room.Step(ctx, app.Now())
+	if err != nil {
+		return needKeys(err)
+	}
+	if o.Refresh && report.Refreshed.Snapshot == 0 {
+		if err := refresh(c, app, room); err != nil {
+			return err
+		}
+	}
+	if err := app.Print(report, reportText(report)); err != nil {
+		return err
+	}
+	return report.Err()
+}
+
+func refresh(c *cobra.Command, app *cli.App, room *publish.Room) error {
+	s, err := room.Repository.Load()
+	if err != nil {
+		return err
+	}
+	x, err := publish.ExpiryOf(c.Context(), room.Events, s.Published)
+	if err != nil {
+		return err
+	}
+	r, err := room.Repository.Refresh(app.Now(), x, true)
+	if err != nil {
+		return needKeys(err)
+	}
+	app.Say("signed snapshot %d and timestamp %d", r.Snapshot, r.Timestamp)
+	return nil
+}
+
+func publishedText(r publish.Result) string {
+	if r.Already {
+		return fmt.Sprintf("event %s (%s) is published already", r.ID.Short(), r.Label)
+	}
+	return fmt.Sprintf("published %s (event %s)", r.Label, r.ID.Short())
+}
+
+// reportText tells a step for people: what happened, then what somebody has to do.
+func reportText(r publish.Report) string {
+	var b strings.Builder
+	for _, p := range r.Published {
+		fmt.Fprintln(&b, publishedText(p))
+	}
+	for _, p := range r.Refused {
+		fmt.Fprintf(&b, "refused %s (event %.12s): %s\n", p.Label, p.Event, p.Reason)
+	}
+	if r.Refreshed.Snapshot != 0 {
+		fmt.Fprintf(&b, "signed snapshot %d\n", r.Refreshed.Snapshot)
+	}
+	if r.Refreshed.Timestamp != 0 {
+		fmt.Fprintf(&b, "signed timestamp %d\n", r.Refreshed.Timestamp)
+	}
+	for _, s := range r.Waiting {
+		fmt.Fprint(&b, s.Text())
+	}
+	for _, e := range r.Expiring {
+		fmt.Fprintf(&b, "%s: %s\n", e.Level, e.Text)
+	}
+	for _, e := range r.Broken {
+		fmt.Fprintf(&b, "not counted: %s: %s\n", e.Name, e.Problem)
+	}
+	for _, f := range r.Foreign {
+		fmt.Fprintf(&b, "foreign file in the repository: %s\n", f)
+	}
+	if b.Len() == 0 {
+		return "nothing to do"
+	}
+	return b.String()
+}
