@@ -72,11 +72,11 @@ type watched struct {
 }
 
 func (b *watched) Read(p []byte) (int, error) {
+	if b.w.ctx.Err() != nil { // for readers that never look: some give nothing and no error, for ever
+		return 0, context.Cause(b.w.ctx)
+	}
 	n, err := b.r.Read(p)
 	b.w.count.Add(int64(n))
-	if err == nil && n == 0 && b.w.ctx.Err() != nil {
-		err = b.w.ctx.Err() // a reader that gives nothing, and no error either, must end too
-	}
 	if err != nil && err != io.EOF {
 		err = cause(b.w.ctx, err)
 	}

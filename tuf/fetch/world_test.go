@@ -148,22 +148,27 @@ type hanging struct{ ctx context.Context }
 
 func (h hanging) Read([]byte) (int, error) { <-h.ctx.Done(); return 0, h.ctx.Err() }
 
-// silent gives nothing and no error, once a second.
+// silent gives nothing and no error, over and over.
 type silent struct{}
 
-func (silent) Read([]byte) (int, error) { time.Sleep(time.Second); return 0, nil }
+func (silent) Read([]byte) (int, error) { time.Sleep(400 * time.Millisecond); return 0, nil }
 
-// drip gives one byte a second.
+// drip gives one byte a second, a little off the beat of whoever measures.
 type drip struct {
-	ctx  context.Context
-	left []byte
+	ctx   context.Context
+	left  []byte
+	begun bool
 }
 
 func (d *drip) Read(p []byte) (int, error) {
+	wait := time.Second
+	if !d.begun {
+		d.begun, wait = true, 700*time.Millisecond
+	}
 	select {
 	case <-d.ctx.Done():
 		return 0, d.ctx.Err()
-	case <-time.After(time.Second):
+	case <-time.After(wait):
 	}
 	if len(d.left) == 0 {
 		return 0, io.EOF
