@@ -26,6 +26,7 @@ package fetch
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"sync"
 	"time"
@@ -128,14 +129,13 @@ func (c *Courier) blameLocked(i int) {
 
 // order returns the indexes of the sources to ask for path, best first, and what is known against those
 // that were rejected for it.
-func (c *Courier) order(path string) (ask []int, refused map[int]error) {
+func (c *Courier) order(path string) (ask []int, refused []SourceError) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	late := make(map[int]bool, len(c.bad))
 	for _, i := range c.bad {
 		late[i] = true
 	}
-	refused = map[int]error{}
 	for i := range c.Sources {
 		if !late[i] {
 			ask = append(ask, i)
@@ -143,7 +143,7 @@ func (c *Courier) order(path string) (ask []int, refused map[int]error) {
 	}
 	for _, i := range c.bad {
 		if why, no := c.rejected[path][i]; no {
-			refused[i] = why
+			refused = append(refused, SourceError{c.Sources[i].String(), fmt.Errorf("refused: %v", why)})
 			continue
 		}
 		ask = append(ask, i)

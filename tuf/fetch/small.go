@@ -57,9 +57,7 @@ func (c *Courier) fetch(ctx context.Context, path string, max int64, check func(
 		}
 		c.fault(failure, i, err, 0)
 	}
-	for i, why := range refused {
-		failure.Sources = append(failure.Sources, SourceError{c.Sources[i].String(), fmt.Errorf("refused: %v", why)})
-	}
+	failure.Sources = append(failure.Sources, refused...)
 	return nil, failure
 }
 
