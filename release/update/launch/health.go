@@ -1,0 +1,76 @@
+package launch
+
+import (
+	"io"
+	"os"
+	"strconv"
+	"sync"
+)
+
+// The words a working process says to its parent.
+const (
+	wordReady   = "ready"   // it has begun its work
+	wordHealthy = "healthy" // it has worked for a while and checked itself
+	wordRestart = "restart" // another version was switched to
+)
+
+// Parent is what a working process knows of the Supervisor above it.
+type Parent struct {
+	mu     sync.Mutex
+	health io.WriteCloser
+	gone   chan struct{}
+}
+
+// Connect returns the parent of this process, or nil when nobody supervises it.
+func (s *Started) Connect(w World) *Parent {
+	f, ok := w.readNote(s.Program.variable("SUPERVISED"), 2)
+	if !ok {
+		return nil
+	}
+	health, err1 := strconv.ParseUint(f[0], 10, 64)
+	life, err2 := strconv.ParseUint(f[1], 10, 64)
+	if err1 != nil || err2 != nil {
+		return nil
+	}
+	p := &Parent{health: inherited(uintptr(health), "health"), gone: make(chan struct{})}
+	lifeline := inherited(uintptr(life), "life")
+	go func() {
+		_, _ = io.Copy(io.Discard, lifeline) // ends when the parent closes it or dies
+		close(p.gone)
+	}()
+	return p
+}
+
+// inherited wraps a pipe end that was handed down, and keeps it from being handed down further.
+func inherited(fd uintptr, name string) *os.File {
+	closeOnExec(fd)
+	return os.NewFile(fd, name)
+}
+
+// Ready says that the work has begun: sockets listen, stores are open.
+func (p *Parent) Ready() { p.say(wordReady) }
+
+// Healthy says that the process has worked for a while; it ends a new version's trial.
+func (p *Parent) Healthy() { p.say(wordHealthy) }
+
+// Restart asks to be stopped and started as the version that is current now.
+func (p *Parent) Restart() { p.say(wordRestart) }
+
+// say is best effort: a parent that is gone shows in Gone.
+func (p *Parent) say(word string) {
+	if p == nil {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	_, _ = io.WriteString(p.health, word+"\n")
+}
+
+// Gone is closed when the parent wants this process to stop, or is no more. For a nil Parent it is nil
+// and blocks for ever.
+func (p *Parent) Gone() <-chan struct{} {
+	if p == nil {
+		return nil
+	}
+	return p.gone
+}
