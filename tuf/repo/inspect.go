@@ -14,7 +14,7 @@ import (
 type Info struct {
 	Role       string // TUF type: "root", "targets" (channels too), "snapshot" or "timestamp"
 	Version    int64
-	Made       time.Time // zero where the field is missing
+	Made       time.Time
 	Expires    time.Time
 	Event      string
 	Files      []File      // targets and channels, sorted by path
@@ -122,13 +122,22 @@ func (i *Info) targets(b []byte) error {
 
 func (i *Info) addRole(in, name string, ids []string, quorum int, keys map[string]*metadata.Key) error {
 	r := RoleInfo{Name: name, KeyIDs: ids, RoleKeys: RoleKeys{Quorum: quorum}}
-	for _, id := range ids {
+	for n, id := range ids {
+		if slices.Contains(ids[:n], id) {
+			return refusef(in, "role %q: key %q is listed twice", name, id)
+		}
 		h, err := holder(keys[id])
 		if err != nil {
 			return refusef(in, "role %q: key %q: %v", name, id, err)
 		}
-		if got, err := KeyID(h); err != nil || got != id {
-			return refusef(in, "role %q: key %q: its content has the id %s", name, id, got)
+		// The object as it stands and as we would write it must both have this id (TAP 12 clients do
+		// not check): else a key could look like one of ours and be another.
+		ours, err := KeyID(h)
+		if err != nil {
+			return refusef(in, "role %q: key %q: %v", name, id, err)
+		}
+		if got, err := keys[id].ID(); err != nil || got != id || ours != id {
+			return refusef(in, "role %q: key %q: its content has the id %s, and written our way %s", name, id, got, ours)
 		}
 		r.Holders = append(r.Holders, h)
 	}
@@ -153,14 +162,16 @@ func (i *Info) meta(own map[string]any, files map[string]*metadata.MetaFiles) er
 
 // own reads our fields.
 func (i *Info) own(fields map[string]any) error {
-	if made, ok := fields[fieldMade].(string); ok {
-		t, err := time.Parse(time.RFC3339, made)
-		if err != nil {
-			return refusef(i.Role, "%s %q is no time", fieldMade, made)
-		}
-		i.Made = t
+	made, ok := fields[fieldMade].(string)
+	t, err := parseTime(made)
+	if !ok || err != nil {
+		return refusef(i.Role, "%s %v, want a time in whole UTC seconds", fieldMade, fields[fieldMade])
 	}
-	i.Event, _ = fields[fieldEvent].(string)
+	i.Made = t
+	event, has := fields[fieldEvent]
+	if i.Event, ok = event.(string); has && (!ok || !eventID.MatchString(i.Event)) {
+		return refusef(i.Role, "%s %v, want 64 lower-case hex digits", fieldEvent, event)
+	}
 	return nil
 }
 

@@ -5,7 +5,10 @@ import (
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/elliptic"
+	"crypto/sha256"
 	"crypto/x509"
+	"encoding/base64"
+	"encoding/binary"
 	"errors"
 	"fmt"
 
@@ -99,4 +102,30 @@ func publicKey(key *metadata.Key) (crypto.PublicKey, error) {
 	}
 	_, err = rawKey(pub)
 	return pub, err
+}
+
+// Fingerprint names a public key as OpenSSH does ("SHA256:…"), which is what people compare.
+func Fingerprint(pub crypto.PublicKey) string {
+	var b []byte
+	add := func(part []byte) {
+		b = binary.BigEndian.AppendUint32(b, uint32(len(part)))
+		b = append(b, part...)
+	}
+	switch k := pub.(type) {
+	case ed25519.PublicKey:
+		add([]byte("ssh-ed25519"))
+		add(k)
+	case *ecdsa.PublicKey:
+		point, err := k.Bytes()
+		if err != nil {
+			return "invalid key"
+		}
+		add([]byte("ecdsa-sha2-nistp256"))
+		add([]byte("nistp256"))
+		add(point)
+	default:
+		return "unknown key"
+	}
+	sum := sha256.Sum256(b)
+	return "SHA256:" + base64.RawStdEncoding.EncodeToString(sum[:])
 }

@@ -124,6 +124,15 @@ func seconds(t time.Time) time.Time { return t.UTC().Truncate(time.Second) }
 
 func timeText(t time.Time) string { return seconds(t).Format(time.RFC3339) }
 
+// parseTime reads exactly what timeText writes.
+func parseTime(s string) (time.Time, error) {
+	t, err := time.Parse(time.RFC3339, s)
+	if err == nil && timeText(t) != s {
+		err = fmt.Errorf("%q is not in whole UTC seconds", s)
+	}
+	return t, err
+}
+
 // MetadataError says that metadata, or what it was to be made from, is not acceptable.
 type MetadataError struct {
 	Role   string // "root", "targets", "channel", "snapshot", "timestamp" or "metadata" where not known

@@ -194,20 +194,25 @@ func decode[T metadata.Roles](b []byte) (m *metadata.Metadata[T], err error) {
 	if err != nil {
 		return nil, err
 	}
+	if _, err := cjson.EncodeCanonical(m.Signed); err != nil { // a number that is not whole
+		return nil, refusef(role, "%v", err)
+	}
 	if !bytes.Equal(again, b) {
 		return nil, refusef(role, "is not written as this project writes it; two readers might see two things in it")
 	}
 	return m, nil
 }
 
-// typeOf reads the TUF type of metadata. Channels have the type "targets".
+// typeOf reads the TUF type of metadata, and refuses an expiry that is not in whole UTC seconds.
+// Channels have the type "targets".
 func typeOf(b []byte) (string, error) {
 	if len(b) > MaxMetadata {
 		return "", refusef("metadata", "%d bytes, at most %d", len(b), MaxMetadata)
 	}
 	var outer struct {
 		Signed struct {
-			Type string `json:"_type"`
+			Type    string `json:"_type"`
+			Expires string `json:"expires"`
 		} `json:"signed"`
 	}
 	if err := json.Unmarshal(b, &outer); err != nil {
@@ -215,6 +220,9 @@ func typeOf(b []byte) (string, error) {
 	}
 	switch t := outer.Signed.Type; t {
 	case metadata.ROOT, metadata.TARGETS, metadata.SNAPSHOT, metadata.TIMESTAMP:
+		if _, err := parseTime(outer.Signed.Expires); err != nil {
+			return "", refusef(t, "expires %q, want RFC 3339 in whole UTC seconds", outer.Signed.Expires)
+		}
 		return t, nil
 	default:
 		return "", refusef("metadata", "type %q, want root, targets, snapshot or timestamp", t)
