@@ -1,0 +1,125 @@
+package update
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/countersign-project/countersign/release/anchor"
+	"github.com/countersign-project/countersign/release/evidence"
+	"github.com/countersign-project/countersign/release/genuine"
+	"github.com/countersign-project/countersign/release/update/home"
+	"github.com/countersign-project/countersign/tuf/client"
+	"github.com/countersign-project/countersign/tuf/durable"
+	"github.com/countersign-project/countersign/tuf/trust"
+)
+
+// judgeSelf keeps what the running program needs to judge itself offline: the newest policy, and the
+// evidence for its own version where it was not installed by us and so came without. On a first start
+// this is where a program gets to know who vouches for it. A version that the repository does not name
+// has no evidence, which is for `about` to say. Nothing here can keep an update away, so errors are only
+// reported.
+func (u *Updater) judgeSelf(ctx context.Context, repo repository, st home.State) {
+	if err := u.keepEvidence(ctx, repo, st); err != nil {
+		u.report(StepJudge, u.Running.Version, "could not tell who vouches for the running version: %v", err)
+	}
+}
+
+func (u *Updater) keepEvidence(ctx context.Context, repo repository, st home.State) error {
+	if err := u.keepTargets(ctx, repo); err != nil {
+		return err
+	}
+	ev, m, err := ownEvidence(u.Home, u.Running)
+	if err == nil {
+		ev = newest(ev, u.Home, repo.meta)
+		v, err := judgeOwn(u.Anchor, u.Home, u.Running, ev, m, repo.seen, u.Now())
+		if err == nil && v.Outcome == genuine.Genuine {
+			return u.raise(m.Minimum)
+		}
+	}
+	for _, channel := range channels(st) {
+		ev, err := evidence.Collect(ctx, repo.set, repo.meta, channel, u.Running.Version, u.Courier)
+		if errors.Is(err, trust.ErrNoTarget) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		b, err := ev.Encode()
+		if err != nil {
+			return err
+		}
+		return durable.WriteFile(u.Home.Evidence(u.Running.Installed), b, 0o600)
+	}
+	return nil
+}
+
+// raise lifts the floor to the signed minimum of the running version, which is genuine.
+func (u *Updater) raise(minimum string) error {
+	_, err := u.Home.Change(func(s *home.State) error {
+		s.Raise(minimum)
+		return nil
+	})
+	return err
+}
+
+// ownEvidence reads what the running version was judged by, as unbelieved as when it came.
+func ownEvidence(h home.Home, r Running) (genuine.Evidence, genuine.Manifest, error) {
+	f, err := os.Open(h.Evidence(r.Installed))
+	if err != nil {
+		return genuine.Evidence{}, genuine.Manifest{}, err
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, genuine.MaxEvidence+1))
+	if err != nil {
+		return genuine.Evidence{}, genuine.Manifest{}, err
+	}
+	ev, err := genuine.ParseEvidence(b)
+	if err != nil {
+		return ev, genuine.Manifest{}, err
+	}
+	m, err := genuine.ParseManifest(ev.Release)
+	if err == nil && m.Version != r.Version {
+		err = fmt.Errorf("the evidence is about version %s", m.Version) // the base was replaced
+	}
+	return ev, m, err
+}
+
+// newest puts the newest metadata and policy this device has into old evidence. Judging a version by the
+// state of the day it was installed would overlook what happened since, and would be refused as a replay.
+func newest(ev genuine.Evidence, h home.Home, meta trust.Metadata) genuine.Evidence {
+	ev.Metadata = meta
+	if b, err := os.ReadFile(h.Policy()); err == nil {
+		ev.Policy = b
+	}
+	return ev
+}
+
+// judgeOwn judges the running file.
+func judgeOwn(a anchor.Anchor, h home.Home, r Running, ev genuine.Evidence, m genuine.Manifest, s genuine.Seen, now time.Time) (genuine.Verdict, error) {
+	subject, err := r.Self(h.Program, m.Channel)
+	if err != nil {
+		return genuine.Verdict{}, err
+	}
+	return genuine.Judge(a, ev, subject, s, now), nil
+}
+
+// Self judges the running program offline, from what this device has. An error means that there is
+// nothing to judge by: it was never checked, or the repository does not name this version.
+func Self(a anchor.Anchor, h home.Home, r Running, now time.Time) (genuine.Verdict, error) {
+	ev, m, err := ownEvidence(h, r)
+	if err != nil {
+		return genuine.Verdict{}, err
+	}
+	var s genuine.Seen
+	if c, err := client.Open(h.TUF(), a.Root); err == nil {
+		s = seen(c.Seen())
+		if _, meta, err := c.Load(time.Time{}, m.Channel); err == nil {
+			ev = newest(ev, h, meta)
+		}
+	}
+	return judgeOwn(a, h, r, ev, m, s, now)
+}

@@ -1,0 +1,4 @@
+// Command other is a program that is not the messenger.
+package main
+
+func main() {}
