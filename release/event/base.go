@@ -1,12 +1,14 @@
 package event
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"fmt"
 	"strings"
 	"time"
 
 	"github.com/countersign-project/countersign/release/genuine"
+	"github.com/countersign-project/countersign/tuf/repo"
 	"github.com/countersign-project/countersign/tuf/trust"
 )
 
@@ -64,8 +66,8 @@ func (b Base) Verify(anchor []byte) (*trust.Set, error) {
 	return set, nil
 }
 
-// after leaves away the roots up to the anchor's version, which the base must hold byte for byte or by
-// an equal version; the chain after it is for trust.Verify to check.
+// after leaves away the roots up to the anchor's version, at which the base must say the same as the
+// anchor; the chain after it is for trust.Verify to check.
 func (b Base) after(anchor []byte) (trust.Metadata, error) {
 	m := b.Metadata()
 	if anchor == nil {
@@ -77,6 +79,17 @@ func (b Base) after(anchor []byte) (trust.Metadata, error) {
 	}
 	if info.Version < 1 || info.Version > int64(len(b.Roots)) {
 		return m, refusef("base: has roots up to version %d, this program already trusts version %d", len(b.Roots), info.Version)
+	}
+	ours, err := repo.Payload(anchor)
+	if err != nil {
+		return m, fmt.Errorf("trusted root: %w", err)
+	}
+	theirs, err := repo.Payload(b.Roots[info.Version-1])
+	if err != nil {
+		return m, fmt.Errorf("base: root %d: %w", info.Version, err)
+	}
+	if !bytes.Equal(ours, theirs) {
+		return m, refusef("base: root %d is not the one trusted here: it is another distribution, or a forged history", info.Version)
 	}
 	m.Roots = b.Roots[info.Version:]
 	return m, nil

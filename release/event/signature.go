@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"regexp"
+	"sort"
 	"strings"
 
 	"github.com/countersign-project/countersign/tuf/repo"
@@ -128,10 +129,22 @@ func authority(metadata []byte, role string) (Authority, error) {
 	}
 	for _, r := range info.Roles {
 		if r.Name == role {
-			return Authority{Name: role, Quorum: r.Quorum, Holders: r.Holders, KeyIDs: r.KeyIDs}, nil
+			a := Authority{Name: role, Quorum: r.Quorum, Holders: r.Holders, KeyIDs: r.KeyIDs}
+			sort.Sort(byName(a))
+			return a, nil
 		}
 	}
 	return Authority{}, refusef("role %q has no keys in the metadata above it", role)
+}
+
+// byName sorts an authority's people as they are shown.
+type byName Authority
+
+func (a byName) Len() int           { return len(a.Holders) }
+func (a byName) Less(i, j int) bool { return a.Holders[i].Name < a.Holders[j].Name }
+func (a byName) Swap(i, j int) {
+	a.Holders[i], a.Holders[j] = a.Holders[j], a.Holders[i]
+	a.KeyIDs[i], a.KeyIDs[j] = a.KeyIDs[j], a.KeyIDs[i]
 }
 
 // Sign signs one role with one key: one signature for each id that key has among the authorities (two
