@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -33,10 +34,14 @@ type Answer struct {
 
 // Probed is the program's side: it shows that the program starts, finds its home and can read its state.
 func Probed(h home.Home, version, goos, goarch string) (Answer, error) {
+	answer := Answer{h.Program, version, goos, goarch}
 	if _, err := h.Load(); err != nil {
-		return Answer{}, err
+		return answer, err
 	}
-	return Answer{h.Program, version, goos, goarch}, h.Private()
+	if err := h.Private(); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return answer, err
+	}
+	return answer, nil
 }
 
 // probe runs a staged program once, in a clean environment, before anything depends on it. One that

@@ -1,0 +1,15 @@
+// Command messenger is the messenger for people.
+package main
+
+import (
+	"os"
+
+	"github.com/countersign-project/countersign/cmd/cli"
+	"github.com/countersign-project/countersign/cmd/updatecmd"
+)
+
+func main() {
+	app := cli.NewApp("messenger")
+	host := updatecmd.Start(app, "daemon", false)
+	os.Exit(host.Run(newRoot(app, host), os.Args[1:]))
+}

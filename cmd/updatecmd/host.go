@@ -1,0 +1,118 @@
+// Package updatecmd is what messenger and messengerd share at their edge: becoming the right version at
+// the start, the commands about and update, the hidden command probe, and a long-running mode that keeps
+// itself updated under a small parent.
+//
+// Its world is that of release/update and release/update/launch; this package only wires them to flags,
+// files, the network and people.
+package updatecmd
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"github.com/countersign-project/countersign/cmd/cli"
+	"github.com/countersign-project/countersign/release/anchor"
+	"github.com/countersign-project/countersign/release/genuine"
+	"github.com/countersign-project/countersign/release/update"
+	"github.com/countersign-project/countersign/release/update/launch"
+)
+
+// variable names the environment variable that gives both programs the directory they keep their homes in.
+const variable = "MESSENGER_HOME"
+
+// Host is one of the programs, started.
+type Host struct {
+	app     *cli.App
+	world   launch.World
+	started *launch.Started
+	anchor  anchor.Anchor
+	none    error // anchor.ErrNoDistribution, or what is wrong with the anchor
+	home    string
+	code    int // exit code of a long-running mode
+}
+
+// Start makes this process the version it is to be, and returns in the process that does the work. mode is
+// the name of the program's long-running command.
+func Start(app *cli.App, mode string, server bool) *Host {
+	h := &Host{app: app, world: launch.Real()}
+	h.world.Notice = func(text string) { fmt.Fprintf(app.Err, "%s: notice: %s\n", app.Name, text) }
+	h.started = launch.Start(launch.Program{
+		Name: app.Name, Version: anchor.Version(), Server: server, Variable: variable,
+		Serves: func(args []string) bool { return slices.Contains(args, mode) },
+	}, h.world)
+	h.anchor, h.none = anchor.Embedded()
+	return h
+}
+
+// Register adds the shared commands and --home to a root command that app.Prepare has prepared.
+func (h *Host) Register(root *cobra.Command) {
+	root.PersistentFlags().StringVar(&h.home, "home", "", "directory in which this user's programs keep their versions, below their names (default: the user's data directory, or "+variable+")")
+	before := root.PersistentPreRunE
+	root.PersistentPreRunE = func(cmd *cobra.Command, args []string) error {
+		if !cmd.Flags().Changed("home") {
+			h.home = ""
+		}
+		given := h.home
+		if err := before(cmd, args); err != nil {
+			return err
+		}
+		if given == "" && h.home != "" && h.app.Getenv(variable) == "" {
+			return cli.Usagef("home: give it by flag or in %s, not in the settings file: it is needed before that is read", variable)
+		}
+		return nil
+	}
+	root.AddCommand(newAboutCommand(h), newUpdateCommand(h), newProbeCommand(h))
+}
+
+// Run runs the command line and returns the exit code of the process.
+func (h *Host) Run(root *cobra.Command, args []string) int {
+	code := h.app.Run(root, args)
+	if code == cli.ExitDone {
+		code = h.code
+	}
+	// A command came to its end: whatever it answered, this version works.
+	if err := h.started.Confirm(); err != nil {
+		h.app.Say("%s: notice: could not note that this version works: %v", h.app.Name, err)
+	}
+	return code
+}
+
+// running is this program as the updater sees it.
+func (h *Host) running() update.Running {
+	s := h.started
+	return update.Running{Version: s.Program.Version, Installed: s.Installed, Base: s.BaseVersion, BasePath: s.Base,
+		OS: runtime.GOOS, Arch: runtime.GOARCH, Path: s.Executable}
+}
+
+// channels are those that the policy built into this program knows.
+func (h *Host) channels() []string {
+	policy, err := genuine.ParsePolicy(h.anchor.Policy)
+	if err != nil {
+		return nil
+	}
+	var list []string
+	for _, r := range policy.Channels {
+		list = append(list, r.Channel)
+	}
+	return list
+}
+
+func newProbeCommand(h *Host) *cobra.Command {
+	return &cobra.Command{
+		Use: "probe", Short: "Say what this program is, for an updater that is about to install it", Hidden: true, Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			answer, err := update.Probed(h.started.Home, h.started.Program.Version, runtime.GOOS, runtime.GOARCH)
+			if err != nil {
+				return err
+			}
+			if h.none != nil && !errors.Is(h.none, anchor.ErrNoDistribution) {
+				return h.none // a program that could never update itself again
+			}
+			return h.app.Print(answer, fmt.Sprintf("%s %s %s/%s", answer.Program, answer.Version, answer.OS, answer.Arch))
+		},
+	}
+}
