@@ -10,6 +10,7 @@
 package evidence
 
 import (
+	"bytes"
 	"context"
 	"crypto"
 	"crypto/sha256"
@@ -17,7 +18,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"sort"
+	"slices"
 	"strings"
 
 	"github.com/countersign-project/countersign/attest/bundle"
@@ -52,7 +53,7 @@ func Collect(ctx context.Context, set *trust.Set, md trust.Metadata, channel, ve
 	if ev.Release, err = target(ctx, set, genuine.ManifestPath(channel, version), genuine.MaxManifest, c); err != nil {
 		return genuine.Evidence{}, err
 	}
-	ev.Statements, err = statements(ctx, sha256.Sum256(ev.Release), policy, channel, c)
+	ev.Statements, err = Statements(ctx, sha256.Sum256(ev.Release), policy, channel, nil, c)
 	if err != nil {
 		return genuine.Evidence{}, err
 	}
@@ -71,15 +72,23 @@ func target(ctx context.Context, set *trust.Set, path string, max int64, c Couri
 	return c.FetchSum(ctx, fetch.TargetPath(path, t.SHA256), t.Length, t.SHA256)
 }
 
-// statements is the union of what the mirrors hold, without what nobody in the policy signed.
-func statements(ctx context.Context, release [32]byte, policy genuine.Policy, channel string, c Courier) ([][]byte, error) {
+// Statements returns the union of the statements about a release that are in hand already and of those
+// that the mirrors hold, sorted and each once, without what nobody in the policy signed. Those in hand are
+// kept as they are: the policy may have changed since they were gathered. When no mirror has any, the
+// result is what was in hand.
+func Statements(ctx context.Context, release [32]byte, policy genuine.Policy, channel string, have [][]byte, c Courier) ([][]byte, error) {
 	var keys []crypto.PublicKey
 	for _, k := range policy.StatementKeys() {
 		keys = append(keys, k.Public)
 	}
 	rule, _ := policy.Rule(channel)
-	var all [][]byte
+	all := slices.Clone(have)
 	seen, authors := map[string]bool{}, map[string]bool{}
+	for _, s := range have {
+		if author, id, ok := identify(s, release, keys); ok {
+			seen[id], authors[author] = true, true
+		}
+	}
 	err := c.FetchEach(ctx, Path(release), MaxFile, func(b []byte) (bool, error) {
 		list, err := Parse(b)
 		if err != nil {
@@ -95,11 +104,11 @@ func statements(ctx context.Context, release [32]byte, policy genuine.Policy, ch
 		}
 		return len(authors) >= rule.Rebuilds, nil
 	})
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
 	}
-	sort.Slice(all, func(i, j int) bool { return string(all[i]) < string(all[j]) })
-	return all, err
+	slices.SortFunc(all, bytes.Compare)
+	return all[:min(len(all), MaxStatements)], nil
 }
 
 // identify opens a statement and names its author and what was said, when it is about this release. The
@@ -138,6 +147,6 @@ func Versions(set *trust.Set, channel string) []string {
 			list = append(list, parts[1])
 		}
 	}
-	sort.Slice(list, func(i, j int) bool { return anchor.CompareVersions(list[i], list[j]) < 0 })
+	slices.SortFunc(list, anchor.CompareVersions)
 	return list
 }
