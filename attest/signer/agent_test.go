@@ -4,6 +4,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/sha256"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -43,7 +44,8 @@ func agent(t *testing.T) (run func(name string, args ...string) string, env func
 		_ = os.RemoveAll(dir)
 	})
 	for i := 0; ; i++ {
-		if _, err := os.Stat(socket); err == nil {
+		if conn, err := net.Dial("unix", socket); err == nil {
+			conn.Close()
 			break
 		}
 		if i == 1000 {
