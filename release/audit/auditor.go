@@ -48,7 +48,6 @@ type Auditor struct {
 	Machine  string                               // free text in statements: the building machine and system
 	Environ  []string                             // ambient environment; the builder takes PATH and little else from it
 	Build    Builder                              // Hermetic, but in tests
-	Explain  func(theirs, ours string) string     // says where two files differ and why; may be nil
 	Progress func(step string, done, total int64) // may be nil
 
 	// Published is what the room's repository serves, verified by the caller; the zero value means that it

@@ -9,7 +9,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
+	"github.com/countersign-project/countersign/builds/compare"
 	"github.com/countersign-project/countersign/release/event"
 	"github.com/countersign-project/countersign/release/genuine"
 )
@@ -51,6 +53,24 @@ func (w *rebuilding) compare(got Product) []Difference {
 	return out
 }
 
+// verify hashes what the builder left on the disk. A builder that reports what it did not make has shown
+// nothing about the release, whatever it reports.
+func (w *rebuilding) verify(got Product) error {
+	if len(got.Artifacts) == 0 {
+		return errors.New("the build made nothing")
+	}
+	for _, b := range got.Artifacts {
+		same, err := hasContent(filepath.Join(w.ours(), filepath.FromSlash(b.Path)), event.File{Length: b.Length, SHA256: b.SHA256})
+		if err != nil {
+			return fmt.Errorf("%s: the builder says that it made it: %v", b.Path, err)
+		}
+		if !same {
+			return fmt.Errorf("%s: is not what the builder says that it made, %s", b.Path, sizeAndSum(b.Length, b.SHA256))
+		}
+	}
+	return nil
+}
+
 func sizeAndSum(n int64, sum genuine.Digest) string {
 	return fmt.Sprintf("%d bytes with sha256 %s", n, sum)
 }
@@ -76,9 +96,12 @@ func (w *rebuilding) keep(ctx context.Context, r *Record) error {
 		case err != nil:
 			return err
 		}
-		ours := filepath.Join(w.ours(), filepath.FromSlash(d.What))
-		if _, err := os.Stat(ours); err == nil && w.a.Explain != nil {
-			r.Differences[i].Explain = w.a.Explain(theirs, ours)
+		diff, err := compare.Files(d.What, theirs, filepath.Join(w.ours(), filepath.FromSlash(d.What)))
+		if err != nil {
+			return err
+		}
+		if diff != nil {
+			r.Differences[i].Explain = strings.Join(append([]string{diff.Cause}, diff.Details...), "\n")
 		}
 	}
 	r.Kept = w.o.Work
@@ -88,21 +111,23 @@ func (w *rebuilding) keep(ctx context.Context, r *Record) error {
 // isFile reports whether a file is there with the content event.json says. One that has other content is
 // removed: it was fetched for another event, into a work directory used twice, or it is damaged.
 func isFile(path string, want event.File) (bool, error) {
-	f, err := os.Open(path)
+	same, err := hasContent(path, want)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
+	if same || err != nil {
+		return same, err
+	}
+	return false, os.Remove(path)
+}
+
+func hasContent(path string, want event.File) (bool, error) {
+	f, err := os.Open(path)
 	if err != nil {
 		return false, err
 	}
 	defer f.Close()
 	h := sha256.New()
 	n, err := io.Copy(h, f)
-	if err != nil {
-		return false, err
-	}
-	if n == want.Length && [32]byte(h.Sum(nil)) == [32]byte(want.SHA256) {
-		return true, nil
-	}
-	return false, os.Remove(path)
+	return n == want.Length && genuine.Digest(h.Sum(nil)) == want.SHA256, err
 }

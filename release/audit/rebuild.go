@@ -200,7 +200,7 @@ func (w *rebuilding) fetch(ctx context.Context) error {
 	return nil
 }
 
-// build unpacks the modules into a fresh directory and runs the builder.
+// build unpacks the modules into a fresh directory, runs the builder and looks at what it left.
 func (w *rebuilding) build(ctx context.Context, cache string) (Product, error) {
 	for _, dir := range []string{w.modules(), w.ours(), w.theirs()} {
 		if err := os.RemoveAll(dir); err != nil {
@@ -215,8 +215,12 @@ func (w *rebuilding) build(ctx context.Context, cache string) (Product, error) {
 	if err := archive.Unpack(f, w.modules(), archive.Limits{Files: maxModuleFiles, Length: maxModule, Total: maxModules}); err != nil {
 		return Product{}, fmt.Errorf("modules.tar: %w", err)
 	}
-	return w.a.Build(ctx, Job{
+	product, err := w.a.Build(ctx, Job{
 		Bundle: w.bundle(), Commit: w.p.Manifest.Source.Commit, Modules: w.modules(), Out: w.ours(),
 		Cache: cache, Toolchain: w.o.Toolchain, Environ: w.a.Environ, Progress: w.a.progress,
 	})
+	if err != nil {
+		return Product{}, err
+	}
+	return product, w.verify(product)
 }

@@ -35,8 +35,9 @@ func (r RoleChange) text(b *strings.Builder) {
 	}
 	fmt.Fprintf(b, "\n%s: %s → version %d, expires %s\n", plain(r.Role), from, r.To, r.Expires.Format(time.DateOnly))
 	for _, c := range r.Changes {
-		if c.What == "version" || c.What == "expires" || c.What == "event" {
-			continue // said in the line above; the event is what is being signed
+		switch c.What {
+		case "version", "expires", "made", "event":
+			continue // said above; the event is what is being signed
 		}
 		fmt.Fprintf(b, "  %s\n", changeText(c))
 	}
