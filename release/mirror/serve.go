@@ -1,0 +1,112 @@
+package mirror
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"time"
+)
+
+// served is every path that is answered: the three folders of a repository, plain names that do not begin
+// with a dot. All else, our own directory included, does not exist.
+var served = regexp.MustCompile(`^/(metadata|targets|evidence)(/[A-Za-z0-9_][A-Za-z0-9._+~-]*){1,5}$`)
+
+// hashed is a name that begins with the sum of what it names.
+var hashed = regexp.MustCompile(`^([0-9a-f]{64})\.`)
+
+// Handler serves a mirror's directory: GET and HEAD, ranges, caching headers, no listings, nothing hidden.
+// It keeps no file open between requests and reads whatever a sync has put there last; a file being
+// replaced is seen old or new. It believes nothing and needs no trust: users verify what they get.
+func Handler(dir string) http.Handler { return handler{dir} }
+
+type handler struct{ dir string }
+
+func (h handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		w.Header().Set("Allow", "GET, HEAD")
+		http.Error(w, "want GET or HEAD", http.StatusMethodNotAllowed)
+		return
+	}
+	if !served.MatchString(r.URL.Path) || strings.Contains(r.URL.Path, "..") {
+		missing(w)
+		return
+	}
+	name := r.URL.Path[1:]
+	// A root of its own, so that a link in the directory can not lead out of it.
+	root, err := os.OpenRoot(h.dir)
+	if err != nil {
+		missing(w)
+		return
+	}
+	defer root.Close()
+	// Looked at before it is opened: opening a pipe would hang.
+	if info, err := root.Stat(filepath.FromSlash(name)); err != nil || !info.Mode().IsRegular() {
+		missing(w)
+		return
+	}
+	f, err := root.Open(filepath.FromSlash(name))
+	if err != nil {
+		missing(w)
+		return
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil || !info.Mode().IsRegular() {
+		missing(w)
+		return
+	}
+	header := w.Header()
+	header.Set("Cache-Control", caching(name))
+	header.Set("Content-Type", contentType(name))
+	header.Set("X-Content-Type-Options", "nosniff")
+	if m := hashed.FindStringSubmatch(filepath.Base(name)); m != nil && strings.HasPrefix(name, "targets/") {
+		header.Set("ETag", `"`+m[1]+`"`)
+	}
+	http.ServeContent(w, r, "", info.ModTime(), f)
+}
+
+// missing says 404 in a way no cache keeps: the next root, and the next release, will be there one day.
+func missing(w http.ResponseWriter) {
+	w.Header().Set("Cache-Control", "no-store")
+	http.Error(w, "not found", http.StatusNotFound)
+}
+
+// caching lets caches keep for ever what is named by version or sum. The timestamp and statements change
+// under their names; an old timestamp looks like an attack to those who saw a newer one, so caches have
+// to ask each time, which costs them one answer without a body.
+func caching(name string) string {
+	if strings.HasPrefix(name, "targets/") || versioned.MatchString(name) {
+		return "public, max-age=31536000, immutable"
+	}
+	return "no-cache"
+}
+
+func contentType(name string) string {
+	if strings.HasSuffix(name, ".json") {
+		return "application/json"
+	}
+	return "application/octet-stream"
+}
+
+// Serve answers on ln until ctx ends, then lets answers under way finish for a moment. Slow readers are
+// left alone (a release may take hours over a bad line); slow askers are not.
+func Serve(ctx context.Context, ln net.Listener, h http.Handler) error {
+	srv := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10}
+	stop := context.AfterFunc(ctx, func() {
+		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		defer cancel()
+		if srv.Shutdown(end) != nil {
+			srv.Close()
+		}
+	})
+	defer stop()
+	if err := srv.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
