@@ -1,10 +1,12 @@
 package repotest
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/ed25519"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"path"
 	"time"
@@ -28,9 +30,7 @@ func (w *World) next(role string) int64 {
 	if w.current[role] == nil {
 		return 1
 	}
-	info, err := repo.Inspect(w.current[role])
-	w.check(err)
-	return info.Version + 1
+	return version(w.current[role]) + 1
 }
 
 // Sign puts the signatures of these keys, which the layout must know, on metadata, and no others.
@@ -121,26 +121,43 @@ func (w *World) PublishTargets(members ...int) {
 // Refresh publishes a new snapshot of what is current, and a new timestamp.
 func (w *World) Refresh() {
 	w.T.Helper()
-	roles := map[string][]byte{"targets": w.current["targets"]}
+	roles := map[string][]byte{"targets": w.readable["targets"]}
 	for _, ch := range w.Layout.Channels {
-		roles[ch.Name] = w.current[ch.Name]
+		roles[ch.Name] = w.readable[ch.Name]
 	}
 	b, err := repo.Snapshot(roles, w.stamp("snapshot", w.next("snapshot"), ""))
 	w.check(err)
+	for role, good := range roles { // what cannot be read is pinned all the same
+		b = bytes.Replace(b, pin(role, good), pin(role, w.current[role]), 1)
+	}
 	w.put("snapshot", w.Sign(b, w.Snapshot))
 	w.RefreshTimestamp()
+}
+
+// pin is a role's entry in a snapshot.
+func pin(role string, b []byte) []byte {
+	return fmt.Appendf(nil, `"%s.json":{"hashes":{"sha256":"%x"},"length":%d,"version":%d}`, role, sha256.Sum256(b), len(b), version(b))
+}
+
+// version reads a version out of anything, hostile or not; 1 where there is none.
+func version(b []byte) int64 {
+	var doc struct{ Signed struct{ Version int64 } }
+	if json.Unmarshal(b, &doc) != nil || doc.Signed.Version < 1 {
+		return 1
+	}
+	return doc.Signed.Version
 }
 
 // RefreshTimestamp publishes a new timestamp over the current snapshot.
 func (w *World) RefreshTimestamp() {
 	w.T.Helper()
-	b, err := repo.Timestamp(w.current["snapshot"], w.stamp("timestamp", w.next("timestamp"), ""))
+	b, err := repo.Timestamp(w.readable["snapshot"], w.stamp("timestamp", w.next("timestamp"), ""))
 	w.check(err)
 	w.put("timestamp", w.Sign(b, w.Timestamp))
 }
 
-// Replace makes b, whatever it is, the current bytes of a role and publishes snapshot and timestamp over
-// it, as a publisher could who was given b.
+// Replace makes b, whatever it is, the current bytes of targets or a channel and publishes snapshot and
+// timestamp over it, as a publisher could who was given b.
 func (w *World) Replace(role string, b []byte) {
 	w.T.Helper()
 	w.put(role, b)
@@ -150,10 +167,11 @@ func (w *World) Replace(role string, b []byte) {
 // put makes bytes current and places them where a mirror has them.
 func (w *World) put(role string, b []byte) {
 	w.T.Helper()
-	info, err := repo.Inspect(b)
-	w.check(err)
+	if _, err := repo.Inspect(b); err == nil {
+		w.readable[role] = b
+	}
 	w.current[role] = b
-	name := fmt.Sprintf("metadata/%d.%s.json", info.Version, role)
+	name := fmt.Sprintf("metadata/%d.%s.json", version(b), role)
 	if role == "timestamp" {
 		name = "metadata/timestamp.json"
 	}

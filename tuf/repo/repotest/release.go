@@ -55,7 +55,7 @@ func (w *World) Publish(r Release) Made {
 	for name, content := range r.Artifacts {
 		add = append(add, w.AddTarget(dir+name, content))
 	}
-	b, err := repo.ChannelRole(w.current[r.Channel], add, w.stamp("channel", w.next(r.Channel), r.Channel+" "+r.Version))
+	b, err := repo.ChannelRole(w.readable[r.Channel], add, w.stamp("channel", w.next(r.Channel), r.Channel+" "+r.Version))
 	w.check(err)
 	w.put(r.Channel, w.Sign(b, w.auditors(r.Signers...)...))
 	for _, i := range r.Rebuilt {

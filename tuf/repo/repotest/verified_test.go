@@ -66,3 +66,20 @@ func TestEverySubsetOfSigners(t *testing.T) {
 		}
 	}
 }
+
+// A publisher who is given unreadable bytes pins them, and only the reader can refuse.
+func TestReplaceTakesAnything(t *testing.T) {
+	for _, b := range []string{"null", `{"signed":{"_type":"targets","version":9,"targets":{"stable/1/x":null}},"signatures":[]}`} {
+		w := repotest.New(t, 5, 3)
+		w.Replace("stable", []byte(b))
+		_, err := trust.Verify(w.Anchor(), w.Metadata(), w.Now)
+		var mismatch *trust.MismatchError
+		if err == nil || errors.As(err, &mismatch) {
+			t.Errorf("%s: %v, want it refused for what it is", b, err)
+		}
+		w.Release("1.4.0", artifacts)
+		if _, err := trust.Verify(w.Anchor(), w.Metadata(), w.Now); err != nil {
+			t.Errorf("after a good release: %v", err)
+		}
+	}
+}

@@ -66,10 +66,11 @@ type World struct {
 	Policy    []byte // policy.json
 	Mirrors   []byte // mirrors.json
 
-	current map[string][]byte // role name → newest signed bytes
-	roots   [][]byte          // version 1 …
-	files   map[string][]byte // the repository as on a mirror
-	made    map[string]Made   // releases by channel/version
+	current  map[string][]byte // role name → newest signed bytes
+	readable map[string][]byte // the same, but the newest that tuf/repo can read
+	roots    [][]byte          // version 1 …
+	files    map[string][]byte // the repository as on a mirror
+	made     map[string]Made   // releases by channel/version
 }
 
 // New makes a world with that many auditors, any quorum of whom release on stable.
@@ -84,7 +85,7 @@ func NewWith(t testing.TB, c Config) *World {
 	c = c.withDefaults()
 	w := &World{T: t, Now: c.Now, Quorum: c.Quorum, Publisher: repo.Person{Name: "Pia Publisher", Organisation: "Example Project", Jurisdiction: "CH"},
 		Snapshot: ed25519Key("snapshot"), Timestamp: ed25519Key("timestamp"),
-		current: map[string][]byte{}, files: map[string][]byte{}, made: map[string]Made{}}
+		current: map[string][]byte{}, readable: map[string][]byte{}, files: map[string][]byte{}, made: map[string]Made{}}
 	for i := range c.People {
 		w.People = append(w.People, member(i, c.Place))
 	}
