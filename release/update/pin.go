@@ -19,7 +19,7 @@ const Current = "current"
 // fetched again, and needs no network. A hold on it ends.
 func (u *Updater) Pin(ctx context.Context, version string) (Result, error) {
 	result := Result{Running: u.Running.Version}
-	unlock, err := u.lock()
+	unlock, err := u.lock(ctx)
 	if err != nil {
 		return result, err
 	}

@@ -39,7 +39,7 @@ func (u *Updater) Update(ctx context.Context) (Result, error) {
 // does not hide an older one that is newer than ours.
 func (u *Updater) round(ctx context.Context, install func(context.Context, repository, offer, home.State) error, installs bool) (Result, error) {
 	result := Result{Running: u.Running.Version}
-	unlock, err := u.lock()
+	unlock, err := u.lock(ctx)
 	if err != nil {
 		return result, err
 	}

@@ -99,16 +99,27 @@ func (u *Updater) report(step Step, version, format string, args ...any) {
 // ErrBusy says that another process updates this program now.
 var ErrBusy = errors.New("another update is running")
 
+// How often, and at which distance, the lock is tried: whoever only tidies up holds it for milliseconds.
+const (
+	lockTries = 20
+	lockPause = 50 * time.Millisecond
+)
+
 // lock keeps other updaters away.
-func (u *Updater) lock() (unlock func() error, err error) {
+func (u *Updater) lock(ctx context.Context) (unlock func() error, err error) {
 	if err := u.Home.Prepare(); err != nil {
 		return nil, err
 	}
-	unlock, err = u.Home.LockUpdate()
-	if errors.Is(err, durable.ErrLocked) {
-		return nil, ErrBusy
+	for range lockTries {
+		unlock, err = u.Home.LockUpdate()
+		if !errors.Is(err, durable.ErrLocked) {
+			return unlock, err
+		}
+		if err := Sleep(ctx, lockPause); err != nil {
+			return nil, err
+		}
 	}
-	return unlock, err
+	return nil, ErrBusy
 }
 
 // refusedError is a check that found something wrong.

@@ -32,6 +32,7 @@ func (s *Started) Connect(w World) *Parent {
 	if err1 != nil || err2 != nil {
 		return nil
 	}
+	s.serving = true
 	p := &Parent{health: inherited(uintptr(health), "health"), gone: make(chan struct{})}
 	lifeline := inherited(uintptr(life), "life")
 	go func() {

@@ -66,12 +66,13 @@ type Started struct {
 	Installed   string // the version's name in the home, or "" when the base runs
 	Chosen      bool   // a launcher chose this file; false: nobody had to
 	world       World  // as found, but for our notes in the environment
+	serving     bool   // this is a long-running mode, or its parent: its end confirms nothing
 }
 
 // Confirm is called when a command ends in an orderly way: if this version is on trial, it has now shown
 // that it works. Errors are returned for a log only; an unconfirmed version is merely tried again.
 func (s *Started) Confirm() error {
-	if s.Installed == "" {
+	if s.Installed == "" || s.serving {
 		return nil
 	}
 	st, err := s.Home.Load()

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/signal"
 	"strconv"
 	"strings"
 	"syscall"
@@ -64,6 +65,13 @@ func (s *supervisor) become(c *child, path string) error {
 		return err
 	}
 	defer closeOnExec(lifeNo)
+	// A signal that arrived in the channel would be lost with this process. From here on it ends the
+	// process instead, which is what it asks for: the child sees the life pipe close and stops as well.
+	signal.Stop(s.signals)
+	defer signal.Notify(s.signals, stopSignals()...)
+	if len(s.signals) > 0 {
+		return errors.New("it was asked to stop")
+	}
 	env := set(s.started.environ(), s.started.Program.variable("ADOPT"), note(s.started.world.Pid, c.process.Pid, healthNo, lifeNo, version))
 	return replace(path, append([]string{path}, s.started.world.Args[1:]...), env)
 }

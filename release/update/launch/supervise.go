@@ -1,6 +1,7 @@
 package launch
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"github.com/countersign-project/countersign/release/update/home"
+	"github.com/countersign-project/countersign/tuf/durable"
 )
 
 // Watch says how a Supervisor watches.
@@ -44,6 +46,7 @@ type supervisor struct {
 // Supervise runs the long-running mode that this process was started for in a child, keeps it running
 // across updates, and returns the exit code for this process. w is the world Start was given.
 func (s *Started) Supervise(w World, watch Watch) int {
+	s.serving = true
 	v := &supervisor{Watch: watch, started: s, signals: make(chan os.Signal, 8)}
 	v.pick = picker{home: s.Home, self: s.BaseVersion, now: w.Now, serve: true,
 		notice: func(text string) { watch.Log.Warn(text) }}
@@ -203,7 +206,7 @@ func (s *supervisor) confirm(c *child) {
 	if c.version == "" {
 		return
 	}
-	st, err := s.pick.change(func(st *home.State) {
+	_, err := s.pick.change(func(st *home.State) {
 		if st.Current == c.version {
 			st.Serve(c.version)
 		}
@@ -213,12 +216,26 @@ func (s *supervisor) confirm(c *child) {
 		return
 	}
 	s.Log.Info("version works", "version", c.version)
-	if unlock, err := s.started.Home.LockUpdate(); err == nil {
-		defer unlock()
-		if err := s.started.Home.Sweep(st.Current, st.LastGood, st.Pinned, c.version, s.started.Installed); err != nil {
-			s.Log.Warn("could not remove old versions", "error", err)
-		}
+	if err := s.tidy(c); err != nil {
+		s.Log.Warn("could not remove old versions", "error", err)
 	}
+}
+
+// tidy removes the versions nobody needs any more. When an update is running it is left to the next time.
+func (s *supervisor) tidy(c *child) error {
+	unlock, err := s.started.Home.LockUpdate()
+	if errors.Is(err, durable.ErrLocked) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	st, err := s.started.Home.Load() // only now: nothing is installed while we hold the lock
+	if err != nil {
+		return err
+	}
+	return s.started.Home.Sweep(st.Current, st.LastGood, st.Pinned, c.version, s.started.Installed)
 }
 
 // outdated reports whether another version than the child's is current, and starts to be.
