@@ -56,9 +56,11 @@ func (s *Set) AtLeast(role string, version int64) {
 	s.atLeast[role] = max(s.atLeast[role], version)
 }
 
-// Now is the time expiry is judged by: the clock's, or the latest time that
-// root, targets or a channel say they were made, whichever is later. A clock
-// set back cannot make old metadata fresh again; online keys cannot move it.
+// Now is the time expiry is judged by: the clock's, or the latest time that a
+// root says it was made, whichever is later. It stands still from the
+// timestamp on (the fixed start time of 5.1); what targets and channels say of
+// their making is for callers to remember and to bring next time. A clock set
+// back then cannot make old metadata fresh, and online keys cannot move it.
 func (s *Set) Now() time.Time { return s.now }
 
 // accept records a verified role. It is the last act of every step.
@@ -67,8 +69,7 @@ func (s *Set) accept(d *document, by delegation, signers []Key) {
 		Name: d.role, Version: d.version, Expires: d.expires, Made: d.made, Event: d.event,
 		Quorum: by.quorum, Authorised: by.authorised(), Signers: signers,
 	}
-	auditors := d.role != Timestamp && d.role != Snapshot
-	if auditors && !s.now.IsZero() && d.made.After(s.now) {
+	if d.role == Root && !s.now.IsZero() && d.made.After(s.now) {
 		s.now = d.made
 		s.engine.at(s.now)
 	}
