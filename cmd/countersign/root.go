@@ -33,5 +33,6 @@ func newRoot(app *cli.App) *cobra.Command {
 	root.AddCommand(newInitCommand(app))
 	root.AddCommand(newPublishCommand(app))
 	root.AddCommand(newServeCommand(app))
+	root.AddCommand(newMirrorCommand(app))
 	return root
 }

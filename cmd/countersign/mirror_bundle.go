@@ -1,0 +1,102 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/countersign-project/countersign/cmd/cli"
+	"github.com/countersign-project/countersign/release/mirror"
+	"github.com/countersign-project/countersign/tuf/durable"
+	"github.com/countersign-project/countersign/tuf/fetch"
+)
+
+type mirrorBundleOptions struct {
+	repositoryOptions
+	Channel   string
+	Version   string
+	Platforms []string
+	Out       string
+}
+
+func newMirrorBundleCommand(app *cli.App) *cobra.Command {
+	var o mirrorBundleOptions
+	c := &cobra.Command{
+		Use:   "bundle FILE",
+		Short: "Pack a release into one file, for devices without a network",
+		Long: `Pack a release into one file, for devices without a network.
+
+The file is a tar with everything that one platform needs to judge and install a release: signed
+metadata, policy, statements, programs. It is a mirror in a file and needs no trust. Carry it over and
+use it with 'messenger update --from-file FILE' or 'countersign verify --offline FILE PROGRAM'. The
+metadata in it expires; the result says when.
+
+Example:
+
+    countersign mirror bundle --platform linux/arm64 countersign.tar
+
+` + cli.ExitHelp,
+		Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			o.Out = args[0]
+			return runMirrorBundle(c.Context(), app, o)
+		},
+	}
+	o.flags(c, "from")
+	c.Flags().StringVar(&o.Channel, "channel", "stable", "channel")
+	c.Flags().StringVar(&o.Version, "version", "", "version (default: the newest)")
+	c.Flags().StringArrayVar(&o.Platforms, "platform", []string{runtime.GOOS + "/" + runtime.GOARCH}, "platform, as os/arch; may be repeated")
+	return c
+}
+
+func runMirrorBundle(ctx context.Context, app *cli.App, o mirrorBundleOptions) error {
+	a, err := o.anchor()
+	if err != nil {
+		return err
+	}
+	sources, err := o.sources(a)
+	if err != nil {
+		return err
+	}
+	// Beside the result, since it holds as much.
+	scratch, err := os.MkdirTemp(filepath.Dir(o.Out), ".countersign-bundle-")
+	if err != nil {
+		return cli.Usagef("%v", err)
+	}
+	defer os.RemoveAll(scratch)
+	f, err := os.OpenFile(filepath.Join(scratch, "bundle.tar"), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return err
+	}
+	var bar *cli.Bar
+	packed, err := mirror.Bundle(ctx, mirror.BundleOptions{Anchor: a, Now: app.Now, Channel: o.Channel, Version: o.Version, Platforms: o.Platforms,
+		Scratch: filepath.Join(scratch, "work"), Courier: &fetch.Courier{Sources: sources, Report: sayFetch(app)},
+		Progress: showProgress(app, &bar, "fetching")}, f)
+	if bar != nil {
+		bar.Done()
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	var none *mirror.NoSuchError
+	if errors.As(err, &none) {
+		return cli.Usagef("%v", err)
+	}
+	if err != nil {
+		return err
+	}
+	if err := durable.Rename(f.Name(), o.Out); err != nil {
+		return err
+	}
+	return app.Print(packed, fmt.Sprintf("%s: %s %s for %s, %d files, %d bytes, good until %s", o.Out, packed.Channel, packed.Version,
+		strings.Join(packed.Platforms, ", "), packed.Files, packed.Bytes, packed.Expires.UTC().Format("2006-01-02 15:04 UTC")))
+}
