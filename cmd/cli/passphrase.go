@@ -2,8 +2,10 @@ package cli
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
+	"os/signal"
 
 	"golang.org/x/term"
 )
@@ -28,7 +30,7 @@ func (a *App) Passphrase(file string) func(prompt string) ([]byte, error) {
 			return nil, Usagef("no passphrase: give --passphrase-file, set %s_PASSPHRASE, or run at a terminal", a.prefix())
 		}
 		fmt.Fprint(a.Err, prompt)
-		p, err := term.ReadPassword(int(in.Fd()))
+		p, err := readHidden(int(in.Fd()))
 		fmt.Fprintln(a.Err)
 		if err != nil {
 			return nil, fmt.Errorf("reading the passphrase: %w", err)
@@ -37,6 +39,34 @@ func (a *App) Passphrase(file string) func(prompt string) ([]byte, error) {
 			return nil, Usagef("the passphrase is empty")
 		}
 		return p, nil
+	}
+}
+
+// readHidden reads a line from a terminal without echo. Interrupted, it puts the echo back and returns an
+// error; the goroutine that still reads ends with the program, which has nothing left to do.
+func readHidden(fd int) ([]byte, error) {
+	before, err := term.GetState(fd)
+	if err != nil {
+		return nil, err
+	}
+	interrupted := make(chan os.Signal, 1)
+	signal.Notify(interrupted, os.Interrupt)
+	defer signal.Stop(interrupted)
+	type line struct {
+		text []byte
+		err  error
+	}
+	read := make(chan line, 1)
+	go func() {
+		p, err := term.ReadPassword(fd)
+		read <- line{p, err}
+	}()
+	select {
+	case l := <-read:
+		return l.text, l.err
+	case <-interrupted:
+		_ = term.Restore(fd, before) // nothing better can be done
+		return nil, errors.New("interrupted")
 	}
 }
 
