@@ -144,7 +144,7 @@ func (o initOptions) event(ctx context.Context, app *cli.App, room *publish.Room
 	if id, err := pending(state); id != (event.ID{}) || err != nil {
 		return id, err
 	}
-	statuses, _, err := event.Survey(ctx, room.Events, state.Published)
+	statuses, _, err := event.Survey(ctx, room.Events, state.Published, nil)
 	if err != nil {
 		return event.ID{}, err
 	}

@@ -14,11 +14,15 @@ import (
 type Published struct {
 	Versions map[string]int64
 	Events   map[string]string
+
+	// Was tells whether a former version of a role came from an event. Nil: former versions are not
+	// known, and events published long ago are shown as overtaken.
+	Was func(role string, version int64, id ID) bool
 }
 
 // PublishedFrom reads a verified repository.
 func PublishedFrom(set *trust.Set) Published {
-	p := Published{map[string]int64{}, map[string]string{}}
+	p := Published{Versions: map[string]int64{}, Events: map[string]string{}}
 	for _, r := range set.Roles() {
 		p.Versions[r.Name], p.Events[r.Name] = r.Version, r.Event
 	}
@@ -188,7 +192,7 @@ func (p *Proposal) against(now Published) (published bool, stale string) {
 	}
 	published = true
 	for _, role := range p.Event.Roles() {
-		published = published && now.Events[role] == p.ID.String()
+		published = published && now.has(role, p.Event.Version(role), p.ID)
 	}
 	if published {
 		return true, ""
@@ -200,6 +204,17 @@ func (p *Proposal) against(now Published) (published bool, stale string) {
 		}
 	}
 	return false, ""
+}
+
+// has reports whether a version of a role that is or was published came from an event.
+func (now Published) has(role string, version int64, id ID) bool {
+	switch v := now.Versions[role]; {
+	case v == version:
+		return now.Events[role] == id.String()
+	case v > version && now.Was != nil:
+		return now.Was(role, version, id)
+	}
+	return false
 }
 
 // Next is one line for people: what has to happen now.

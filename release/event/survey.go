@@ -7,8 +7,8 @@ import (
 )
 
 // Survey loads every event of a store and says how far each is, oldest first. What is half-written, broken
-// or no event is returned apart, named, and disturbs nothing.
-func Survey(ctx context.Context, s Store, now Published) (statuses []Status, broken []Entry, err error) {
+// or no event is returned apart, named, and disturbs nothing. What skip names is left out; it may be nil.
+func Survey(ctx context.Context, s Store, now Published, skip func(ID) bool) (statuses []Status, broken []Entry, err error) {
 	entries, err := s.List(ctx)
 	if err != nil {
 		return nil, nil, err
@@ -17,6 +17,9 @@ func Survey(ctx context.Context, s Store, now Published) (statuses []Status, bro
 	for _, e := range entries {
 		if e.ID == (ID{}) || e.Problem != "" {
 			broken = append(broken, e)
+			continue
+		}
+		if skip != nil && skip(e.ID) {
 			continue
 		}
 		p, err := Load(ctx, s, e.ID)

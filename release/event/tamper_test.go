@@ -172,7 +172,7 @@ func TestHalfWritten(t *testing.T) {
 		if !errors.As(err, &half) || half.Name != id.String() {
 			t.Errorf("without %s: %v", name, err)
 		}
-		statuses, broken, err := event.Survey(t.Context(), w.Room.Events, w.Published())
+		statuses, broken, err := event.Survey(t.Context(), w.Room.Events, w.Published(), nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -68,6 +68,9 @@ func (r *Repository) Publish(ctx context.Context, events event.Store, id event.I
 	if err := mayPublish(status); err != nil {
 		return Result{}, err
 	}
+	if err := sameDistribution(p, s); err != nil {
+		return Result{}, err
+	}
 	if err := clockBack(s, now); err != nil {
 		return Result{}, err
 	}
@@ -79,6 +82,20 @@ func (r *Repository) Publish(ctx context.Context, events event.Store, id event.I
 		return Result{}, err
 	}
 	return Result{id, id.String(), p.Event.Label, false, next.Published.Versions}, nil
+}
+
+// sameDistribution refuses an event whose base is not our own history.
+func sameDistribution(p *event.Proposal, s State) error {
+	if s.Empty() != (p.Event.Kind == event.KindDistribution) {
+		return refusef("event %s is of kind %s, and %d roots are published", p.ID.Short(), p.Event.Kind, len(s.Base.Roots))
+	}
+	if s.Empty() {
+		return nil
+	}
+	if _, err := p.Base.Verify(s.Base.Roots[0]); err != nil {
+		return fmt.Errorf("event %s builds on another distribution: %w", p.ID.Short(), err)
+	}
+	return nil
 }
 
 // mayPublish looks at the quorums alone; what a policy asks beyond them is for the judge, who gives the

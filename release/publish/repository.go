@@ -28,6 +28,7 @@
 package publish
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -182,7 +183,16 @@ func (r *Repository) load(roots [][]byte) (State, error) {
 	if err != nil {
 		return State{}, err
 	}
-	return State{Set: set, Base: b, Published: event.PublishedFrom(set)}, nil
+	s := State{Set: set, Base: b, Published: event.PublishedFrom(set)}
+	s.Published.Was = r.was
+	return s, nil
+}
+
+// was looks into a former version of a role, which this package wrote, for the event it came from. A
+// search for the field does: parsing three hundred old channels at every step would not.
+func (r *Repository) was(role string, version int64, id event.ID) bool {
+	b, err := r.read(fmt.Sprintf("metadata/%d.%s.json", version, role))
+	return err == nil && bytes.Contains(b, fmt.Appendf(nil, `"x-countersign-event":%q`, id.String()))
 }
 
 // pinned lists the versions a timestamp or snapshot names, by role.

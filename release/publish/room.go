@@ -2,7 +2,9 @@ package publish
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"sort"
 	"time"
 
 	"github.com/countersign-project/countersign/release/event"
@@ -12,6 +14,7 @@ import (
 type Room struct {
 	Events     *event.DirStore
 	Repository *Repository
+	settled    map[event.ID]int // events nothing can happen to any more, with the answers they had; only for Step
 }
 
 // Report is what one Step found and did.
@@ -50,11 +53,14 @@ func (r *Room) Step(ctx context.Context, now time.Time) (Report, error) {
 	if err != nil {
 		return out, err
 	}
-	statuses, broken, err := event.Survey(ctx, r.Events, s.Published)
+	statuses, broken, err := event.Survey(ctx, r.Events, s.Published, func(id event.ID) bool { return r.isSettled(ctx, id) })
 	if err != nil {
 		return out, err
 	}
 	out.Broken = broken
+	if s.Pending != nil { // before anything else, since nothing else can be published
+		sort.SliceStable(statuses, func(i, j int) bool { return isPending(s, statuses[i]) && !isPending(s, statuses[j]) })
+	}
 	for _, st := range statuses {
 		if err := r.settle(ctx, st, &out, now); err != nil {
 			return out, err
@@ -63,21 +69,52 @@ func (r *Room) Step(ctx context.Context, now time.Time) (Report, error) {
 	return out, r.finish(ctx, &out, now)
 }
 
+func isPending(s State, st event.Status) bool {
+	var p *Interrupted
+	return errors.As(s.Pending, &p) && p.Event == st.Event
+}
+
+// isSettled spares the work on events of the past: a room may have hundreds of them, and a step runs at
+// every answer. A new answer, such as a late statement, opens the matter again.
+func (r *Room) isSettled(ctx context.Context, id event.ID) bool {
+	had, ok := r.settled[id]
+	if !ok {
+		return false
+	}
+	names, err := r.Events.Answers(ctx, id)
+	return err == nil && len(names) == had
+}
+
+func (r *Room) settleFor(ctx context.Context, id event.ID) error {
+	names, err := r.Events.Answers(ctx, id)
+	if err != nil {
+		return err
+	}
+	if r.settled == nil {
+		r.settled = map[event.ID]int{}
+	}
+	r.settled[id] = len(names)
+	return nil
+}
+
 // settle does what one event needs. An event that is refused keeps its place and its answers.
 func (r *Room) settle(ctx context.Context, st event.Status, out *Report, now time.Time) error {
 	if !st.Published && !st.Ready {
 		if st.Open() {
 			out.Waiting = append(out.Waiting, st)
+			return nil
 		}
-		return nil
+		return r.settleFor(ctx, st.ID)
 	}
 	result, err := r.Repository.Publish(ctx, r.Events, st.ID, now)
 	switch {
 	case err == nil && !result.Already:
 		out.Published = append(out.Published, result)
+	case err == nil:
+		return r.settleFor(ctx, st.ID)
 	case isRefusal(err):
 		out.Refused = append(out.Refused, Problem{st.Event, st.Label, err.Error(), err})
-	case err != nil:
+	default:
 		return fmt.Errorf("event %s: %w", st.ID.Short(), err)
 	}
 	return nil
