@@ -105,7 +105,7 @@ func read(name string) ([]byte, error) {
 // Bytes compares the bytes of two files; nil means that the file does not exist. It returns nil when
 // both exist and are equal.
 func Bytes(path string, want, got []byte) *Difference {
-	d := Difference{Path: path, Want: side(want), Got: side(got), Offset: -1}
+	d := Difference{Path: path, Want: SideOf(want), Got: SideOf(got), Offset: -1}
 	switch {
 	case want == nil && got == nil:
 		d.Cause = "missing on both sides"
@@ -132,7 +132,8 @@ func guarded(want, got []byte) (cause string, details []string) {
 	return Explain(want, got)
 }
 
-func side(b []byte) Side {
+// SideOf measures a file; nil is one that does not exist.
+func SideOf(b []byte) Side {
 	if b == nil {
 		return Side{}
 	}

@@ -89,7 +89,7 @@ func (b *Box) furnish(ctx context.Context, o Options) error {
 		return err
 	}
 	if o.Modules != "" {
-		proxy, err := fileURL(o.Modules)
+		proxy, err := FileURL(o.Modules)
 		if err != nil {
 			return err
 		}
@@ -105,8 +105,8 @@ func (b *Box) furnish(ctx context.Context, o Options) error {
 	return b.probe(ctx)
 }
 
-// fileURL is the directory as the go command wants it in GOPROXY, where a comma would start another one.
-func fileURL(dir string) (string, error) {
+// FileURL is the directory as the go command wants it in GOPROXY, where a comma would start another one.
+func FileURL(dir string) (string, error) {
 	abs, err := filepath.Abs(dir)
 	if err != nil {
 		return "", err

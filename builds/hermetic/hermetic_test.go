@@ -231,11 +231,11 @@ func TestModuleTreeURL(t *testing.T) {
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		t.Skip(err)
 	}
-	u, err := fileURL(dir)
+	u, err := FileURL(dir)
 	if err != nil || !strings.HasPrefix(u, "file:///") || strings.ContainsAny(u, " ,|") || !strings.HasSuffix(u, "/a%20b%2Cc%7Cd%25e") {
 		t.Errorf("got %q, %v", u, err)
 	}
-	if _, err := fileURL(filepath.Join(dir, "gone")); err == nil {
+	if _, err := FileURL(filepath.Join(dir, "gone")); err == nil {
 		t.Error("a missing module tree was accepted")
 	}
 }

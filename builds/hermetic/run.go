@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
+	"slices"
 	"strings"
 	"time"
 )
@@ -73,7 +74,27 @@ func (b *Box) Go(ctx context.Context, dir, goos, goarch string, args ...string) 
 	return output(ctx, cmd, args)
 }
 
-// GoWith is Go with another environment and with the network: for the one step that fetches.
+// GoOnline is Go with the network, for the one step that fetches: settings ("NAME=value") say where
+// modules come from, and of the ambient environment comes what reaching a server takes. Everything else
+// is as pinned, go.sum's word above all.
+func (b *Box) GoOnline(ctx context.Context, dir, goos, goarch string, settings, ambient []string, args ...string) ([]byte, error) {
+	env := append(b.environment(goos, goarch), settings...)
+	for _, kv := range ambient {
+		name, _, _ := strings.Cut(kv, "=")
+		if slices.Contains(online, strings.ToUpper(name)) {
+			env = append(env, kv)
+		}
+	}
+	return b.GoWith(ctx, dir, env, args...)
+}
+
+// online are the ambient variables a fetch may use: proxies, certificates, and the credentials and tools
+// of whoever gets modules straight from version control.
+var online = []string{
+	"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR", "HOME", "USERPROFILE", "NETRC", "PATH", "SSH_AUTH_SOCK", "GIT_SSH_COMMAND",
+}
+
+// GoWith runs the go command in dir with the given environment and with the network.
 func (b *Box) GoWith(ctx context.Context, dir string, env []string, args ...string) ([]byte, error) {
 	cmd := b.command(ctx, b.program(), args...)
 	cmd.Dir = dir

@@ -11,7 +11,7 @@ import (
 
 var (
 	goVersion   = regexp.MustCompile(`^go1\.[1-9][0-9]{0,3}\.(0|[1-9][0-9]{0,3})$`)
-	programName = regexp.MustCompile(`^[a-z][a-z0-9-]{0,63}$`)
+	programName = regexp.MustCompile(`^[a-z][a-z0-9-]{0,31}$`)
 	buildTag    = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_.]{0,63}$`)
 )
 
