@@ -73,6 +73,15 @@ func (m *mirror) set(files map[string][]byte) {
 	m.files = files
 }
 
+// requests returns the paths asked for since the last call.
+func (m *mirror) requests() []string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	list := m.asked
+	m.asked = nil
+	return list
+}
+
 // client is a tuf-js client with its own state.
 type client struct {
 	t    *testing.T
@@ -159,9 +168,10 @@ func TestTUFJSReads(t *testing.T) {
 	c.wantRefused(c.read(w.Now, "stable/1.4.0/linux-amd64/other"), "NoTarget")
 
 	// The state it kept is good for the next release, and nothing new costs two requests.
-	c.m.asked = nil
-	if a := c.read(w.Now); a.Refused != "" || !slices.Equal(c.m.asked, []string{"metadata/2.root.json", "metadata/timestamp.json"}) {
-		t.Errorf("%s: nothing new asked for %v", a.Message, c.m.asked)
+	c.m.requests()
+	a = c.read(w.Now)
+	if asked := c.m.requests(); a.Refused != "" || !slices.Equal(asked, []string{"metadata/2.root.json", "metadata/timestamp.json"}) {
+		t.Errorf("%s: nothing new asked for %v", a.Message, asked)
 	}
 	w.Now = w.Now.Add(time.Hour)
 	w.Release("1.5.0", map[string][]byte{"linux-amd64/messenger": []byte("newer")}, 4, 3, 2)
