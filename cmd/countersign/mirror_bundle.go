@@ -15,6 +15,7 @@ import (
 	"github.com/countersign-project/countersign/release/mirror"
 	"github.com/countersign-project/countersign/tuf/durable"
 	"github.com/countersign-project/countersign/tuf/fetch"
+	"github.com/countersign-project/countersign/tuf/trust"
 )
 
 type mirrorBundleOptions struct {
@@ -88,7 +89,7 @@ func runMirrorBundle(ctx context.Context, app *cli.App, o mirrorBundleOptions) e
 		err = cerr
 	}
 	var none *mirror.NoSuchError
-	if errors.As(err, &none) {
+	if errors.As(err, &none) || errors.Is(err, trust.ErrNoTarget) {
 		return cli.Usagef("%v", err)
 	}
 	if err != nil {

@@ -64,7 +64,7 @@ func Collect(ctx context.Context, set *trust.Set, md trust.Metadata, channel, ve
 func target(ctx context.Context, set *trust.Set, path string, max int64, c Courier) ([]byte, error) {
 	t, err := set.Target(path)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, err
 	}
 	if t.Length > max {
 		return nil, fmt.Errorf("%s: %d bytes, at most %d allowed", path, t.Length, max)

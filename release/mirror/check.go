@@ -101,11 +101,12 @@ func (o CheckOptions) look(ctx context.Context, p Place, scratch string) Status 
 		s.problem(Unreachable, "%v", err)
 		return s
 	}
-	courier := &fetch.Courier{Sources: []fetch.Source{p.Source}, MinRate: o.MinRate, Window: o.Window, Deadline: o.Deadline}
+	courier := o.courier(p)
 	set, md, err := evidence.RefreshAll(ctx, c, courier, o.Now())
 	var expired *trust.ExpiredError
 	if errors.As(err, &expired) {
 		s.problem(Lags, "%v", err)
+		courier = o.courier(p)                                           // the first one will not ask the same mirror again
 		set, md, err = evidence.RefreshAll(ctx, c, courier, time.Time{}) // what else is wrong is worth knowing
 	}
 	if err != nil {
@@ -135,6 +136,10 @@ func (o CheckOptions) look(ctx context.Context, p Place, scratch string) Status 
 		o.local(p.Dir, &s)
 	}
 	return s
+}
+
+func (o CheckOptions) courier(p Place) *fetch.Courier {
+	return &fetch.Courier{Sources: []fetch.Source{p.Source}, MinRate: o.MinRate, Window: o.Window, Deadline: o.Deadline}
 }
 
 // blame says what an error makes of a mirror.

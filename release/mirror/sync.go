@@ -30,8 +30,9 @@ type Result struct {
 }
 
 // Sync brings a mirror up to date. When it fails, what was served before is served still; calling it again
-// goes on where it stopped. An error beside a Result tells of single channels that could not be verified:
-// everything else was brought up to date.
+// goes on where it stopped. One channel that can not be verified stops all of it, though a device that
+// follows another channel could go on: users of this mirror are better served by something complete and
+// a little older, and whoever wants the newest goes elsewhere.
 func Sync(ctx context.Context, o Options) (Result, error) {
 	d, unlock, err := open(o.Dir)
 	if err != nil {
@@ -43,19 +44,15 @@ func Sync(ctx context.Context, o Options) (Result, error) {
 	if werr := d.writeStored(); err == nil && werr != nil {
 		err = werr
 	}
-	if err != nil {
-		return s.result, err
-	}
-	return s.result, s.channels
+	return s.result, err
 }
 
 type syncing struct {
 	Options
 	*directory
-	plan     plan
-	policy   genuine.Policy
-	result   Result
-	channels error // of channels that could not be verified
+	plan   plan
+	policy genuine.Policy
+	result Result
 }
 
 // run is the order of the package comment.
@@ -85,10 +82,9 @@ func (s *syncing) refresh(ctx context.Context) error {
 		return err
 	}
 	set, md, err := evidence.RefreshAll(ctx, c, s.Courier, s.Now())
-	if set == nil {
+	if err != nil {
 		return err
 	}
-	s.channels = err
 	first, err := rootVersion(s.Anchor.Root)
 	if err != nil {
 		return err

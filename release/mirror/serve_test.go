@@ -1,0 +1,117 @@
+package mirror
+
+import (
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// ask makes one request without a network.
+func ask(h http.Handler, method, path string, header ...string) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(method, "/", nil)
+	r.URL.Path = path
+	for i := 0; i < len(header); i += 2 {
+		r.Header.Set(header[i], header[i+1])
+	}
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w
+}
+
+func TestServeGivesFilesWithTheRightHeaders(t *testing.T) {
+	w, dir := world(t), t.TempDir()
+	sync(t, options(w, dir))
+	h := Handler(dir)
+	for name, b := range current(w) {
+		got := ask(h, "GET", "/"+name)
+		if got.Code != 200 || got.Body.String() != string(b) {
+			t.Errorf("%s: %d, %d bytes", name, got.Code, got.Body.Len())
+		}
+		want := "public, max-age=31536000, immutable"
+		if name == "metadata/timestamp.json" || strings.HasPrefix(name, "evidence/") {
+			want = "no-cache"
+		}
+		if cc := got.Header().Get("Cache-Control"); cc != want {
+			t.Errorf("%s: Cache-Control %q, want %q", name, cc, want)
+		}
+		if head := ask(h, "HEAD", "/"+name); head.Code != 200 || head.Body.Len() != 0 || head.Header().Get("Content-Length") != got.Header().Get("Content-Length") {
+			t.Errorf("%s: HEAD %d, %d bytes", name, head.Code, head.Body.Len())
+		}
+		part := ask(h, "GET", "/"+name, "Range", "bytes=5-")
+		if part.Code != 206 || part.Body.String() != string(b[5:]) {
+			t.Errorf("%s: range %d, %d bytes", name, part.Code, part.Body.Len())
+		}
+		if tag := got.Header().Get("ETag"); strings.HasPrefix(name, "targets/") {
+			if again := ask(h, "GET", "/"+name, "If-None-Match", tag); tag == "" || again.Code != 304 {
+				t.Errorf("%s: asked again with tag %s: %d, want 304", name, tag, again.Code)
+			}
+		}
+	}
+}
+
+func TestServeHidesEverythingElse(t *testing.T) {
+	w, top := world(t), t.TempDir()
+	dir := filepath.Join(top, "mirror")
+	sync(t, options(w, dir))
+	for name, content := range map[string]string{"../secret": "x", "README": "x", "metadata/.hidden": "x", "metadata/.git/config": "x"} {
+		path := filepath.Join(dir, filepath.FromSlash(name))
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Symlink(filepath.Join(top, "secret"), filepath.Join(dir, "metadata", "link.json")); err != nil {
+		t.Log(err)
+	}
+	h := Handler(dir)
+	for _, path := range []string{"/", "", "/metadata", "/metadata/", "/targets/stable", "/README", "/metadata/.hidden", "/metadata/.git/config",
+		"/" + stateDir + "/" + markFile, "/" + stateDir + "/tuf/root.json", "/metadata/../README", "/metadata/../../secret", "/metadata/..%2fREADME",
+		"/metadata/..\\..\\secret", "//metadata/timestamp.json", "/metadata//timestamp.json", "/metadata/./timestamp.json", "/metadata/timestamp.json/",
+		"/metadata/link.json", "/metadata/timestamp.json\x00", "/metadata/9.root.json", "/evidence/nothing.json"} {
+		got := ask(h, "GET", path)
+		if got.Code != 404 || got.Body.String() != "not found\n" {
+			t.Errorf("%q: %d %q, want not found", path, got.Code, got.Body)
+		}
+		if cc := got.Header().Get("Cache-Control"); cc != "no-store" {
+			t.Errorf("%q: Cache-Control %q, want no-store", path, cc)
+		}
+	}
+	for _, method := range []string{"POST", "PUT", "DELETE", "OPTIONS", "PROPFIND"} {
+		if got := ask(h, method, "/metadata/timestamp.json"); got.Code != 405 || got.Header().Get("Allow") != "GET, HEAD" {
+			t.Errorf("%s: %d, want 405", method, got.Code)
+		}
+	}
+}
+
+func TestServeEndsWithItsContext(t *testing.T) {
+	w, dir := world(t), t.TempDir()
+	sync(t, options(w, dir))
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() { done <- Serve(ctx, ln, Handler(dir)) }()
+	resp, err := http.Get("http://" + ln.Addr().String() + "/metadata/timestamp.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, _ := io.ReadAll(resp.Body)
+	resp.Body.Close()
+	if string(b) != string(w.Role("timestamp")) {
+		t.Errorf("got %q", b)
+	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Errorf("error %v, want none", err)
+	}
+}
