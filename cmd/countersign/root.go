@@ -29,6 +29,7 @@ func newRoot(app *cli.App) *cobra.Command {
 		&cobra.Group{ID: groupAnyone, Title: "For anyone:"},
 	)
 	app.Prepare(root)
+	root.AddCommand(newBuildCommand(app))
 	root.AddCommand(newKeyCommand(app))
 	root.AddCommand(newInitCommand(app))
 	root.AddCommand(newPublishCommand(app))
