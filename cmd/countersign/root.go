@@ -35,5 +35,6 @@ func newRoot(app *cli.App) *cobra.Command {
 	root.AddCommand(newPublishCommand(app))
 	root.AddCommand(newServeCommand(app))
 	root.AddCommand(newMirrorCommand(app))
+	root.AddCommand(newAuditCommand(app))
 	return root
 }

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/countersign-project/countersign/attest/signer"
-	"github.com/countersign-project/countersign/builds/archive"
+	"github.com/countersign-project/countersign/builds/hermetic"
 	"github.com/countersign-project/countersign/release/event"
 	"github.com/countersign-project/countersign/release/genuine"
 	"github.com/countersign-project/countersign/tuf/durable"
@@ -97,6 +97,9 @@ func (w *rebuilding) resume(ctx context.Context) (*Record, bool, error) {
 
 // run makes the attempt.
 func (w *rebuilding) run(ctx context.Context) (*Record, error) {
+	if err := hermetic.CheckAmbient(w.a.Environ); err != nil {
+		return nil, err // this machine's fault, and nothing to be stated about the release
+	}
 	cache, err := w.cache()
 	if err != nil {
 		return nil, err
@@ -158,31 +161,23 @@ func (w *rebuilding) finish(ctx context.Context, r *Record, bundle []byte) error
 	return nil
 }
 
-// sweep deletes what is large and no longer needed: everything but the two sides of a difference.
+// sweep deletes what was built, unless it is one side of a difference.
 func (w *rebuilding) sweep(r *Record) {
-	_ = os.RemoveAll(w.modules()) // what cannot be deleted is only in the way
 	if r.Result != event.Differs {
-		_ = os.RemoveAll(w.ours())
+		_ = os.RemoveAll(w.ours()) // what cannot be deleted is only in the way
 	}
 }
 
 func (w *rebuilding) bundle() string  { return filepath.Join(w.o.Work, event.FileSource) }
-func (w *rebuilding) modules() string { return filepath.Join(w.o.Work, "modules") }
+func (w *rebuilding) modules() string { return filepath.Join(w.o.Work, event.FileModules) }
 func (w *rebuilding) ours() string    { return filepath.Join(w.o.Work, "ours") }
 func (w *rebuilding) theirs() string  { return filepath.Join(w.o.Work, "theirs") }
 
 func (w *rebuilding) now() time.Time { return w.a.Now().UTC().Truncate(time.Second) }
 
-// Limits of a module tree that somebody else packed.
-const (
-	maxModuleFiles = 20_000
-	maxModule      = 512 << 20 // bytes of one file
-	maxModules     = 4 << 30   // bytes of all
-)
-
 // fetch brings source and modules, each checked by the hash in event.json before it gets its name.
 func (w *rebuilding) fetch(ctx context.Context) error {
-	for name, path := range map[string]string{event.FileSource: w.bundle(), event.FileModules: w.modules() + ".tar"} {
+	for name, path := range map[string]string{event.FileSource: w.bundle(), event.FileModules: w.modules()} {
 		if have, err := isFile(path, w.p.Event.Files[name]); have || err != nil {
 			if err != nil {
 				return err
@@ -200,20 +195,12 @@ func (w *rebuilding) fetch(ctx context.Context) error {
 	return nil
 }
 
-// build unpacks the modules into a fresh directory, runs the builder and looks at what it left.
+// build runs the builder in a fresh directory and looks at what it left.
 func (w *rebuilding) build(ctx context.Context, cache string) (Product, error) {
-	for _, dir := range []string{w.modules(), w.ours(), w.theirs()} {
+	for _, dir := range []string{w.ours(), w.theirs()} {
 		if err := os.RemoveAll(dir); err != nil {
 			return Product{}, err
 		}
-	}
-	f, err := os.Open(w.modules() + ".tar")
-	if err != nil {
-		return Product{}, err
-	}
-	defer f.Close()
-	if err := archive.Unpack(f, w.modules(), archive.Limits{Files: maxModuleFiles, Length: maxModule, Total: maxModules}); err != nil {
-		return Product{}, fmt.Errorf("modules.tar: %w", err)
 	}
 	product, err := w.a.Build(ctx, Job{
 		Bundle: w.bundle(), Commit: w.p.Manifest.Source.Commit, Modules: w.modules(), Out: w.ours(),

@@ -103,10 +103,13 @@ func (r Record) Text() string {
 	default:
 		fmt.Fprintf(&b, "could not be rebuilt: %s\n", plainLines(r.Reason))
 	}
-	if r.Person == "" {
-		b.WriteString("  no statement was made, since no key was given\n")
-	} else {
+	switch {
+	case r.Person != "":
 		fmt.Fprintf(&b, "  stated so by %s\n", plain(r.Person))
+	case r.Result == event.Inconclusive:
+		b.WriteString("  no statement was made about this attempt\n")
+	default:
+		b.WriteString("  no statement was made, since no key was given\n")
 	}
 	return b.String()
 }

@@ -16,6 +16,24 @@ const maxReason = 2000
 // maxMachine is the longest description of a building machine a statement takes, in bytes.
 const maxMachine = 200
 
+// maxInconclusive is how many inconclusive statements one person leaves on one event. A room takes a few
+// statements of one key and no more, and there must be room for the one that matters.
+const maxInconclusive = 3
+
+// told reports whether the person has said as much about an attempt that failed already.
+func (w *rebuilding) told(reason string) bool {
+	n := 0
+	for _, s := range w.p.Statements {
+		if s.Inconclusive == nil || s.By != w.who {
+			continue
+		}
+		if n++; s.Inconclusive.Reason == reason {
+			return true
+		}
+	}
+	return n >= maxInconclusive
+}
+
 // state makes the person's statement about a rebuild and signs it; nil when there is no key.
 //
 // A finished build is stated as what came out, and whoever reads it compares: there is no field that says
@@ -24,6 +42,9 @@ const maxMachine = 200
 // with the disagreement as its reason.
 func (w *rebuilding) state(r *Record, got Product) ([]byte, error) {
 	if w.key == nil {
+		return nil, nil
+	}
+	if r.Result == event.Inconclusive && w.told(r.Reason) {
 		return nil, nil
 	}
 	payload, err := w.payload(r, got)

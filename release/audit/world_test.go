@@ -1,7 +1,6 @@
 package audit
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -10,11 +9,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"testing/fstest"
 	"time"
 
 	"github.com/countersign-project/countersign/attest/signer"
-	"github.com/countersign-project/countersign/builds/archive"
 	"github.com/countersign-project/countersign/release/event"
 	"github.com/countersign-project/countersign/release/genuine"
 	"github.com/countersign-project/countersign/release/publish/roomtest"
@@ -41,7 +38,7 @@ func (r *room) auditor(member int) *Auditor {
 	p := r.People[member]
 	return &Auditor{
 		Home: r.homes[member], Store: r.Room.Events, Keys: signer.Ring{p.Auditor, p.Statement, p.Root},
-		Now: func() time.Time { return r.Now }, Machine: "a test", Environ: os.Environ(), Build: r.honest,
+		Now: func() time.Time { return r.Now }, Machine: "a test", Environ: []string{"PATH=" + os.Getenv("PATH")}, Build: r.honest,
 		Published: r.Published(),
 	}
 }
@@ -112,9 +109,6 @@ func (r *room) manifest(version, channel string) genuine.Manifest {
 func (r *room) stageAs(m genuine.Manifest, changed map[string][]byte) event.ID {
 	r.T.Helper()
 	files := roomtest.Files(m)
-	var modules bytes.Buffer
-	r.check(archive.WriteDir(&modules, fstest.MapFS{"cache/download/x/@v/list": {Data: []byte("")}}))
-	files[event.FileModules] = roomtest.Content(modules.Bytes())
 	for path, b := range changed {
 		files["artifacts/"+path] = roomtest.Content(b)
 		for i := range m.Artifacts {
