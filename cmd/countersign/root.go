@@ -32,9 +32,11 @@ func newRoot(app *cli.App) *cobra.Command {
 	root.AddCommand(newBuildCommand(app))
 	root.AddCommand(newKeyCommand(app))
 	root.AddCommand(newInitCommand(app))
+	root.AddCommand(newStageCommand(app))
 	root.AddCommand(newPublishCommand(app))
 	root.AddCommand(newServeCommand(app))
 	root.AddCommand(newMirrorCommand(app))
 	root.AddCommand(newAuditCommand(app))
+	root.AddCommand(newVerifyCommand(app))
 	return root
 }
