@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -55,9 +56,9 @@ type auditOptions struct {
 }
 
 // flags adds the room and the home; keys and root only where the command uses them.
-func (o *auditOptions) flags(c *cobra.Command, app *cli.App) {
+func (o *auditOptions) flags(c *cobra.Command) {
 	c.Flags().StringVar(&o.Room, "room", "room", "the signing room: a directory, or the URL of a countersign serve")
-	c.Flags().StringVar(&o.Home, "home", auditHome(app.Getenv), "this auditor's private directory")
+	c.Flags().StringVar(&o.Home, "home", "", "this auditor's private directory (default: countersign/audit in the user's data directory)")
 }
 
 func (o *auditOptions) keyFlags(c *cobra.Command) {
@@ -91,6 +92,9 @@ func isURL(room string) bool {
 // open makes the auditor these options describe.
 func (o auditOptions) open(ctx context.Context, app *cli.App) (*audit.Auditor, error) {
 	if o.Home == "" {
+		o.Home = auditHome(app.Getenv)
+	}
+	if o.Home == "" {
 		return nil, cli.Usagef("--home is missing, and there is no home directory to put it in")
 	}
 	store, err := o.store()
@@ -109,7 +113,8 @@ func (o auditOptions) open(ctx context.Context, app *cli.App) (*audit.Auditor, e
 			return nil, err
 		}
 	}
-	if a.Published, err = o.published(ctx); err != nil {
+	a.Repository = o.repository()
+	if a.Published, err = audit.PublishedAt(ctx, a.Repository); err != nil {
 		app.Say("what is published could not be read, so nothing is shown as published or stale: %v", err)
 	}
 	return a, nil
@@ -124,7 +129,7 @@ func (o auditOptions) store() (event.Store, error) {
 			return nil, cli.Hint(cli.Usagef("--room %s is not a directory", o.Room), "name the room's directory or URL with --room or COUNTERSIGN_ROOM")
 		}
 	}
-	return event.OpenStore(o.Room, http.DefaultClient)
+	return event.OpenStore(o.Room, roomClient())
 }
 
 // anchor is the root this auditor trusts from outside: the one given, or the one compiled in.
@@ -148,16 +153,23 @@ func (o auditOptions) anchor() ([]byte, error) {
 	return embedded.Root, err
 }
 
-// published asks the room's repository what is published.
-func (o auditOptions) published(ctx context.Context) (event.Published, error) {
+// repository is the room's repository; one that is not there has nothing published.
+func (o auditOptions) repository() *fetch.Courier {
 	if isURL(o.Room) {
-		return audit.PublishedAt(ctx, &fetch.Courier{Sources: []fetch.Source{fetch.HTTP(strings.TrimRight(o.Room, "/")+"/repository/", http.DefaultClient)}})
+		return &fetch.Courier{Sources: []fetch.Source{fetch.HTTP(strings.TrimRight(o.Room, "/")+"/repository/", roomClient())}}
 	}
 	dir := filepath.Join(o.Room, "repository")
-	if _, err := os.Stat(dir); errors.Is(err, os.ErrNotExist) {
-		return event.Published{}, nil // an imported copy has none
-	}
-	return audit.PublishedAt(ctx, &fetch.Courier{Sources: []fetch.Source{fetch.Dir(os.DirFS(dir), dir)}})
+	return &fetch.Courier{Sources: []fetch.Source{fetch.Dir(os.DirFS(dir), dir)}}
+}
+
+// roomTimeout bounds the wait for a room's answer to begin; the answer itself may be large and slow.
+const roomTimeout = time.Minute
+
+// roomClient is an HTTP client that does not wait for ever on a room that is silent.
+func roomClient() *http.Client {
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	t.ResponseHeaderTimeout = roomTimeout
+	return &http.Client{Transport: t}
 }
 
 // pick finds the event a person means. A wrong or doubtful name is a wrong command line.

@@ -39,7 +39,7 @@ Example:
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error { return runAuditExport(c.Context(), app, o, args[0]) },
 	}
-	o.flags(c, app)
+	o.flags(c)
 	c.Flags().StringVar(&o.Out, "out", "", "file to write")
 	c.Flags().BoolVar(&o.SignaturesOnly, "signatures-only", false, "leave source, modules and artifacts behind")
 	return c
@@ -79,6 +79,9 @@ func export(ctx context.Context, app *cli.App, store event.Store, id event.ID, o
 	bar := app.Progress("exporting event "+id.Short(), -1, true)
 	w := &counted{f: f, bar: bar}
 	err = event.Export(ctx, store, id, w, o.SignaturesOnly)
+	if err == nil {
+		err = f.Chmod(0o644) // it holds nothing secret, and another person may carry it
+	}
 	if err == nil {
 		err = f.Sync()
 	}

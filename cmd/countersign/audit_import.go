@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -31,7 +30,7 @@ Example:
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error { return runAuditImport(c.Context(), app, o, args[0]) },
 	}
-	o.flags(c, app)
+	o.flags(c)
 	return c
 }
 
@@ -55,7 +54,7 @@ func runAuditImport(ctx context.Context, app *cli.App, o auditOptions, file stri
 		return err
 	}
 	if isURL(o.Room) {
-		room, err := event.OpenStore(o.Room, http.DefaultClient)
+		room, err := event.OpenStore(o.Room, roomClient())
 		if err != nil {
 			return err
 		}
@@ -63,7 +62,7 @@ func runAuditImport(ctx context.Context, app *cli.App, o auditOptions, file stri
 			return err
 		}
 	}
-	if err := app.Print(got, importedText(got)); err != nil {
+	if err := app.Print(got, importedText(got, o.Room)); err != nil {
 		return err
 	}
 	if len(got.Refused) > 0 {
@@ -72,12 +71,14 @@ func runAuditImport(ctx context.Context, app *cli.App, o auditOptions, file stri
 	return nil
 }
 
-func importedText(i event.Imported) string {
-	what := "merged into the event that was here"
-	if i.New {
-		what = "new here"
+func importedText(i event.Imported, room string) string {
+	text := fmt.Sprintf("event %s: %d new signatures, %d new statements", i.ID.Short(), i.Signatures, i.Statements)
+	switch {
+	case isURL(room):
+		text = fmt.Sprintf("event %s: %d signatures and %d statements handed in to %s", i.ID.Short(), i.Signatures, i.Statements, room)
+	case i.New:
+		text += "; it was not here before"
 	}
-	text := fmt.Sprintf("event %s: %s, %d new signatures, %d new statements", i.ID.Short(), what, i.Signatures, i.Statements)
 	if len(i.Files) > 0 {
 		text += ", and " + strings.Join(i.Files, ", ")
 	}

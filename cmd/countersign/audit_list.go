@@ -26,7 +26,7 @@ Example:
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return runAuditList(c.Context(), app, o) },
 	}
-	o.flags(c, app)
+	o.flags(c)
 	o.keyFlags(c)
 	return c
 }

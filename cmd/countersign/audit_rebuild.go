@@ -48,7 +48,7 @@ tell: the build failed, or network or disk.`,
 			return runAuditRebuild(ctx, app, o, args[0])
 		},
 	}
-	o.flags(c, app)
+	o.flags(c)
 	o.keyFlags(c)
 	c.Flags().StringVar(&o.Cache, "cache", "", "this auditor's private build cache")
 	c.Flags().StringVar(&o.Work, "work", "", "directory for source and artifacts (default: the event's directory below --home)")

@@ -26,7 +26,7 @@ Example:
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error { return runAuditShow(c.Context(), app, o, args[0]) },
 	}
-	o.flags(c, app)
+	o.flags(c)
 	o.rootFlag(c)
 	return c
 }

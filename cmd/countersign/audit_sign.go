@@ -46,7 +46,7 @@ Example:
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error { return runAuditSign(c.Context(), app, o, args[0]) },
 	}
-	o.flags(c, app)
+	o.flags(c)
 	o.keyFlags(c)
 	o.rootFlag(c)
 	c.Flags().BoolVar(&o.Yes, "yes", false, "sign without asking")

@@ -31,6 +31,7 @@ import (
 
 	"github.com/countersign-project/countersign/attest/signer"
 	"github.com/countersign-project/countersign/release/event"
+	"github.com/countersign-project/countersign/tuf/client"
 )
 
 // Auditor is one auditor at work.
@@ -50,9 +51,10 @@ type Auditor struct {
 	Build    Builder                              // Hermetic, but in tests
 	Progress func(step string, done, total int64) // may be nil
 
-	// Published is what the room's repository serves, verified by the caller; the zero value means that it
-	// is not known.
-	Published event.Published
+	// Published is what the room's repository serves, as PublishedAt reads it; the zero value means that it
+	// is not known. Repository is where older versions can be looked up, for showing; it may be nil.
+	Published  event.Published
+	Repository client.Courier
 }
 
 // Dir is the directory of one event below Home.

@@ -63,7 +63,7 @@ func (a *Auditor) List(ctx context.Context) (*Room, error) {
 		}
 	}
 	for _, p := range proposals {
-		item, err := a.item(p, replaced[p.ID.String()])
+		item, err := a.item(ctx, p, replaced[p.ID.String()])
 		if err != nil {
 			return nil, err
 		}
@@ -81,8 +81,11 @@ func (a *Auditor) listed(ctx context.Context, e event.Entry) (*event.Proposal, e
 	return event.Load(ctx, a.Store, e.ID)
 }
 
-func (a *Auditor) item(p *event.Proposal, replaced string) (Item, error) {
+func (a *Auditor) item(ctx context.Context, p *event.Proposal, replaced string) (Item, error) {
 	item := Item{Status: p.Status(a.Published, replaced), Made: p.Event.Made, Todo: []Todo{}}
+	if item.Stale != "" && a.wasPublished(ctx, p) {
+		item.Published, item.Stale = true, ""
+	}
 	record, have, err := a.hasRecord(p.ID)
 	if err != nil {
 		return item, err

@@ -79,3 +79,22 @@ func fetchRoles(ctx context.Context, courier client.Courier, m *trust.Metadata) 
 	}
 	return nil
 }
+
+// wasPublished reports whether an event's roles were published and have newer versions by now: otherwise
+// every event but the newest would look as if it had come too late. It is for showing only, so what the
+// repository says is taken as it is.
+func (a *Auditor) wasPublished(ctx context.Context, p *event.Proposal) bool {
+	if a.Repository == nil {
+		return false
+	}
+	for _, role := range p.Event.Roles() {
+		b, err := a.Repository.Fetch(ctx, fmt.Sprintf("metadata/%d.%s.json", p.Event.Version(role), role), trust.MaxTargets)
+		if err != nil {
+			return false
+		}
+		if info, err := repo.Inspect(b); err != nil || info.Event != p.ID.String() {
+			return false
+		}
+	}
+	return true
+}

@@ -227,7 +227,7 @@ func TestNewDistribution(t *testing.T) {
 		"root (decides who everybody is): 3 of 5: Ana Sousa, Ben Weiss, Cleo Hart, Dai Mori, Eva Reis",
 		"channel stable: a release takes 3 auditors from at least 3 countries and 3 organisations, and 3 matching rebuilds",
 		"the publisher, Pia Lund (Publisher, SE), holds the online keys: may delay, cannot ship a byte",
-		"Ana Sousa (Alpha, PT): root key " + keySum(r.People[0].Root.Public())[:16],
+		"Ana Sousa (Alpha, PT): root key " + signer.Fingerprint(r.People[0].Root.Public()),
 		"root: new → version 1, expires 2027-11-21",
 	} {
 		if !strings.Contains(text, want) {

@@ -1,9 +1,11 @@
 package audit
 
 import (
+	"crypto"
 	"fmt"
 	"strings"
 
+	"github.com/countersign-project/countersign/attest/signer"
 	"github.com/countersign-project/countersign/release/event"
 	"github.com/countersign-project/countersign/release/genuine"
 	"github.com/countersign-project/countersign/tuf/repo"
@@ -53,16 +55,14 @@ func ruleText(r genuine.Rule) string {
 
 func keysText(who event.Person) []string {
 	var out []string
-	add := func(purpose string, sum string) { out = append(out, purpose+" key "+sum[:16]) }
-	if who.Root != nil {
-		add("root", keySum(who.Root))
+	add := func(purpose string, key crypto.PublicKey) {
+		if key != nil {
+			out = append(out, purpose+" key "+signer.Fingerprint(key))
+		}
 	}
-	if who.Auditor != nil {
-		add("auditor", keySum(who.Auditor))
-	}
-	if who.Statement != nil {
-		add("statement", keySum(who.Statement))
-	}
+	add("root", who.Root)
+	add("auditor", who.Auditor)
+	add("statement", who.Statement)
 	return out
 }
 
