@@ -104,6 +104,7 @@ type verifying struct {
 	sum     [32]byte
 	claims  genuine.Subject // what the file says of itself, believed by nobody
 	found   []evidence.Named
+	broken  error // channels that could not be verified
 }
 
 // prepare reads everything that is ours: the command line, the anchor, the file.

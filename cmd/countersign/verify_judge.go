@@ -24,6 +24,9 @@ func (v *verifying) judge(ctx context.Context) (genuine.Verdict, error) {
 		return genuine.Verdict{}, err
 	}
 	v.found = evidence.Find(set, channels, v.length, v.sum)
+	if len(v.found) == 0 && v.broken != nil {
+		return v.notFoundFor(v.broken)
+	}
 	if len(v.found) == 0 {
 		return v.unnamed(ctx, set, md, channels)
 	}
@@ -55,9 +58,7 @@ func (v *verifying) refresh(ctx context.Context) (*trust.Set, trust.Metadata, []
 	if set == nil {
 		return nil, md, nil, err
 	}
-	if err != nil {
-		v.app.Say("%v", err) // single channels; the others are good
-	}
+	v.broken = err // of single channels; the others are good
 	channels := slices.Sorted(maps.Keys(md.Delegated))
 	slices.SortStableFunc(channels, func(a, b string) int { return rank(a) - rank(b) })
 	if v.Channel == "" {
@@ -156,6 +157,20 @@ func (v *verifying) unnamed(ctx context.Context, set *trust.Set, md trust.Metada
 	s := v.claims
 	s.Channel = strings.Join(channels, " or ")
 	return notNamed(s, text, v.app.Now()), nil
+}
+
+// notFoundFor is the answer when the file is in no channel that could be verified, and another one could
+// not be: that it was shown to be wrong is a refusal, anything else no answer.
+func (v *verifying) notFoundFor(err error) (genuine.Verdict, error) {
+	var refused interface{ Refused() bool }
+	if !errors.As(err, &refused) || !refused.Refused() {
+		return genuine.Verdict{}, err
+	}
+	s := v.claims
+	if s.Channel == "" {
+		s.Channel = "any channel"
+	}
+	return notNamed(s, err.Error(), v.app.Now()), nil
 }
 
 // notNamed is a refusal for want of any release to judge.

@@ -1,0 +1,130 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"io"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/countersign-project/countersign/cmd/cli"
+)
+
+func (p *person) sync(args ...string) (code int, out, errs string) {
+	p.t.Helper()
+	return p.run(append([]string{"mirror", "sync", "--to", p.path("mirror"), "--root", p.path("root.json")}, args...)...)
+}
+
+func TestMirrorSyncThenVerifyFromIt(t *testing.T) {
+	p := newPerson(t)
+	p.want(0, "6 files copied", "")(p.sync("--from", p.path("repository")))
+	p.want(0, "0 files copied (0 bytes), 6 were there", "")(p.sync("--from", p.path("repository")))
+	p.want(0, "genuine: messenger 1.0.0", "")(p.verify(released["linux-amd64/messenger"], "--repository", p.path("mirror")))
+	p.write("mirror/README", []byte("mine"))
+	p.want(0, "foreign file, left alone: README", "")(p.sync("--from", p.path("repository")))
+	p.want(0, `"foreign": [
+    "README"
+  ]`, "")(p.sync("--json", "--from", p.path("repository")))
+	p.want(0, "foreign file: README", "")(p.run("mirror", "check", "--root", p.path("root.json"), "--deep", p.path("mirror"), p.path("repository")))
+}
+
+func TestMirrorSyncRefusesAndFails(t *testing.T) {
+	p := newPerson(t)
+	p.want(2, "", "--to is missing")(p.run("mirror", "sync"))
+	p.want(2, "", "want at least 1s")(p.sync("--every", "1ms"))
+	p.want(2, "", "where to fetch from?")(p.sync())
+	p.want(3, "", "no such directory")(p.sync("--from", "file:///no/such/stick"))
+	p.write("mirror2/diary.txt", nil)
+	p.want(2, "", `mirror2 is not empty and not a mirror: it holds "diary.txt"; nothing was changed`)(p.sync("--from", p.path("repository"), "--to", p.path("mirror2")))
+	for name, b := range p.w.Files() {
+		if strings.HasSuffix(name, "stable.json") {
+			p.write("repository/"+name, bytes.Replace(b, []byte("stable/"), []byte("staple/"), 1))
+		}
+	}
+	p.want(1, "", "countersign: refused: stable: ")(p.sync("--from", p.path("repository")))
+	if _, err := os.Stat(p.path("mirror/metadata/timestamp.json")); err == nil {
+		t.Error("timestamp.json is there")
+	}
+}
+
+func TestMirrorCheckExitCodes(t *testing.T) {
+	p := newPerson(t)
+	check := func(args ...string) (int, string, string) {
+		return p.run(append([]string{"mirror", "check", "--root", p.path("root.json")}, args...)...)
+	}
+	p.publish("old")
+	p.want(0, "good ", "")(check(p.path("old"), p.path("repository")))
+	p.want(3, "unreachable  http://127.0.0.1:1", "could not tell about http://127.0.0.1:1")(check(p.path("old"), "http://127.0.0.1:1"))
+	p.w.Release("1.1.0", map[string][]byte{"linux-amd64/messenger": []byte("new")})
+	p.publish("repository")
+	p.want(1, "lags         "+p.path("old"), "1 of 2 mirrors are not good")(check(p.path("old"), p.path("repository")))
+}
+
+func TestMirrorBundleSideLoads(t *testing.T) {
+	p := newPerson(t)
+	bundle := func(args ...string) (int, string, string) {
+		return p.run(append([]string{"mirror", "bundle", "--root", p.path("root.json"), "--from", p.path("repository")}, args...)...)
+	}
+	p.want(0, "stable 1.0.0 for linux/amd64", "")(bundle("--platform", "linux/amd64", p.path("b.tar")))
+	p.want(0, "genuine: messenger 1.0.0", "")(p.verify(released["linux-amd64/messenger"], "--offline", p.path("b.tar")))
+	p.want(2, "", `has no programs for "plan9/mips"`)(bundle("--platform", "plan9/mips", p.path("c.tar")))
+	p.want(2, "", "no role names this target")(bundle("--platform", "linux/amd64", "--version", "9.9.9", p.path("c.tar")))
+	entries, err := os.ReadDir(p.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if e.Name() == "c.tar" || strings.HasPrefix(e.Name(), ".countersign") {
+			t.Errorf("%s is left", e.Name())
+		}
+	}
+	p.write("cut.tar", []byte("not a tar at all"))
+	p.want(3, "", "cut.tar: bundle: ")(p.verify(nil, "--offline", p.path("cut.tar")))
+}
+
+// Serve with --every copies by itself, serves, and ends with an interrupt.
+func TestMirrorServe(t *testing.T) {
+	p := newPerson(t)
+	r, w := io.Pipe()
+	app := &cli.App{Name: "countersign", In: strings.NewReader(""), Out: w, Err: io.Discard, Now: func() time.Time { return p.now }, Getenv: func(string) string { return "" }}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	o := mirrorServeOptions{Listen: "127.0.0.1:0"}
+	o.To, o.From, o.Root, o.Every = p.path("mirror"), []string{p.path("repository")}, p.path("root.json"), time.Hour
+	go func() { done <- runMirrorServe(ctx, app, o) }()
+	line, err := bufio.NewReader(r).ReadString('\n')
+	url, ok := strings.CutPrefix(strings.TrimSpace(line), "mirror ")
+	if err != nil || !ok {
+		t.Fatalf("printed %q, %v", line, err)
+	}
+	go io.Copy(io.Discard, r)
+	for {
+		resp, err := http.Get(url + "/metadata/timestamp.json")
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, _ := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if resp.StatusCode == 200 {
+			if string(b) != string(p.w.Role("timestamp")) {
+				t.Errorf("served %q", b)
+			}
+			break
+		}
+		select {
+		case err := <-done:
+			t.Fatal(err)
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Errorf("error %v, want none", err)
+	}
+	p.want(2, "", "is not a directory")(p.run("mirror", "serve", p.path("nothing")))
+	p.want(2, "", "--from without --every")(p.run("mirror", "serve", p.path("mirror"), "--from", "x"))
+}
