@@ -22,6 +22,7 @@ type repository struct {
 	set  *trust.Set
 	meta trust.Metadata
 	seen genuine.Seen
+	news bool // something but the timestamp changed since the last time
 }
 
 // candidate is a version that could be installed.
@@ -53,6 +54,7 @@ func (u *Updater) ask(ctx context.Context, st home.State) (repository, error) {
 	if u.AcceptStale {
 		now = time.Time{} // expiry is not judged
 	}
+	before := c.Seen()
 	set, meta, err := c.Refresh(ctx, u.Courier, now, channels(st)...)
 	if err != nil && len(meta.Delegated) == 0 {
 		return repository{}, err
@@ -60,7 +62,8 @@ func (u *Updater) ask(ctx context.Context, st home.State) (repository, error) {
 	if err != nil {
 		u.report(StepCheck, "", "%v", u.remember(candidate{}, err))
 	}
-	return repository{set, meta, seen(c.Seen())}, nil
+	after := c.Seen()
+	return repository{set, meta, seen(after), before.Root != after.Root || before.Snapshot != after.Snapshot}, nil
 }
 
 // channels are those this device follows. Who follows another one follows stable as well, so that a fix

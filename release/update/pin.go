@@ -24,6 +24,9 @@ func (u *Updater) Pin(ctx context.Context, version string) (Result, error) {
 		return result, err
 	}
 	defer unlock()
+	if err := u.Home.Sweep(u.Running.Installed); err != nil {
+		return result, err
+	}
 	if version == Current {
 		version = u.Running.Version
 	}
@@ -62,8 +65,8 @@ func (u *Updater) goTo(ctx context.Context, version string, st home.State) (swit
 			return nil
 		})
 		return true, err
-	case have:
-		return true, u.goToInstalled(version, installed, st)
+	case have && u.Home.Verify(version, installed) == nil:
+		return true, u.goToInstalled(version, installed)
 	}
 	repo, err := u.refresh(ctx, st)
 	if err != nil {
@@ -88,7 +91,7 @@ func (u *Updater) goTo(ctx context.Context, version string, st home.State) (swit
 // goToInstalled switches to a version that lies in the home. It was genuine when it was installed; here
 // it is judged again by what this device knows now, and only what is shown to be wrong keeps it away:
 // the person may be without network.
-func (u *Updater) goToInstalled(version string, file home.File, st home.State) error {
+func (u *Updater) goToInstalled(version string, file home.File) error {
 	r := u.Running
 	r.Version, r.Installed, r.Path = version, version, u.Home.Executable(version)
 	v, err := Self(u.Anchor, u.Home, r, u.Now())

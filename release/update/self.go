@@ -23,6 +23,9 @@ import (
 // has no evidence, which is for `about` to say. Nothing here can keep an update away, so errors are only
 // reported.
 func (u *Updater) judgeSelf(ctx context.Context, repo repository, st home.State) {
+	if !repo.news && exists(u.Home.Policy()) && exists(u.Home.Mirrors()) && exists(u.Home.Evidence(u.Running.Installed)) {
+		return // then all of it is as it was, and a check costs next to nothing
+	}
 	if err := u.keepEvidence(ctx, repo, st); err != nil {
 		u.report(StepJudge, u.Running.Version, "could not tell who vouches for the running version: %v", err)
 	}
@@ -122,4 +125,9 @@ func Self(a anchor.Anchor, h home.Home, r Running, now time.Time) (genuine.Verdi
 		}
 	}
 	return judgeOwn(a, h, r, ev, m, s, now)
+}
+
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
 }

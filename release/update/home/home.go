@@ -30,6 +30,7 @@ package home
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -156,19 +157,29 @@ func (h Home) lockState() (unlock func() error, err error) {
 	return nil, err
 }
 
-// Sweep removes every version but those named, and all that interrupted updates left. The caller holds
-// the update lock. Versions that cannot be removed (Windows, while one still runs) stay for the next time.
-func (h Home) Sweep(keep ...string) error {
-	names := map[string]bool{}
-	for _, v := range keep {
-		names[v] = true
+// Sweep removes every version that is not current, not the last good one, not pinned and not named here,
+// and all that interrupted updates left. The caller holds the update lock, so that nothing is installed
+// meanwhile. The state forgets them first: it never names what is not there. Versions that cannot be
+// removed (Windows, while one still runs) stay for the next time.
+func (h Home) Sweep(running ...string) error {
+	keep := map[string]bool{}
+	_, err := h.Change(func(s *State) error {
+		for _, v := range append(running, s.Current, s.LastGood, s.Pinned) {
+			keep[v] = true
+		}
+		s.Versions = maps.Clone(s.Versions)
+		maps.DeleteFunc(s.Versions, func(v string, _ File) bool { return !keep[v] })
+		return nil
+	})
+	if err != nil {
+		return err
 	}
 	entries, err := os.ReadDir(h.versions())
 	if err != nil {
 		return err
 	}
 	for _, e := range entries {
-		if !names[e.Name()] {
+		if !keep[e.Name()] {
 			err = errors.Join(err, durable.RemoveAll(h.Version(e.Name())))
 		}
 	}

@@ -1,13 +1,9 @@
 package launch
 
 import (
-	"crypto/sha256"
 	"fmt"
-	"io"
-	"os"
 	"time"
 
-	"github.com/countersign-project/countersign/release/genuine"
 	"github.com/countersign-project/countersign/release/update/home"
 )
 
@@ -40,7 +36,7 @@ func (p *picker) next() string {
 		if version == "" {
 			return ""
 		}
-		if err := verify(p.home, version, st.Versions[version]); err != nil {
+		if err := p.home.Verify(version, st.Versions[version]); err != nil {
 			p.leave(func(st *home.State) { st.Damage(version, err.Error(), p.now()) })
 			continue
 		}
@@ -116,25 +112,4 @@ func (p *picker) count(st home.State, version string) (held bool) {
 		p.notice(st.Notice)
 	}
 	return held
-}
-
-// verify checks an installed program file against what was noted when it was installed.
-func verify(h home.Home, version string, want home.File) error {
-	f, err := os.Open(h.Executable(version))
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	sum := sha256.New()
-	n, err := io.Copy(sum, io.LimitReader(f, want.Length+1))
-	if err != nil {
-		return err
-	}
-	if n != want.Length {
-		return fmt.Errorf("its file is not %d bytes long, as when it was installed", want.Length)
-	}
-	if got := genuine.Digest(sum.Sum(nil)); got != want.SHA256 {
-		return fmt.Errorf("its file was changed after it was installed: sha256 %s, want %s", got, want.SHA256)
-	}
-	return nil
 }

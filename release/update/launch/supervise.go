@@ -231,11 +231,7 @@ func (s *supervisor) tidy(c *child) error {
 		return err
 	}
 	defer unlock()
-	st, err := s.started.Home.Load() // only now: nothing is installed while we hold the lock
-	if err != nil {
-		return err
-	}
-	return s.started.Home.Sweep(st.Current, st.LastGood, st.Pinned, c.version, s.started.Installed)
+	return s.started.Home.Sweep(c.version, s.started.Installed)
 }
 
 // outdated reports whether another version than the child's is current, and starts to be.
@@ -252,7 +248,7 @@ func (s *supervisor) outdated(c *child) (version string, other bool) {
 		return s.started.BaseVersion, true
 	}
 	// Looked at before the service is interrupted for it.
-	if err := verify(s.started.Home, version, st.Versions[version]); err != nil {
+	if err := s.started.Home.Verify(version, st.Versions[version]); err != nil {
 		s.pick.leave(func(st *home.State) { st.Damage(version, err.Error(), s.pick.now()) })
 		return "", false
 	}

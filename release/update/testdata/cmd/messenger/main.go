@@ -11,6 +11,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -35,12 +36,20 @@ type fixture struct {
 func readFixture() (f fixture) {
 	exe, err := os.Executable()
 	must(err)
-	b, err := os.ReadFile(exe)
+	file, err := os.Open(exe)
+	must(err)
+	defer file.Close()
+	_, err = file.Seek(-1024, io.SeekEnd)
+	must(err)
+	b, err := io.ReadAll(file)
 	must(err)
 	line := b[bytes.LastIndex(b, []byte("\nFIXTURE "))+len("\nFIXTURE "):]
 	must(json.Unmarshal(line, &f))
 	return f
 }
+
+// The crash test counts the system calls of one thread, and wants all of an update's in it.
+func init() { runtime.LockOSThread() }
 
 func main() {
 	f := readFixture()
@@ -106,6 +115,11 @@ func run(f fixture, w launch.World, s *launch.Started, command string) int {
 			return 3
 		}
 		fmt.Printf("running %s newest %q installed %v\n", result.Running, result.Newest, result.Installed)
+		if os.Getenv("FIXTURE_MEMORY") != "" {
+			b, err := os.ReadFile("/proc/self/status")
+			must(err)
+			os.Stderr.Write(b)
+		}
 	case "serve":
 		parent := s.Connect(w)
 		if parent == nil {

@@ -1,0 +1,102 @@
+//go:build linux
+
+package update_test
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/countersign-project/countersign/tuf/repo/repotest"
+)
+
+// writes are the system calls by which an update changes the disk, and how many of the first are each
+// worth a kill; after those only every 16th is: a download is one call of a kind after another.
+var writes = map[string]int{
+	"renameat": 1000, "renameat2": 1000, "rename": 1000, "fsync": 1000, "fdatasync": 1000, "mkdirat": 1000, "unlinkat": 1000,
+	"fchmod": 1000, "fchmodat": 1000, "ftruncate": 1000, "write": 12, "pwrite64": 12,
+}
+
+// TestKilledAtEveryWrite kills a real update with SIGKILL at its n-th call that changes the disk, for every
+// n, until it gets through. After each kill the program must start as the old or the new version,
+// complete, and the next update must finish what was begun.
+func TestKilledAtEveryWrite(t *testing.T) {
+	strace, err := exec.LookPath("strace")
+	if err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatal(err)
+		}
+		t.Skip("strace is not installed: updates are not killed at every write here")
+	}
+	d := newDevice(t, repotest.Config{})
+	d.publish("1.1.0", "")
+	env := d.environ()
+	kills, olds, news := 0, 0, 0
+	for call, each := range writes {
+		for n := 1; ; n++ {
+			if n > each {
+				n += 15
+			}
+			if err := os.RemoveAll(filepath.Dir(d.home.Dir)); err != nil {
+				t.Fatal(err)
+			}
+			if !killedAt(t, strace, d.base, env, call, n) {
+				break
+			}
+			where := fmt.Sprintf("killed at %s %d", call, n)
+			kills++
+			switch d.recovers(env, where) {
+			case "1.0.0":
+				olds++
+			case "1.1.0":
+				news++
+			}
+		}
+	}
+	t.Logf("%d kills: the old version ran after %d, the new one after %d", kills, olds, news)
+	if kills < 60 || olds == 0 || news == 0 {
+		t.Errorf("%d kills (%d old, %d new) are not every write: does strace count?", kills, olds, news)
+	}
+}
+
+// recovers checks a device after a crash, and returns the version that ran right after it.
+func (d *device) recovers(env []string, where string) (version string) {
+	d.t.Helper()
+	out, errs, code := d.run(env, "about")
+	version = strings.TrimSuffix(out, " base 1.0.0\n")
+	if version != "1.0.0" && version != "1.1.0" || code != 0 {
+		d.t.Fatalf("%s: about says %q, %q, exit code %d", where, out, errs, code)
+	}
+	out, errs, code = d.run(env, "update")
+	if code != 0 || out != "running 1.0.0 newest \"1.1.0\" installed true\n" && out != "running 1.1.0 newest \"\" installed false\n" {
+		d.t.Fatalf("%s: the next update says %q, %q, exit code %d", where, out, errs, code)
+	}
+	if out, errs, code := d.run(env, "about"); out != "1.1.0 base 1.0.0\n" || code != 0 {
+		d.t.Fatalf("%s: after the next update about says %q, %q, exit code %d", where, out, errs, code)
+	}
+	if left, _ := filepath.Glob(filepath.Join(d.home.Dir, "versions", "*.tmp")); len(left) > 0 {
+		d.t.Errorf("%s: %v left", where, left)
+	}
+	return version
+}
+
+// killedAt runs an update that is killed at its n-th call of a kind; false when it was through before.
+func killedAt(t *testing.T, strace, program string, env []string, call string, n int) bool {
+	t.Helper()
+	cmd := exec.Command(strace, "-qq", "-o", "/dev/null", "-e", "trace=?"+call, "-e", fmt.Sprintf("inject=?%s:signal=SIGKILL:when=%d", call, n), program, "update")
+	cmd.Env = env
+	out, err := cmd.CombinedOutput()
+	if err == nil {
+		return false
+	}
+	if strings.Contains(string(out), "ptrace") {
+		if os.Getenv("CI") == "true" {
+			t.Fatalf("%s", out)
+		}
+		t.Skipf("strace may not trace here: %s", out)
+	}
+	return true
+}
