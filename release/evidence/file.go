@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"sort"
 )
 
@@ -66,8 +67,8 @@ func Parse(b []byte) ([][]byte, error) {
 	if err := dec.Decode(&f); err != nil {
 		return nil, fmt.Errorf("evidence: %v", err)
 	}
-	if dec.More() {
-		return nil, fmt.Errorf("evidence: something follows after byte %d", dec.InputOffset())
+	if _, err := dec.Token(); err != io.EOF {
+		return nil, fmt.Errorf("evidence: something follows the JSON object")
 	}
 	if f.Format != fileFormat {
 		return nil, fmt.Errorf("evidence: format %q, want %q", f.Format, fileFormat)
