@@ -102,7 +102,7 @@ func believe(a anchor.Anchor, ev Evidence, s Subject) (believed, error) {
 	}
 	var ok bool
 	if b.role, ok = b.set.Role(s.Channel); !ok {
-		return b, fmt.Errorf("there is no channel %q in this distribution", s.Channel)
+		return b, fmt.Errorf("there is no channel %q in this evidence", s.Channel)
 	}
 	if err := b.isTarget("policy.json", "targets", ev.Policy); err != nil {
 		return b, err
