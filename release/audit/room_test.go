@@ -2,7 +2,9 @@ package audit
 
 import (
 	"bytes"
+	"context"
 	"errors"
+	"fmt"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -12,6 +14,7 @@ import (
 
 	"github.com/countersign-project/countersign/release/event"
 	"github.com/countersign-project/countersign/release/publish/roomtest"
+	"github.com/countersign-project/countersign/tuf/durable"
 )
 
 func TestPick(t *testing.T) {
@@ -223,4 +226,43 @@ func TestSignatureThatDidNotArrive(t *testing.T) {
 	if len(known) != 1 || len(known[0].signed) != 1 || len(r.Load(id).Signatures) != 1 {
 		t.Errorf("remembered %+v", known[0].signed)
 	}
+}
+
+func TestOneRebuildOfAnEventAtATime(t *testing.T) {
+	r := newRoom(t)
+	id, other := r.stage("1.4.0", "stable"), r.stage("1.5.0", "beta")
+	a := r.auditor(roomtest.Ana)
+	var same, beside error
+	a.Build = func(ctx context.Context, j Job) (Product, error) {
+		_, same = r.auditor(roomtest.Ana).Rebuild(ctx, id, RebuildOptions{})
+		_, beside = r.auditor(roomtest.Ana).Rebuild(ctx, other, RebuildOptions{})
+		return r.honest(ctx, j)
+	}
+	record, err := a.Rebuild(t.Context(), id, RebuildOptions{})
+	r.check(err)
+	if !errors.Is(same, durable.ErrLocked) || isRefusal(same) || !strings.Contains(same.Error(), "a rebuild of this event is under way") {
+		t.Errorf("the same event: %v", same)
+	}
+	if beside != nil || record.Result != event.Matched {
+		t.Errorf("another event: %v, %s", beside, record.Result)
+	}
+}
+
+func TestInconclusiveStatementsLeaveRoom(t *testing.T) {
+	r := newRoom(t)
+	id := r.stage("1.4.0", "stable")
+	a := r.auditor(roomtest.Ana)
+	for i := range 12 { // a room takes eight statements of one key
+		a.Build = func(context.Context, Job) (Product, error) { return Product{}, fmt.Errorf("cause %d", i/2) }
+		record, err := a.Rebuild(t.Context(), id, RebuildOptions{})
+		r.check(err)
+		if record.Result != event.Inconclusive {
+			t.Fatal(record.Text())
+		}
+	}
+	if n := len(r.Load(id).Statements); n != maxInconclusive {
+		t.Errorf("%d statements", n)
+	}
+	r.rebuild(id, roomtest.Ana)
+	r.sign(id, roomtest.Ana)
 }

@@ -166,7 +166,7 @@ func TestForgedDistribution(t *testing.T) {
 	_, err = a.Rebuild(t.Context(), bad, RebuildOptions{})
 	forged.check(err)
 	_, err = a.Check(t.Context(), bad, Options{})
-	refused(t, err, bad, "root 1 of the event is not the root you gave: this is another distribution, or a forged one")
+	refused(t, err, bad, "root 1 of the event is not the root you trust: this is another distribution, or a forged one")
 }
 
 // renewed publishes the next version of root, signed by three holders through the auditors' own command.
@@ -205,7 +205,7 @@ func TestForgedCopyOfATrustedRoot(t *testing.T) {
 	a.Anchor = p.Base.Roots[0]
 	p.Base.Roots = [][]byte{other.Base().Roots[0]}
 	_, err := a.trust(p)
-	refused(t, err, p.ID, "root 1 of the event is not the root you gave: this is another distribution, or a forged one")
+	refused(t, err, p.ID, "root 1 of the event is not the root you trust: this is another distribution, or a forged one")
 }
 
 func TestNewDistribution(t *testing.T) {

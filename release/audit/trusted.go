@@ -149,7 +149,7 @@ func (t *Trust) verifyBase(p *event.Proposal, given []byte) (err error) {
 			return fmt.Errorf("root.json given: %w", err)
 		}
 		t.How = TrustGiven
-		if err := t.verifyFrom(p, info.Version, sum, "root you gave"); err != nil {
+		if err := t.verifyFrom(p, info.Version, sum, "root you trust"); err != nil {
 			return err
 		}
 	}
