@@ -84,6 +84,9 @@ func New(auth keys.Secret, initiator, offer bool) *State {
 // Epoch returns the number of completed exchanges that this side's sending depends on.
 func (s *State) Epoch() uint64 { return s.epoch - 1 }
 
+// Waiting tells whether SPQR was offered and not answered yet. Only then may the peer's first answer do without it.
+func (s *State) Waiting() bool { return s.waiting }
+
 // Heard tells whether a message with a key was ever received: from then on, one without is a downgrade.
 func (s *State) Heard() bool { return s.heard }
 

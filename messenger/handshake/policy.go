@@ -39,6 +39,9 @@ type Policy struct {
 	V2 bool
 	// Downgrade says that a person has seen, and agreed to, this contact falling back to an older version.
 	Downgrade bool
+	// OfferSPQR offers the post-quantum ratchet in v4 sessions with peers who do not advertise it. Those who know it take it up with
+	// their first answer, the others ignore it; peers who insist on it want it advertised instead.
+	OfferSPQR bool
 	// NoSPQR keeps us from offering the post-quantum ratchet, for peers that choke on it.
 	NoSPQR bool
 }

@@ -145,6 +145,12 @@ func (p *Private) Agree(peer Public) (Secret, error) {
 	return s, nil
 }
 
+// Clone returns a copy that can be wiped on its own.
+func (p *Private) Clone() *Private {
+	c := *p
+	return &c
+}
+
 // Wipe overwrites our copy of the scalar. The copy inside crypto/ecdh is out of reach and goes with the garbage.
 func (p *Private) Wipe() {
 	if p != nil {
