@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
 	"strings"
 	"sync"
 	"syscall"
@@ -183,7 +184,9 @@ func (d *drip) Close() error { return nil }
 type mirrors struct {
 	mu       sync.Mutex
 	files    map[string][]byte
-	requests []string // "host path range"
+	old      map[string][]byte // what a mirror that replays the past has
+	affected *regexp.Regexp    // the paths on which mirrors misbehave; nil: all
+	requests []string          // "host path range"
 }
 
 func newMirrors() *mirrors {
@@ -197,19 +200,38 @@ func (m *mirrors) RoundTrip(r *http.Request) (*http.Response, error) {
 	m.mu.Lock()
 	m.requests = append(m.requests, strings.TrimSpace(r.URL.Host+" "+r.URL.Path+" "+r.Header.Get("Range")))
 	m.mu.Unlock()
-	right, there := m.files[strings.TrimPrefix(r.URL.Path, "/")]
+	name := strings.TrimPrefix(r.URL.Path, "/")
+	right, there := m.files[name]
+	bad := m.affected == nil || m.affected.MatchString(name)
+	if past, ok := m.old[name]; bad && r.URL.Host == host("replays the past") {
+		if !ok {
+			return status(r, 404), nil
+		}
+		return answerWith(r, past, int64(len(past))), nil
+	}
+	if !bad {
+		return m.honest(r, right, there)
+	}
 	for name, fault := range faults {
 		if r.URL.Host == host(name) {
+			if !there {
+				right = pattern(100) // it makes something up
+			}
 			return fault(r, right)
 		}
 	}
+	return m.honest(r, right, there)
+}
+
+// honest is the standard library's file server.
+func (m *mirrors) honest(r *http.Request, right []byte, there bool) (*http.Response, error) {
 	if !there {
 		return status(r, 404), nil
 	}
 	if r.URL.Host == "no-range" {
 		return answerWith(r, right, int64(len(right))), nil
 	}
-	rec := httptest.NewRecorder() // an honest mirror is the standard library's file server
+	rec := httptest.NewRecorder()
 	http.ServeContent(rec, r, "", time.Time{}, bytes.NewReader(right))
 	resp := rec.Result()
 	resp.Request = r
