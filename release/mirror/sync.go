@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -190,12 +189,8 @@ func (s *syncing) evidence(ctx context.Context) error {
 	}
 	for _, r := range s.plan.releases {
 		changed, err := s.statements(ctx, r)
-		var disk *fs.PathError
-		if ctx.Err() != nil || errors.As(err, &disk) {
-			return err
-		}
 		if err != nil {
-			s.result.Warnings = append(s.result.Warnings, fmt.Sprintf("statements for %s: %v", r, err))
+			return err
 		}
 		if changed {
 			s.result.Evidence++
@@ -214,11 +209,14 @@ func (s *syncing) statements(ctx context.Context, r release) (changed bool, err 
 		have, _ = evidence.Parse(old)
 	}
 	all, err := evidence.Statements(ctx, r.sum, s.policy, r.channel, have, s.Courier)
-	if err != nil {
+	if ctx.Err() != nil {
 		return false, err
 	}
-	if len(all) == 0 {
-		s.result.Warnings = append(s.result.Warnings, fmt.Sprintf("statements for %s: nobody has any", r))
+	if err == nil && len(all) == 0 {
+		err = errors.New("nobody has any")
+	}
+	if err != nil { // of the sources; one of our own disk comes below
+		s.result.Warnings = append(s.result.Warnings, fmt.Sprintf("statements for %s: %v", r, err))
 		return false, nil
 	}
 	b, err := evidence.Format(all)
