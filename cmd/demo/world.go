@@ -1,0 +1,272 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// world is the throw-away directory of one telling, and the programs that run in it.
+type world struct {
+	dir       string // everything is below it
+	tool      string // the countersign program
+	toolchain string // a Go distribution that the recipe's hash accepts, or "" for the one in use
+	children  []*child
+}
+
+func (w *world) path(parts ...string) string {
+	return filepath.Join(append([]string{w.dir}, parts...)...)
+}
+
+// person is somebody in the story, with a home directory of their own.
+type person struct{ name, organisation, jurisdiction string }
+
+// short is a person's first name in lower case, used for files.
+func (p person) short() string {
+	first, _, _ := strings.Cut(p.name, " ")
+	return strings.ToLower(first)
+}
+
+// environ is the environment of one person's commands: their own home, nothing of ours but the path.
+func (w *world) environ(who string) []string {
+	home := w.path("homes", who)
+	env := []string{"HOME=" + home, "PATH=" + os.Getenv("PATH"), "GOENV=off", "GOTOOLCHAIN=local",
+		"COUNTERSIGN_PASSPHRASE_FILE=" + w.path("keys", who+".passphrase")}
+	// The modules that this machine already has may be used; every one is checked against go.sum.
+	for _, name := range []string{"GOMODCACHE", "GOPROXY", "SYSTEMROOT", "TMPDIR", "SSL_CERT_FILE"} {
+		if v := w.goenv(name); v != "" {
+			env = append(env, name+"="+v)
+		}
+	}
+	return env
+}
+
+// goenv asks the go command, so that a proxy or a module cache set there is found from an empty home too.
+func (w *world) goenv(name string) string {
+	if !strings.HasPrefix(name, "GO") {
+		return os.Getenv(name)
+	}
+	out, err := exec.Command("go", "env", name).Output()
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(out))
+}
+
+// result is what a finished command left.
+type result struct {
+	code int
+	out  []byte
+	err  string // standard error
+}
+
+// as runs a command as one person and shows its progress.
+func (w *world) as(ctx context.Context, who, program string, args ...string) (result, error) {
+	return w.run(ctx, who, &lines{prefix: "      " + who + ": "}, program, args...)
+}
+
+// quiet is as, without the progress.
+func (w *world) quiet(ctx context.Context, who, program string, args ...string) (result, error) {
+	return w.run(ctx, who, io.Discard, program, args...)
+}
+
+func (w *world) run(ctx context.Context, who string, progress io.Writer, program string, args ...string) (result, error) {
+	if err := os.MkdirAll(w.path("homes", who), 0o700); err != nil {
+		return result{}, err
+	}
+	cmd := exec.CommandContext(ctx, program, args...)
+	cmd.Env = w.environ(who)
+	cmd.Dir = w.dir
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	cmd.WaitDelay = 20 * time.Second
+	var out, errs bytes.Buffer
+	cmd.Stdout = &out
+	cmd.Stderr = io.MultiWriter(&errs, progress)
+	err := cmd.Run()
+	r := result{out: out.Bytes(), err: errs.String(), code: cmd.ProcessState.ExitCode()}
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		return r, fmt.Errorf("%s: %w", filepath.Base(program), err)
+	}
+	return r, ctx.Err()
+}
+
+// must runs a countersign command that has to succeed, and decodes its JSON into v when v is not nil.
+func (w *world) must(ctx context.Context, who string, v any, args ...string) error {
+	if v != nil {
+		args = append(args, "--json")
+	}
+	r, err := w.as(ctx, who, w.tool, args...)
+	if err != nil {
+		return err
+	}
+	if r.code != 0 {
+		return fmt.Errorf("countersign %s: exit code %d\n%s", strings.Join(args, " "), r.code, tail(r.err, 12))
+	}
+	if v == nil {
+		return nil
+	}
+	if err := json.Unmarshal(r.out, v); err != nil {
+		return fmt.Errorf("countersign %s: %v in %q", strings.Join(args, " "), err, r.out)
+	}
+	return nil
+}
+
+// tail returns the last n lines of a text.
+func tail(text string, n int) string {
+	all := strings.Split(strings.TrimSpace(text), "\n")
+	return strings.Join(all[max(0, len(all)-n):], "\n")
+}
+
+// lines prints what is written to it line by line behind a prefix.
+type lines struct {
+	prefix string
+	rest   []byte
+}
+
+func (l *lines) Write(b []byte) (int, error) {
+	l.rest = append(l.rest, b...)
+	for {
+		i := bytes.IndexAny(l.rest, "\r\n")
+		if i < 0 {
+			return len(b), nil
+		}
+		if line := bytes.TrimSpace(l.rest[:i]); len(line) > 0 {
+			fmt.Printf("%s%s\n", l.prefix, line)
+		}
+		l.rest = l.rest[i+1:]
+	}
+}
+
+// child is a long-running program of the story.
+type child struct {
+	name string
+	cmd  *exec.Cmd
+	mu   sync.Mutex
+	log  []string
+	done chan struct{}
+}
+
+// start runs a program until the story ends.
+func (w *world) start(ctx context.Context, who, name, program string, args ...string) (*child, error) {
+	if err := os.MkdirAll(w.path("homes", who), 0o700); err != nil {
+		return nil, err
+	}
+	c := &child{name: name, done: make(chan struct{})}
+	c.cmd = exec.CommandContext(ctx, program, args...)
+	c.cmd.Env = w.environ(who)
+	c.cmd.Dir = w.dir
+	c.cmd.Cancel = func() error { return c.cmd.Process.Signal(syscall.SIGTERM) }
+	c.cmd.WaitDelay = 15 * time.Second
+	pipe, writer, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	c.cmd.Stdout, c.cmd.Stderr = writer, writer
+	if err := c.cmd.Start(); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	writer.Close()
+	go c.read(pipe, w.path("logs", name+".log"))
+	go func() { c.cmd.Wait(); close(c.done) }()
+	w.children = append(w.children, c)
+	return c, nil
+}
+
+func (c *child) read(pipe io.ReadCloser, path string) {
+	defer pipe.Close()
+	file, err := os.Create(path)
+	if err == nil {
+		defer file.Close()
+	}
+	scan := bufio.NewScanner(pipe)
+	for scan.Scan() {
+		c.mu.Lock()
+		c.log = append(c.log, scan.Text())
+		c.mu.Unlock()
+		if file != nil {
+			fmt.Fprintln(file, scan.Text())
+		}
+	}
+}
+
+// last returns the newest lines a program printed.
+func (c *child) last(n int) string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return strings.Join(c.log[max(0, len(c.log)-n):], "\n")
+}
+
+// running reports whether the program is still there.
+func (c *child) running() bool {
+	select {
+	case <-c.done:
+		return false
+	default:
+		return true
+	}
+}
+
+// stop ends all long-running programs, the newest first.
+func (w *world) stop() {
+	for i := len(w.children) - 1; i >= 0; i-- {
+		c := w.children[i]
+		if c.running() {
+			_ = c.cmd.Process.Signal(stopSignal())
+		}
+		select {
+		case <-c.done:
+		case <-time.After(15 * time.Second):
+			_ = c.cmd.Process.Kill()
+		}
+	}
+}
+
+func stopSignal() os.Signal {
+	if runtime.GOOS == "windows" {
+		return os.Kill
+	}
+	return syscall.SIGTERM
+}
+
+// freePort finds a loopback port that is free now.
+func freePort() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	defer l.Close()
+	return l.Addr().String(), nil
+}
+
+// until asks again and again until the answer is yes, an error, or the time is over.
+func until(ctx context.Context, limit time.Duration, what string, ask func() (bool, error)) error {
+	deadline := time.Now().Add(limit)
+	for {
+		ok, err := ask()
+		if ok || err != nil {
+			return err
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("after %v still not: %s", limit, what)
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(300 * time.Millisecond):
+		}
+	}
+}
