@@ -22,6 +22,9 @@
 //	    under, and the time floor. It only grows, so that deleting the metadata
 //	    files does not make an old repository look new. It starts again for
 //	    timestamp and snapshot when root replaces their keys (TUF 5.3.11).
+//	device/last.json
+//	    the files of the last complete refresh, to look at offline while the
+//	    single files above do not fit together. No refresh starts from it.
 //	lock
 //	    taken while the state changes; two processes never refresh at once.
 //
@@ -52,7 +55,9 @@ type Courier interface {
 // Rejecter is a Courier with several sources. Reject tells it that the bytes it
 // last brought for path were judged and found wrong or stale; true means that
 // another source is left and Fetch may be called again. One lying mirror then
-// costs one request more, not the update.
+// costs one request more, not the update. A mirror that shows what we have
+// already is not found out by this: it looks like a quiet day until the
+// timestamp expires, which is why callers shuffle their mirrors.
 type Rejecter interface {
 	Reject(path string, why error) bool
 }
@@ -65,8 +70,8 @@ type Client struct {
 	disk disk
 
 	mu      sync.Mutex
-	anchor  []byte     // as given to Open
-	history [][]byte   // roots after the anchor, verified by chain
+	base    *trust.Set // the newest root reached from the anchor, and nothing else
+	history [][]byte   // the roots after the anchor
 	seen    memory     // as on disk
 	current *trust.Set // of the last Refresh, for Find
 }
@@ -86,8 +91,9 @@ func OpenStandard(dir string, anchor []byte) (*Client, error) {
 }
 
 func open(dir string, anchor []byte, mode trust.Mode, d disk) (*Client, error) {
-	c := &Client{dir: dir, mode: mode, disk: d, anchor: anchor}
-	if _, err := trust.New(anchor, mode, time.Time{}); err != nil {
+	c := &Client{dir: dir, mode: mode, disk: d}
+	var err error
+	if c.base, err = trust.New(anchor, mode, zero); err != nil {
 		return nil, err
 	}
 	for _, sub := range []string{rootsDir, deviceDir} {
@@ -111,19 +117,11 @@ func (c *Client) tidy() error {
 	}
 	defer unlock()
 	c.disk.Sweep(c.dir)
-	return c.putIfChanged(rootFile, c.newest())
+	return c.putIfChanged(rootFile, c.base.Root())
 }
 
 func (c *Client) lock() (unlock func() error, err error) {
 	return durable.Lock(filepath.Join(c.dir, "lock"))
-}
-
-// newest is the root everything is judged by.
-func (c *Client) newest() []byte {
-	if n := len(c.history); n > 0 {
-		return c.history[n-1]
-	}
-	return c.anchor
 }
 
 // Seen is what this device remembers of the newest it ever accepted.

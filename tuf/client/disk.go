@@ -79,19 +79,15 @@ func (c *Client) putIfChanged(name string, data []byte) error {
 // reload replays what other processes, or this one before its last crash, have
 // left: root history and memory.
 func (c *Client) reload() error {
-	set, err := trust.New(c.newest(), c.mode, zero)
-	if err != nil {
-		return err
-	}
 	for {
-		root, _ := set.Role(trust.Root)
+		root, _ := c.base.Role(trust.Root)
 		name := fmt.Sprintf("%s/%d.root.json", rootsDir, root.Version+1)
 		b, err := c.disk.Read(c.path(name), trust.MaxRoot)
 		if errors.Is(err, fs.ErrNotExist) {
 			break
 		}
 		if err == nil {
-			err = set.UpdateRoot(b)
+			err = c.base.UpdateRoot(b)
 		}
 		if err != nil {
 			// %v: damage here is no refusal of anything a mirror brought.

@@ -31,21 +31,33 @@ func (c *Client) Refresh(ctx context.Context, courier Courier, now time.Time, ch
 	if err := c.reload(); err != nil {
 		return nil, trust.Metadata{}, err
 	}
-	w := &walk{c: c, ctx: ctx, courier: courier, channels: channels}
-	return w.run(now)
+	return c.walk(ctx, courier, channels).run(now)
 }
 
 // Load judges what is on disk, without a courier and without a change on disk.
-// An error of kind fs.ErrNotExist means that nothing was ever fetched. The rest
-// is as with Refresh.
+// The error is fs.ErrNotExist (errors.Is) when nothing was fetched yet. The
+// rest is as with Refresh. When the files do not fit together, because a
+// refresh was cut short or is under way in another process, the last state
+// that was complete is judged instead.
 func (c *Client) Load(now time.Time, channels ...string) (*trust.Set, trust.Metadata, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if err := c.reload(); err != nil {
 		return nil, trust.Metadata{}, err
 	}
-	w := &walk{c: c, channels: channels}
-	return w.run(now)
+	set, files, err := c.walk(nil, nil, channels).run(now)
+	var expired *trust.ExpiredError
+	if err == nil || errors.As(err, &expired) {
+		return set, files, err
+	}
+	if s, f, ok := c.loadLast(now, channels); ok {
+		return s, f, nil
+	}
+	return set, files, err
+}
+
+func (c *Client) walk(ctx context.Context, courier Courier, channels []string) *walk {
+	return &walk{c: c, ctx: ctx, courier: courier, channels: channels, kept: map[string]bool{}}
 }
 
 // walk is one pass over the roles. Without a courier it stays offline.
@@ -57,6 +69,19 @@ type walk struct {
 	set      *trust.Set
 	files    trust.Metadata
 	seen     memory
+	kept     map[string]bool // roles whose file on disk is the verified one
+	changed  bool            // a file below root was written
+}
+
+// keep writes a verified file. Only what is on disk is remembered as seen: a
+// memory ahead of the files would make this device refuse its own.
+func (w *walk) keep(role string, b []byte) error {
+	if err := w.c.put(escape(role)+".json", b); err != nil {
+		return err
+	}
+	w.kept[role] = true
+	w.changed = w.changed || role != trust.Root
+	return nil
 }
 
 func (w *walk) online() bool { return w.courier != nil }
@@ -65,12 +90,8 @@ func (w *walk) run(now time.Time) (*trust.Set, trust.Metadata, error) {
 	if !now.IsZero() && now.Before(w.c.seen.floor()) {
 		now = w.c.seen.floor()
 	}
-	set, err := trust.New(w.c.newest(), w.c.mode, now)
-	if err != nil {
-		return nil, trust.Metadata{}, err
-	}
-	w.set, w.seen = set, w.c.seen.clone()
-	err = w.topLevel()
+	w.set, w.seen = w.c.base.Restart(now), w.c.seen.clone()
+	err := w.topLevel()
 	var failed error
 	if err == nil {
 		failed = w.loadChannels()
@@ -83,6 +104,9 @@ func (w *walk) run(now time.Time) (*trust.Set, trust.Metadata, error) {
 	}
 	w.c.current = w.set
 	w.files.Roots = append([][]byte(nil), w.c.history...)
+	if failed == nil && w.changed {
+		failed = w.c.saveLast(w.files)
+	}
 	return w.set, w.files, failed
 }
 
@@ -113,8 +137,8 @@ func (w *walk) roots() error {
 			if err := w.c.put(rootsDir+"/"+name, b); err != nil {
 				return err
 			}
-			w.c.history = append(w.c.history, b)
-			return w.c.put(rootFile, b)
+			w.c.history, w.c.base = append(w.c.history, b), w.set.Restart(zero)
+			return w.keep(trust.Root, b)
 		})
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil
@@ -131,6 +155,13 @@ func (w *walk) roots() error {
 // memory made under it go. Files first: a crash then finds the memory still
 // naming the old keys, and does it again.
 func (w *walk) recover() error {
+	root, _ := w.set.Role(trust.Root)
+	if root.Version < w.seen.Root {
+		// The newest root is hidden from us, or its file is lost: keys of an
+		// older one say nothing about what was replaced.
+		return &trust.RollbackError{Role: trust.Root, Got: root.Version, Have: w.seen.Root}
+	}
+	w.kept[trust.Root] = true
 	if w.seen.changed(trust.Timestamp, w.set.Authorised(trust.Timestamp)) ||
 		w.seen.changed(trust.Snapshot, w.set.Authorised(trust.Snapshot)) {
 		if w.online() {
@@ -152,7 +183,6 @@ func (w *walk) recover() error {
 		w.seen.Targets = 0
 		delete(w.seen.Keys, trust.Targets)
 	}
-	w.set.AtLeast(trust.Root, w.seen.Root)
 	w.set.AtLeast(trust.Timestamp, w.seen.Timestamp)
 	w.set.AtLeast(trust.Snapshot, w.seen.Snapshot)
 	w.set.AtLeast(trust.Targets, w.seen.Targets)
@@ -163,12 +193,12 @@ func (w *walk) recover() error {
 func (w *walk) timestamp() error {
 	const name = "timestamp.json"
 	local := w.c.get(name, trust.MaxTimestamp)
-	loaded := false
 	var err error
 	if local != nil {
-		loaded, err = w.set.UpdateTimestamp(local)
-		if loaded {
+		var loaded bool
+		if loaded, err = w.set.UpdateTimestamp(local); loaded {
 			w.files.Timestamp = local
+			w.kept[trust.Timestamp] = true
 		}
 	}
 	if !w.online() {
@@ -177,17 +207,13 @@ func (w *walk) timestamp() error {
 		}
 		return err
 	}
-	var rollback *trust.RollbackError
-	if !loaded && errors.As(err, &rollback) && rollback.Role == trust.Root {
-		return err // the newest root was hidden from us; asking on is pointless
-	}
 	return w.fetch("metadata/"+name, trust.MaxTimestamp, func(b []byte) error {
 		newer, err := w.set.UpdateTimestamp(b)
 		if err != nil || !newer {
 			return err
 		}
 		w.files.Timestamp = b
-		return w.c.put(name, b)
+		return w.keep(trust.Timestamp, b)
 	})
 }
 
@@ -200,6 +226,7 @@ func (w *walk) snapshot() error {
 		var final bool
 		if final, err = w.set.LoadSnapshot(local); err == nil && final {
 			w.files.Snapshot = local
+			w.kept[trust.Snapshot] = true
 			return nil
 		}
 	}
@@ -211,7 +238,7 @@ func (w *walk) snapshot() error {
 			return err
 		}
 		w.files.Snapshot = b
-		return w.c.put(name, b)
+		return w.keep(trust.Snapshot, b)
 	})
 }
 
@@ -230,6 +257,7 @@ func (w *walk) delegated(role, delegator string) ([]byte, error) {
 	var err error
 	if local != nil {
 		if err = w.set.UpdateDelegated(role, delegator, local); err == nil {
+			w.kept[role] = true
 			return local, nil
 		}
 	}
@@ -242,7 +270,7 @@ func (w *walk) delegated(role, delegator string) ([]byte, error) {
 			return err
 		}
 		got = b
-		return w.c.put(name, b)
+		return w.keep(role, b)
 	})
 	return got, err
 }
@@ -294,7 +322,9 @@ func (w *walk) remember() error {
 		return nil
 	}
 	for _, r := range w.set.Roles() {
-		w.seen.note(r)
+		if w.kept[r.Name] {
+			w.seen.note(r)
+		}
 	}
 	return w.c.writeMemory(w.seen)
 }
@@ -357,7 +387,8 @@ func (c *Client) Find(ctx context.Context, courier Courier, target string) (trus
 		return trust.Target{}, err
 	}
 	defer unlock()
-	w := &walk{c: c, ctx: ctx, courier: courier, set: c.current, seen: c.seen.clone()}
+	w := c.walk(ctx, courier, nil)
+	w.set, w.seen = c.current, c.seen.clone()
 	for {
 		t, err := w.set.Target(target)
 		var missing *trust.Missing

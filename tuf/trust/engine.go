@@ -5,9 +5,8 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/theupdateframework/go-tuf/v2/metadata/trustedmetadata"
-
 	"github.com/theupdateframework/go-tuf/v2/metadata"
+	"github.com/theupdateframework/go-tuf/v2/metadata/trustedmetadata"
 )
 
 // engine is go-tuf's state machine. Nothing reaches it that the strict parser
@@ -35,6 +34,11 @@ func (e *engine) start(root []byte) error {
 		e.tm, err = trustedmetadata.New(root)
 		return err
 	})
+}
+
+// restart keeps the root and nothing else.
+func (e *engine) restart() engine {
+	return engine{&trustedmetadata.TrustedMetadata{Root: e.tm.Root, Targets: map[string]*metadata.Metadata[metadata.TargetsType]{}}}
 }
 
 // at sets the time expiry is judged by; the zero time judges nothing expired.

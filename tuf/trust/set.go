@@ -50,6 +50,22 @@ func New(anchor []byte, mode Mode, now time.Time) (*Set, error) {
 	return s, nil
 }
 
+// Restart returns a Set that trusts the same root and has loaded nothing else,
+// for another walk at another time; the root is not verified again.
+func (s *Set) Restart(now time.Time) *Set {
+	r := &Set{mode: s.mode, root: s.root, targets: map[string]*document{}, edges: map[edge]bool{},
+		parents: map[string]string{}, roles: map[string]Role{Root: s.roles[Root]}, atLeast: map[string]int64{}}
+	if !now.IsZero() {
+		r.now = now.UTC()
+	}
+	if made := r.root.made; !r.now.IsZero() && made.After(r.now) {
+		r.now = made
+	}
+	r.engine = s.engine.restart()
+	r.engine.at(r.now)
+	return r
+}
+
 // AtLeast makes the Set refuse versions of role below version: what a device
 // remembers holds even where the file it was read from is gone.
 func (s *Set) AtLeast(role string, version int64) {

@@ -95,8 +95,11 @@ func (s *Set) UpdateTimestamp(b []byte) (newer bool, err error) {
 		return false, err
 	}
 	s.timestamp = d
+	if err := s.expired(d); err != nil { // 5.4.4
+		return true, err
+	}
 	s.accept(d, by, signers)
-	return true, s.expired(d) // 5.4.4
+	return true, nil
 }
 
 // olderTimestamp is 5.4.3.
