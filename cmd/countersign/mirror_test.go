@@ -121,6 +121,11 @@ func TestMirrorServe(t *testing.T) {
 		case <-time.After(10 * time.Millisecond):
 		}
 	}
+	// Others use it over HTTP: a further mirror, a check that reads everything, somebody with a file.
+	p.want(0, "6 files copied", "")(p.sync("--from", url, "--to", p.path("second")))
+	p.want(0, "good         "+url, "")(p.run("mirror", "check", "--root", p.path("root.json"), url, p.path("second")))
+	p.want(0, "good         "+url, "")(p.run("mirror", "check", "--root", p.path("root.json"), "--deep", url))
+	p.want(0, "genuine: messenger 1.0.0", "")(p.verify(released["linux-amd64/messenger"], "--repository", url))
 	cancel()
 	if err := <-done; err != nil {
 		t.Errorf("error %v, want none", err)

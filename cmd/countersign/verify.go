@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"debug/buildinfo"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -18,6 +19,7 @@ import (
 	"github.com/countersign-project/countersign/release/evidence"
 	"github.com/countersign-project/countersign/release/genuine"
 	"github.com/countersign-project/countersign/tuf/client"
+	"github.com/countersign-project/countersign/tuf/durable"
 	"github.com/countersign-project/countersign/tuf/fetch"
 )
 
@@ -79,6 +81,9 @@ func runVerify(ctx context.Context, app *cli.App, o verifyOptions) error {
 		return err
 	}
 	verdict, err := v.judge(ctx)
+	if errors.Is(err, durable.ErrLocked) {
+		return cli.Hint(err, "another verify is running; wait for it, or remember elsewhere with --state")
+	}
 	if err != nil {
 		return err
 	}

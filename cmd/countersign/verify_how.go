@@ -27,7 +27,8 @@ func howText(v *verifying) string {
 1. The hash of the file:
 
      sha256sum %[1]s
-     %[2]x expected
+
+   It must print %[2]x.
 
 2. What the auditors signed, with npm's tuf-js (a TUF client by other people). Put %[3]s
    as trusted/root.json, then:
