@@ -24,6 +24,14 @@ type Record struct {
 // Best returns the highest level this contact was ever known to speak. It survives Archive.
 func (r *Record) Best() handshake.Level { return r.best }
 
+// Epochs returns how many exchanges of the post-quantum ratchet the current session has completed, 0 without SPQR.
+func (r *Record) Epochs() uint64 {
+	if r.current == nil || r.current.pq == nil {
+		return 0
+	}
+	return r.current.pq.Epoch()
+}
+
 // CanEncrypt tells whether Encrypt would find a session.
 func (r *Record) CanEncrypt(w Setting) bool { return r.usable(w) == nil }
 
