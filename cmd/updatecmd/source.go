@@ -1,6 +1,7 @@
 package updatecmd
 
 import (
+	"fmt"
 	"io/fs"
 	"math/rand/v2"
 	"os"
@@ -52,9 +53,12 @@ func bundleSource(path string) (fetch.Source, func(), error) {
 		return nil, nil, err
 	}
 	var fsys fs.FS
-	if fsys, err = update.Bundle(f, info.Size()); err != nil {
+	if fsys, err = fetch.Tar(f, info.Size()); err == nil {
+		_, err = fs.Stat(fsys, "metadata/timestamp.json")
+	}
+	if err != nil {
 		f.Close()
-		return nil, nil, err
+		return nil, nil, cli.Hint(fmt.Errorf("%s: %w", path, err), "--from-file wants a tar of a mirror's directory, made with 'tar -C mirror -cf bundle.tar .'")
 	}
 	return fetch.Dir(fsys, path), func() { f.Close() }, nil
 }

@@ -55,7 +55,9 @@ func (u *Updater) ask(ctx context.Context, st home.State) (repository, error) {
 		now = time.Time{} // expiry is not judged
 	}
 	before := c.Seen()
-	set, meta, err := c.Refresh(ctx, u.Courier, now, channels(st)...)
+	courier := &noting{Courier: u.Courier}
+	set, meta, err := c.Refresh(ctx, courier, now, channels(st)...)
+	err = courier.sharpen(err)
 	if err != nil && len(meta.Delegated) == 0 {
 		return repository{}, err
 	}

@@ -2,7 +2,6 @@ package update
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -31,29 +30,11 @@ func (u *Updater) fetch(ctx context.Context, o offer) (partial string, err error
 			u.Report(Event{Step: StepFetch, Version: o.version, Text: "fetching", Done: done, Total: total})
 		}
 	})
-	switch {
-	case isFull(err):
+	if isFull(err) {
 		os.Remove(partial) // others need the room more than we need the part
 		return "", fmt.Errorf("the disk is full: %w", err)
-	case otherBytes(err):
-		return "", refusedError{fmt.Errorf("these are not the bytes the auditors signed: %w", err)}
 	}
-	return partial, err
-}
-
-// otherBytes reports whether some mirror offered bytes of another hash, and none had the right ones.
-func otherBytes(err error) bool {
-	var none *fetch.Error
-	if !errors.As(err, &none) {
-		return false
-	}
-	for _, s := range none.Sources {
-		var wrong *fetch.SumError
-		if errors.As(s.Err, &wrong) {
-			return true
-		}
-	}
-	return false
+	return partial, otherBytes(err)
 }
 
 // room refuses when the disk cannot take the rest of a file of that length.

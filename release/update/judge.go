@@ -30,7 +30,7 @@ func (u *Updater) judge(ctx context.Context, repo repository, c candidate) (offe
 	o := offer{candidate: c}
 	var err error
 	if o.evidence, err = evidence.Collect(ctx, repo.set, repo.meta, c.channel, c.version, u.Courier); err != nil {
-		return o, err
+		return o, otherBytes(err)
 	}
 	if o.manifest, err = genuine.ParseManifest(o.evidence.Release); err != nil {
 		return o, refusedError{err}

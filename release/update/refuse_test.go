@@ -61,6 +61,10 @@ func TestRefusedKeepsTheOld(t *testing.T) {
 			files[repotest.FilePath("stable/1.1.0/"+name, sha256.Sum256(made.Artifacts[name]))] = bad
 			d.sources = []fetch.Source{dirOf(files)}
 		}, "these are not the bytes the auditors signed", true},
+		{"two auditors signed, and another mirror is away", repotest.Config{}, func(d *device) {
+			d.publish("1.1.0", "", func(r *repotest.Release) { r.Signers = []int{0, 1} })
+			d.sources = []fetch.Source{fetch.Dir(os.DirFS("/nonexistent"), "stick"), d.mirror()}
+		}, "stable: quorum not reached: 2 of the 5 keys authorised signed (Ana Sousa, Bernd Kraus), 3 needed", true},
 		{"an old state served again", repotest.Config{}, func(d *device) {
 			old := d.world.Files()
 			d.publish("1.1.0", "")
