@@ -215,9 +215,10 @@ func (o initOptions) settle(ctx context.Context, app *cli.App, room *publish.Roo
 		result.Published, result.Status = false, &s
 		for _, q := range s.Quorums {
 			if !q.Met() {
-				result.Next = append(result.Next, fmt.Sprintf("%d more of %s: countersign audit sign %s --room %s", q.Need-len(q.Signed), names(q), id.Short(), o.Room))
+				result.Next = append(result.Next, fmt.Sprintf("%s needs %d more of %s", q.Name, q.Need-len(q.Signed), names(q)))
 			}
 		}
+		result.Next = append(result.Next, fmt.Sprintf("each of them: countersign audit sign --room %s %s", o.Room, id.Short()))
 		result.Next = append(result.Next, "then run countersign init again, with --keys")
 		return true, app.Print(result, s.Text()+result.text())
 	}

@@ -151,6 +151,8 @@ func publishedText(r publish.Result) string {
 	return fmt.Sprintf("published %s (event %s)", r.Label, r.ID.Short())
 }
 
+const nothingToDo = "nothing to do"
+
 // reportText tells a step for people: what happened, then what somebody has to do.
 func reportText(r publish.Report) string {
 	var b strings.Builder
@@ -179,7 +181,7 @@ func reportText(r publish.Report) string {
 		fmt.Fprintf(&b, "foreign file in the repository: %s\n", f)
 	}
 	if b.Len() == 0 {
-		return "nothing to do"
+		return nothingToDo
 	}
 	return b.String()
 }

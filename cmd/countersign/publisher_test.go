@@ -159,8 +159,8 @@ func equalFiles(a, b map[string][32]byte) bool {
 func TestPublisherStory(t *testing.T) {
 	p := newPublisher(t)
 	out, _ := p.init(0)
-	contains(t, out, "new distribution Test Messenger (distribution)", "root: 0 of 3 signed; not yet: Ana Sousa, Ben Weiss, Cleo Hart, Dai Mori, Eva Reis",
-		"beta: 0 of 2 signed", "next: 3 more of Ana Sousa, Ben Weiss, Cleo Hart, Dai Mori, Eva Reis: countersign audit sign ", "next: then run countersign init again, with --keys")
+	contains(t, out, "new distribution Test Messenger (distribution)", "root: signed by 0, 3 needed; not yet: Ana Sousa, Ben Weiss, Cleo Hart, Dai Mori, Eva Reis",
+		"beta: signed by 0, 2 needed", "next: root needs 3 more of Ana Sousa, Ben Weiss, Cleo Hart, Dai Mori, Eva Reis", "next: each of them: countersign audit sign --room ", "next: then run countersign init again, with --keys")
 	out, _ = p.init(0, "--json")
 	id := p.open(out)
 	if list, _ := p.Room.Events.List(t.Context()); len(list) != 1 {

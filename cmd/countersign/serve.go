@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 
@@ -94,14 +95,28 @@ func serveOn(ctx context.Context, app *cli.App, o serveOptions, room *publish.Ro
 	defer tick.Stop()
 	last := ""
 	srv := publish.Server{Room: room, Now: app.Now, Tick: tick.C, Report: func(r publish.Report, err error) {
-		text := reportText(r)
+		text := reportLines(r)
 		if err != nil {
 			text = "error: " + err.Error()
 		}
-		if text != last && text != "nothing to do" {
-			app.Say("%s  %s", app.Now().UTC().Format(time.RFC3339), text)
+		if text != last && text != "" {
+			app.Say("%s  %s", app.Now().UTC().Format(time.RFC3339), strings.ReplaceAll(text, "\n", "\n                      "))
 		}
 		last = text
 	}}
 	return srv.Run(ctx, ln)
+}
+
+// reportLines is a step in few lines, for a log: what was done, and one line for each event that waits.
+func reportLines(r publish.Report) string {
+	short := r
+	short.Waiting = nil
+	var lines []string
+	if text := reportText(short); text != nothingToDo {
+		lines = append(lines, strings.TrimSpace(text))
+	}
+	for _, s := range r.Waiting {
+		lines = append(lines, fmt.Sprintf("%s (event %s): %s", s.Label, s.ID.Short(), s.Next()))
+	}
+	return strings.Join(lines, "\n")
 }

@@ -96,7 +96,7 @@ func (p *Proposal) Status(now Published, supersededBy string) Status {
 
 // count counts people, not keys: one person with two keys in a role counts once.
 func (p *Proposal) count(role string, a Authority) Quorum {
-	q := Quorum{Role: role, Name: a.Name, Need: a.Quorum}
+	q := Quorum{Role: role, Name: a.Name, Need: a.Quorum, Signed: []genuine.Person{}, Missing: []genuine.Person{}}
 	signed := map[string]bool{}
 	for _, s := range p.Signatures {
 		if s.Role == role {
@@ -215,64 +215,4 @@ func (now Published) has(role string, version int64, id ID) bool {
 		return now.Was(role, version, id)
 	}
 	return false
-}
-
-// Next is one line for people: what has to happen now.
-func (s Status) Next() string {
-	switch {
-	case s.Published:
-		return "published"
-	case s.Superseded != "":
-		return "superseded by " + s.Superseded[:min(12, len(s.Superseded))]
-	case s.Stale != "":
-		return "stale: " + s.Stale
-	case s.Ready:
-		return "ready to publish"
-	}
-	var parts []string
-	for _, q := range s.Quorums {
-		if !q.Met() {
-			parts = append(parts, fmt.Sprintf("%s needs %d more of %s", q.Name, q.Need-len(q.Signed), names(q.Missing)))
-		}
-	}
-	return "waiting: " + strings.Join(append(parts, s.Spread...), "; ")
-}
-
-// Text is the status for people, several lines.
-func (s Status) Text() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s  %s (%s)\n", s.Event, s.Label, s.Kind)
-	for _, q := range s.Quorums {
-		fmt.Fprintf(&b, "  %s: %d of %d signed", q.Name, len(q.Signed), q.Need)
-		if len(q.Signed) > 0 {
-			fmt.Fprintf(&b, " (%s)", names(q.Signed))
-		}
-		if !q.Met() {
-			fmt.Fprintf(&b, "; not yet: %s", names(q.Missing))
-		}
-		b.WriteByte('\n')
-	}
-	for _, r := range s.Rebuilds {
-		fmt.Fprintf(&b, "  rebuild by %s: %s", r.Person, r.Result)
-		if len(r.Differs) > 0 {
-			fmt.Fprintf(&b, " in %s", strings.Join(r.Differs, ", "))
-		}
-		if r.Text != "" {
-			fmt.Fprintf(&b, " (%s)", r.Text)
-		}
-		b.WriteByte('\n')
-	}
-	for _, bad := range s.Bad {
-		fmt.Fprintf(&b, "  not counted: %s\n", bad)
-	}
-	fmt.Fprintf(&b, "  → %s\n", s.Next())
-	return b.String()
-}
-
-func names(people []genuine.Person) string {
-	var out []string
-	for _, p := range people {
-		out = append(out, p.Name)
-	}
-	return strings.Join(out, ", ")
 }

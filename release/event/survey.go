@@ -49,3 +49,25 @@ func Survey(ctx context.Context, s Store, now Published, skip func(ID) bool) (st
 
 // Open reports whether people still have something to do: neither published nor out of date.
 func (s Status) Open() bool { return !s.Published && s.Superseded == "" && s.Stale == "" }
+
+// Replacing tells whether another event of the store supersedes this one, and names it.
+func Replacing(ctx context.Context, s Store, id ID) (string, error) {
+	entries, err := s.List(ctx)
+	if err != nil {
+		return "", err
+	}
+	for _, e := range entries {
+		if e.ID == (ID{}) || e.ID == id {
+			continue
+		}
+		raw, err := s.Read(ctx, e.ID, fileEvent, MaxEvent)
+		if err != nil {
+			continue // a broken neighbour says nothing about this event
+		}
+		other, err := openEvent(raw, e.ID)
+		if err == nil && other.Supersedes == id.String() {
+			return e.Name, nil
+		}
+	}
+	return "", nil
+}

@@ -48,7 +48,7 @@ func (r Report) Err() error {
 // evidence, and signs snapshot and timestamp again when they are half over. Doing it again at once
 // changes nothing.
 func (r *Room) Step(ctx context.Context, now time.Time) (Report, error) {
-	out := Report{Published: []Result{}, Refused: []Problem{}}
+	out := Report{Published: []Result{}, Refused: []Problem{}, Waiting: []event.Status{}, Expiring: []Expiring{}, Broken: []event.Entry{}, Foreign: []string{}}
 	s, err := r.Repository.Load()
 	if err != nil {
 		return out, err
@@ -57,7 +57,7 @@ func (r *Room) Step(ctx context.Context, now time.Time) (Report, error) {
 	if err != nil {
 		return out, err
 	}
-	out.Broken = broken
+	out.Broken = append(out.Broken, broken...)
 	if s.Pending != nil { // before anything else, since nothing else can be published
 		sort.SliceStable(statuses, func(i, j int) bool { return isPending(s, statuses[i]) && !isPending(s, statuses[j]) })
 	}
@@ -135,7 +135,8 @@ func (r *Room) finish(ctx context.Context, out *Report, now time.Time) error {
 	if out.Refreshed, err = r.Repository.Refresh(now, x, false); err != nil {
 		return err
 	}
-	out.Expiring = s.Expiries(now)
-	out.Foreign, err = r.Repository.Foreign(s)
+	out.Expiring = append(out.Expiring, s.Expiries(now)...)
+	foreign, err := r.Repository.Foreign(s)
+	out.Foreign = append(out.Foreign, foreign...)
 	return err
 }

@@ -1,0 +1,129 @@
+package publish
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/countersign-project/countersign/release/anchor"
+	"github.com/countersign-project/countersign/release/event"
+	"github.com/countersign-project/countersign/release/genuine"
+	"github.com/countersign-project/countersign/tuf/trust"
+)
+
+// next makes the state that publishing p leads to, in memory, and lets the judge look at it.
+func (r *Repository) next(ctx context.Context, events event.Store, p *event.Proposal, s State, now time.Time) (State, error) {
+	b, err := r.advance(p, s)
+	if err != nil {
+		return State{}, err
+	}
+	x, err := expiryFor(ctx, events, p, s)
+	if err != nil {
+		return State{}, err
+	}
+	if err := r.online(&b, s.Published.Versions, false, now, x); err != nil {
+		return State{}, err
+	}
+	set, err := b.Verify(nil)
+	if err != nil {
+		return State{}, fmt.Errorf("event %s: %w", p.ID.Short(), err)
+	}
+	next := State{Set: set, Base: b, Published: event.PublishedFrom(set)}
+	for _, role := range set.Roles() {
+		if err := countPeople(role); err != nil {
+			return State{}, fmt.Errorf("event %s: %w", p.ID.Short(), err)
+		}
+	}
+	return next, judge(p, s, next, now)
+}
+
+// countPeople makes sure that a quorum is one of people: one person with two keys counts once.
+func countPeople(role trust.Role) error {
+	people := map[string]bool{}
+	var distinct []trust.Key
+	for _, k := range role.Signers {
+		if k.Holder == "" || !people[k.Holder] {
+			distinct = append(distinct, k)
+		}
+		people[k.Holder] = true
+	}
+	if len(distinct) < role.Quorum {
+		return &trust.QuorumError{Role: role.Name, Need: role.Quorum, Signers: distinct, Authorised: role.Authorised}
+	}
+	return nil
+}
+
+// advance puts the event's signed roles in the place of those served.
+func (r *Repository) advance(p *event.Proposal, s State) (event.Base, error) {
+	b := event.Base{Targets: s.Base.Targets, Policy: s.Base.Policy, Mirrors: s.Base.Mirrors, Channels: map[string][]byte{}}
+	b.Roots = append(b.Roots, s.Base.Roots...)
+	for name, raw := range s.Base.Channels {
+		b.Channels[name] = raw
+	}
+	for _, role := range p.Event.Roles() {
+		if s.Published.Events[role] == p.ID.String() {
+			continue // its root stands there already, from an interrupted publication
+		}
+		if s.Published.Versions[role] != p.Event.Base[role] {
+			return b, refusef("event %s builds on version %d of %s, and version %d is published", p.ID.Short(), p.Event.Base[role], role, s.Published.Versions[role])
+		}
+		signed, err := p.Signed(role)
+		if err != nil {
+			return b, err
+		}
+		switch role {
+		case "root":
+			if s.standing != nil {
+				signed = s.standing // programs may have it already, with the signatures it had then
+			}
+			b.Roots = append(b.Roots, signed)
+		case "targets":
+			b.Targets = signed
+		default:
+			b.Channels[role] = signed
+		}
+	}
+	if _, ok := p.Metadata["targets"]; ok {
+		d, err := event.ParseDistribution(p.Distribution)
+		if err != nil {
+			return b, err
+		}
+		files, err := d.TargetFiles()
+		if err != nil {
+			return b, err
+		}
+		b.Policy, b.Mirrors = files["policy.json"], files["mirrors.json"]
+	}
+	return b, nil
+}
+
+func expiryFor(ctx context.Context, events event.Store, p *event.Proposal, s State) (event.Expiry, error) {
+	if p.Event.Kind == event.KindRelease {
+		return ExpiryOf(ctx, events, s.Published)
+	}
+	d, err := event.ParseDistribution(p.Distribution)
+	return d.Expiry, err
+}
+
+// judge asks about every program of a release what every user's program will ask. The policy in force
+// before counts as the floor, as it does for users who have seen it.
+func judge(p *event.Proposal, s, next State, now time.Time) error {
+	if p.Event.Kind != event.KindRelease {
+		return nil
+	}
+	a := anchor.Anchor{Root: next.Base.Roots[0], Policy: s.Base.Policy}
+	ev := genuine.Evidence{Metadata: next.Base.Metadata(), Policy: next.Base.Policy, Release: p.Release}
+	for _, st := range p.Statements {
+		ev.Statements = append(ev.Statements, st.Bundle)
+	}
+	for _, art := range p.Manifest.Artifacts {
+		if art.Kind != genuine.KindProgram {
+			continue
+		}
+		subject := genuine.Subject{Channel: p.Manifest.Channel, Program: art.Program, OS: art.OS, Arch: art.Arch, Length: art.Length, SHA256: art.SHA256}
+		if err := genuine.Judge(a, ev, subject, genuine.Seen{}, now).Err(); err != nil {
+			return fmt.Errorf("event %s would be refused by its users: %w", p.ID.Short(), err)
+		}
+	}
+	return nil
+}
