@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -219,4 +220,23 @@ func TestVerifyWrongUsage(t *testing.T) {
 	p.want(2, "", `there is no channel "nightly" in this distribution; it has stable, beta`)(p.verify(nil, "--channel", "nightly"))
 	p.want(2, "", "if any flags in the group")(p.verify(nil, "--program", "messenger"))
 	p.want(2, "", "policy.json")(p.run("verify", file, "--root", p.path("root.json"), "--policy", p.path("root.json"), "--repository", p.path("repository")))
+}
+
+// A Go program says which one it is and for which system; this test binary does.
+func TestVerifyReadsWhatTheFileSaysOfItself(t *testing.T) {
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := &verifying{verifyOptions: verifyOptions{File: self}}
+	if err := v.read(); err != nil {
+		t.Fatal(err)
+	}
+	if c := v.claims; c.Program != "countersign.test" || c.OS != runtime.GOOS || c.Arch != runtime.GOARCH {
+		t.Errorf("claims %+v", c)
+	}
+	v = &verifying{verifyOptions: verifyOptions{File: self, Program: "messenger", OS: "plan9", Arch: "mips"}}
+	if err := v.read(); err != nil || v.claims.Program != "messenger" || v.claims.OS != "plan9" {
+		t.Errorf("claims %+v, %v, want the person's word to count", v.claims, err)
+	}
 }
