@@ -29,27 +29,28 @@ type mirrorBundleOptions struct {
 func newMirrorBundleCommand(app *cli.App) *cobra.Command {
 	var o mirrorBundleOptions
 	c := &cobra.Command{
-		Use:   "bundle FILE",
+		Use:   "bundle [URL|DIR ...]",
 		Short: "Pack a release into one file, for devices without a network",
 		Long: `Pack a release into one file, for devices without a network.
 
 The file is a tar with everything that one platform needs to judge and install a release: signed
 metadata, policy, statements, programs. It is a mirror in a file and needs no trust. Carry it over and
 use it with 'messenger update --from-file FILE' or 'countersign verify --offline FILE PROGRAM'. The
-metadata in it expires; the result says when.
+metadata in it expires; the result says when. Without arguments it is fetched from the distribution's
+mirrors.
 
 Example:
 
-    countersign mirror bundle --platform linux/arm64 countersign.tar
+    countersign mirror bundle /srv/countersign --platform linux/arm64 --out countersign.tar
 
 ` + cli.ExitHelp,
-		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			o.Out = args[0]
+			o.From = args
 			return runMirrorBundle(c.Context(), app, o)
 		},
 	}
-	o.flags(c, "from")
+	o.anchorFlags(c)
+	c.Flags().StringVar(&o.Out, "out", "", "file to write")
 	c.Flags().StringVar(&o.Channel, "channel", "stable", "channel")
 	c.Flags().StringVar(&o.Version, "version", "", "version (default: the newest)")
 	c.Flags().StringArrayVar(&o.Platforms, "platform", []string{runtime.GOOS + "/" + runtime.GOARCH}, "platform, as os/arch; may be repeated")
@@ -57,6 +58,9 @@ Example:
 }
 
 func runMirrorBundle(ctx context.Context, app *cli.App, o mirrorBundleOptions) error {
+	if o.Out == "" {
+		return cli.Usagef("--out is missing: the file to write")
+	}
 	a, err := o.anchor()
 	if err != nil {
 		return err

@@ -67,12 +67,13 @@ func TestMirrorCheckExitCodes(t *testing.T) {
 func TestMirrorBundleSideLoads(t *testing.T) {
 	p := newPerson(t)
 	bundle := func(args ...string) (int, string, string) {
-		return p.run(append([]string{"mirror", "bundle", "--root", p.path("root.json"), "--from", p.path("repository")}, args...)...)
+		return p.run(append([]string{"mirror", "bundle", "--root", p.path("root.json"), p.path("repository")}, args...)...)
 	}
-	p.want(0, "stable 1.0.0 for linux/amd64", "")(bundle("--platform", "linux/amd64", p.path("b.tar")))
+	p.want(0, "stable 1.0.0 for linux/amd64", "")(bundle("--platform", "linux/amd64", "--out", p.path("b.tar")))
 	p.want(0, "genuine: messenger 1.0.0", "")(p.verify(released["linux-amd64/messenger"], "--offline", p.path("b.tar")))
-	p.want(2, "", `has no programs for "plan9/mips"`)(bundle("--platform", "plan9/mips", p.path("c.tar")))
-	p.want(2, "", "no role names this target")(bundle("--platform", "linux/amd64", "--version", "9.9.9", p.path("c.tar")))
+	p.want(2, "", `has no programs for "plan9/mips"`)(bundle("--platform", "plan9/mips", "--out", p.path("c.tar")))
+	p.want(2, "", "no role names this target")(bundle("--platform", "linux/amd64", "--version", "9.9.9", "--out", p.path("c.tar")))
+	p.want(2, "", "--out is missing")(bundle())
 	entries, err := os.ReadDir(p.dir)
 	if err != nil {
 		t.Fatal(err)

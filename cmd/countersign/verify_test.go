@@ -232,7 +232,7 @@ func TestVerifyReadsWhatTheFileSaysOfItself(t *testing.T) {
 	if err := v.read(); err != nil {
 		t.Fatal(err)
 	}
-	if c := v.claims; c.Program != "countersign.test" || c.OS != runtime.GOOS || c.Arch != runtime.GOARCH {
+	if c := v.claims; c.Program != "countersign" || c.OS != runtime.GOOS || c.Arch != runtime.GOARCH {
 		t.Errorf("claims %+v", c)
 	}
 	v = &verifying{verifyOptions: verifyOptions{File: self, Program: "messenger", OS: "plan9", Arch: "mips"}}
