@@ -72,7 +72,7 @@ func (b *build) link(ctx context.Context, box *hermetic.Box, p recipe.Platform, 
 			a.Kind, mode = KindDebug, 0o644
 		}
 		from, to := filepath.Join(fresh, p.File(program.Name)), out.file(a.Path)
-		if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+		if err := errors.Join(os.MkdirAll(filepath.Dir(to), 0o755), os.Chmod(filepath.Dir(to), 0o755)); err != nil {
 			return err
 		}
 		if err := os.Rename(from, to); err != nil {

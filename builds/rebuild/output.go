@@ -90,7 +90,7 @@ func (o *output) commit(m Manifest) error {
 	if err := os.WriteFile(o.file(ManifestFile), text, 0o644); err != nil {
 		return err
 	}
-	if err := os.Chmod(o.stage, 0o755); err != nil {
+	if err := errors.Join(os.Chmod(o.file(ManifestFile), 0o644), os.Chmod(o.stage, 0o755)); err != nil { // whatever the umask
 		return err
 	}
 	old := o.stage + "-old"

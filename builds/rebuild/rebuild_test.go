@@ -112,7 +112,7 @@ func TestSourceRefused(t *testing.T) {
 			w.write(map[string]string{recipe.Path: strings.Replace(w.read(recipe.Path), "go1.26.8", "go1.26.7", 1)})
 		}, `is "go1.26.8", want "go1.26.7"`},
 		"other toolchain": {func(w *world) {
-			w.write(map[string]string{recipe.Path: strings.Replace(w.read(recipe.Path), `= "h1:`, `= "h1:AAAA`, 1)[:0] + strings.Replace(w.read(recipe.Path), ownRecipe(w.t).ToolchainH1[host()], "h1:"+strings.Repeat("A", 43)+"=", 1)})
+			w.write(map[string]string{recipe.Path: strings.Replace(w.read(recipe.Path), ownRecipe(w.t).ToolchainH1[host()], "h1:"+strings.Repeat("A", 43)+"=", 1)})
 		}, "want h1:" + strings.Repeat("A", 43) + "=: it is not the one in the Go checksum database"},
 		"unknown host": {func(w *world) {
 			w.write(map[string]string{recipe.Path: strings.Replace(w.read(recipe.Path), `"`+host()+`" = "h1`, `"freebsd/arm64" = "h1`, 1)})

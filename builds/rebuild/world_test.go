@@ -41,7 +41,7 @@ func TestMain(m *testing.M) {
 // world is a source repository with one tiny program for this machine, the module it needs, and a cache
 // that tests share where what they vary cannot hide in it.
 type world struct {
-	t       *testing.T
+	t       testing.TB
 	repo    string
 	modules string // GOPROXY file tree
 	cache   string
@@ -105,7 +105,7 @@ func need(t *testing.T, program string) {
 }
 
 // ownRecipe is this repository's recipe; its toolchain must be the one that runs the test.
-func ownRecipe(t *testing.T) recipe.Recipe {
+func ownRecipe(t testing.TB) recipe.Recipe {
 	t.Helper()
 	b, err := os.ReadFile("../recipe.toml")
 	if err != nil {
@@ -128,7 +128,7 @@ func ownRecipe(t *testing.T) recipe.Recipe {
 	return r
 }
 
-func goroot(t *testing.T) string {
+func goroot(t testing.TB) string {
 	t.Helper()
 	root, err := hermetic.FindToolchain(os.Environ())
 	if err != nil {
@@ -159,7 +159,7 @@ func addModule(t *testing.T, tree, path, version, text string) string {
 	return fmt.Sprintf("%s %s %s\n%s %s/go.mod %s\n", path, version, zipSum, path, version, modSum)
 }
 
-func check(t *testing.T, err error) {
+func check(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)

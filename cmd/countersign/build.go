@@ -119,20 +119,15 @@ func buildTable(m rebuild.Manifest, out string) string {
 	return b.String()
 }
 
-// buildSteps shows how far a build is. How many steps there are is known once the recipe was read.
+// buildSteps shows how far a build is, and how long each step took.
 type buildSteps struct {
-	app   *cli.App
-	bar   *cli.Bar
-	total int
+	app *cli.App
+	bar *cli.Bar
 }
 
 func (s *buildSteps) show(step string, done, total int) {
-	if s.bar == nil || total != s.total {
-		s.end()
-		s.bar, s.total = s.app.Progress(step, int64(total), false), total
-	} else {
-		s.bar.Describe(step)
-	}
+	s.end()
+	s.bar = s.app.Progress(step, int64(total), false)
 	s.bar.Set(int64(done))
 }
 
