@@ -1,0 +1,125 @@
+package interop_test
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"testing"
+
+	"github.com/countersign-project/countersign/messenger/keys"
+	"github.com/countersign-project/countersign/messenger/safety"
+	"github.com/countersign-project/countersign/messenger/senderkey"
+	"github.com/countersign-project/countersign/messenger/wire"
+	"github.com/countersign-project/countersign/messenger/xeddsa"
+)
+
+var versions = []string{lastX3DH, current}
+
+func TestSenderKeysBothWays(t *testing.T) {
+	for _, version := range versions {
+		t.Run(version, func(t *testing.T) {
+			p := startPeer(t, version, "+14152222222")
+			id, err := senderkey.DistributionID(rand.Reader)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s, err := senderkey.NewSender(id, now, rand.Reader)
+			if err != nil {
+				t.Fatal(err)
+			}
+			d := s.Distribution()
+			ask[bool](p, "takeSenderKey", map[string]any{"peer": "+14151111111", "body": d.Encode()})
+			var all [][]byte
+			for i := range 20 {
+				m, err := s.Encrypt([]byte(fmt.Sprint("ours ", i)), rand.Reader)
+				if err != nil {
+					t.Fatal(err)
+				}
+				all = append(all, m)
+			}
+			for _, i := range []int{3, 0, 1, 19, 7} {
+				if got := ask[[]byte](p, "groupDecrypt", map[string]any{"peer": "+14151111111", "body": all[i]}); string(got) != fmt.Sprint("ours ", i) {
+					t.Errorf("the peer reads %q", got)
+				}
+			}
+
+			h := hex.EncodeToString(id[:])
+			uuid := h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
+			var r senderkey.Receiver
+			theirs, err := wire.ParseDistribution(ask[[]byte](p, "senderKey", map[string]any{"distribution": uuid}))
+			if err != nil || theirs.Distribution != id || theirs.Old {
+				t.Fatal(theirs, err)
+			}
+			r.Accept(theirs)
+			all = nil
+			for i := range 20 {
+				all = append(all, ask[[]byte](p, "groupEncrypt", map[string]any{"distribution": uuid, "text": []byte(fmt.Sprint("theirs ", i))}))
+			}
+			for _, i := range []int{3, 0, 1, 19, 7} {
+				if got, err := r.Decrypt(all[i]); err != nil || string(got) != fmt.Sprint("theirs ", i) {
+					t.Errorf("we read %q, %v", got, err)
+				}
+			}
+		})
+	}
+}
+
+func TestSafetyNumbersAndCodes(t *testing.T) {
+	for _, version := range versions {
+		t.Run(version, func(t *testing.T) {
+			p := startPeer(t, version, "+14152222222")
+			their, err := keys.ParsePublic(p.identity)
+			if err != nil {
+				t.Fatal(err)
+			}
+			us := safety.Person{ID: []byte("+14151111111"), Key: newKey(t).Public()}
+			them := safety.Person{ID: []byte("+14152222222"), Key: their}
+			for v := uint32(1); v <= 2; v++ {
+				ours := safety.New(v, us, them)
+				got := ask[struct {
+					Display   string
+					Scannable []byte
+				}](p, "fingerprint", map[string]any{"version": v, "local": them.ID, "localKey": them.Key.Bytes(), "remote": us.ID, "remoteKey": us.Key.Bytes()})
+				if got.Display != ours.Digits() {
+					t.Errorf("version %d: the peer shows %s, we %s", v, got.Display, ours.Digits())
+				}
+				if !bytes.Equal(got.Scannable, safety.New(v, them, us).Scannable()) {
+					t.Errorf("version %d: codes differ: %x", v, got.Scannable)
+				}
+				if err := ours.Compare(got.Scannable); err != nil {
+					t.Error(err)
+				}
+				if !ask[bool](p, "compare", map[string]any{"ours": got.Scannable, "theirs": ours.Scannable()}) {
+					t.Error("the peer does not accept our code")
+				}
+			}
+		})
+	}
+}
+
+func TestSignaturesBothWays(t *testing.T) {
+	for _, version := range versions {
+		t.Run(version, func(t *testing.T) {
+			p := startPeer(t, version, "+14152222222")
+			their, err := keys.ParsePublic(p.identity)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i := range 40 {
+				text := []byte(fmt.Sprint("text ", i))
+				if sig := ask[[]byte](p, "sign", map[string]any{"text": text}); !xeddsa.Verify(their, text, sig) {
+					t.Error("their signature does not verify")
+				}
+				k := newKey(t)
+				sig, err := xeddsa.Sign(k, text, rand.Reader)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if !ask[bool](p, "verify", map[string]any{"key": k.Public().Bytes(), "text": text, "signature": sig[:]}) {
+					t.Error("our signature does not verify there")
+				}
+			}
+		})
+	}
+}
