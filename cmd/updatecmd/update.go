@@ -157,6 +157,8 @@ func resultText(r update.Result) string {
 	switch {
 	case r.Installed:
 		fmt.Fprintf(&b, "version %s is installed and runs from the next start on\n", r.Newest)
+	case r.Newest == "" && r.Held != "":
+		fmt.Fprintf(&b, "version %s stays\n", r.Running)
 	case r.Newest == "":
 		fmt.Fprintf(&b, "version %s is the newest there is\n", r.Running)
 	case r.Newest == r.Running:

@@ -32,6 +32,7 @@ type About struct {
 	Next         string               `json:"next,omitempty"` // runs from the next start on
 	Trial        bool                 `json:"trial"`          // this version has yet to show that it works
 	Floor        string               `json:"floor,omitempty"`
+	Below        bool                 `json:"below"` // this version is below the floor: nobody may use it any more
 	Held         map[string]home.Hold `json:"held,omitempty"`
 	Refused      *home.Refusal        `json:"refused,omitempty"`
 	Notice       string               `json:"notice,omitempty"`
@@ -78,6 +79,8 @@ func Describe(a anchor.Anchor, distribution error, h home.Home, r Running, now t
 		b.Verdict, b.Outcome = &v, v.Outcome
 	} else if st.Checked.IsZero() {
 		b.Why = "never checked; run '" + h.Program + " update --check'"
+	} else if r.Installed != "" {
+		b.Why = fmt.Sprintf("what it was judged by is not there any more: %v; run '%s update --check'", err, h.Program)
 	} else {
 		b.Why = fmt.Sprintf("the distribution names no version %s: this file was built by somebody else, or is not released", r.Version)
 	}
@@ -86,7 +89,7 @@ func Describe(a anchor.Anchor, distribution error, h home.Home, r Running, now t
 
 func (b *About) fill(st home.State, r Running) {
 	b.Channel, b.Automatic, b.Checked, b.Pinned = st.Channel, !st.Manual, st.Checked, st.Pinned
-	b.Floor, b.Held, b.Refused = st.Floor, st.Held, st.Refused
+	b.Floor, b.Held, b.Refused, b.Below = st.Floor, st.Held, st.Refused, st.Below(r.Version)
 	b.Trial = st.Trial != nil && r.Installed != "" && st.Trial.Version == r.Installed
 	if st.Notice != "" {
 		b.Notice, b.NoticedAt = st.Notice, st.NoticedAt
@@ -185,7 +188,10 @@ func (b About) decisions(line func(string, ...any)) {
 	if b.Pinned != "" {
 		line("pinned to %s: it stays until you say '%s update --unpin'", b.Pinned, b.Program)
 	}
-	if b.Floor != "" {
+	switch {
+	case b.Below:
+		line("ALARM: this version is below the signed minimum %s; run '%s update'", b.Floor, b.Program)
+	case b.Floor != "":
 		line("signed minimum: %s", b.Floor)
 	}
 	for _, v := range sortedVersions(b.Held) {

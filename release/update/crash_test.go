@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/countersign-project/countersign/tuf/repo/repotest"
@@ -24,13 +25,7 @@ var writes = map[string]int{
 // n, until it gets through. After each kill the program must start as the old or the new version,
 // complete, and the next update must finish what was begun.
 func TestKilledAtEveryWrite(t *testing.T) {
-	strace, err := exec.LookPath("strace")
-	if err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal(err)
-		}
-		t.Skip("strace is not installed: updates are not killed at every write here")
-	}
+	strace := straceTool(t)
 	d := newDevice(t, repotest.Config{})
 	d.publish("1.1.0", "")
 	env := d.environ()
@@ -43,7 +38,7 @@ func TestKilledAtEveryWrite(t *testing.T) {
 			if err := os.RemoveAll(filepath.Dir(d.home.Dir)); err != nil {
 				t.Fatal(err)
 			}
-			if !killedAt(t, strace, d.base, env, call, n) {
+			if !killedAt(t, strace, d.base, env, "update", call, n) {
 				break
 			}
 			where := fmt.Sprintf("killed at %s %d", call, n)
@@ -83,10 +78,59 @@ func (d *device) recovers(env []string, where string) (version string) {
 	return version
 }
 
-// killedAt runs an update that is killed at its n-th call of a kind; false when it was through before.
-func killedAt(t *testing.T, strace, program string, env []string, call string, n int) bool {
+// TestKilledWhileStarting does the same to the start of a version on trial, which is counted before, and
+// confirmed after. One kill costs at most one of its three starts.
+func TestKilledWhileStarting(t *testing.T) {
+	strace := straceTool(t)
+	d := newDevice(t, repotest.Config{})
+	d.install("1.1.0", "")
+	env := d.environ()
+	fresh, err := os.ReadFile(filepath.Join(d.home.Dir, "state.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	kills := 0
+	for call := range writes {
+		for n := 1; ; n++ {
+			if err := os.WriteFile(filepath.Join(d.home.Dir, "state.json"), fresh, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if !killedAt(t, strace, d.base, env, "about", call, n) {
+				break
+			}
+			kills++
+			if s := d.state(); s.Current != "1.1.0" || s.Trial != nil && s.Trial.Starts > 1 {
+				t.Errorf("killed at %s %d: %+v", call, n, s)
+			}
+			if out, errs, code := d.run(env, "about"); out != "1.1.0 base 1.0.0\n" || code != 0 || errs != "" {
+				t.Errorf("killed at %s %d: about says %q, %q, exit code %d", call, n, out, errs, code)
+			}
+			if s := d.state(); s.Trial != nil {
+				t.Errorf("killed at %s %d: not confirmed: %+v", call, n, s)
+			}
+		}
+	}
+	if kills < 10 {
+		t.Errorf("%d kills are not every write: does strace count?", kills)
+	}
+}
+
+func straceTool(t *testing.T) string {
 	t.Helper()
-	cmd := exec.Command(strace, "-qq", "-o", "/dev/null", "-e", "trace=?"+call, "-e", fmt.Sprintf("inject=?%s:signal=SIGKILL:when=%d", call, n), program, "update")
+	strace, err := exec.LookPath("strace")
+	if err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatal(err)
+		}
+		t.Skip("strace is not installed: nothing is killed at every write here")
+	}
+	return strace
+}
+
+// killedAt runs a command that is killed at its n-th call of a kind; false when it was through before.
+func killedAt(t *testing.T, strace, program string, env []string, command, call string, n int) bool {
+	t.Helper()
+	cmd := exec.Command(strace, "-qq", "-o", "/dev/null", "-e", "trace=?"+call, "-e", fmt.Sprintf("inject=?%s:signal=SIGKILL:when=%d", call, n), program, command)
 	cmd.Env = env
 	out, err := cmd.CombinedOutput()
 	if err == nil {
@@ -97,6 +141,10 @@ func killedAt(t *testing.T, strace, program string, env []string, call string, n
 			t.Fatalf("%s", out)
 		}
 		t.Skipf("strace may not trace here: %s", out)
+	}
+	// strace dies of what its child died of.
+	if ws := cmd.ProcessState.Sys().(syscall.WaitStatus); !ws.Signaled() || ws.Signal() != syscall.SIGKILL {
+		t.Fatalf("%s, %s %d: %v, not killed: %s", command, call, n, err, out)
 	}
 	return true
 }

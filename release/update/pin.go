@@ -24,9 +24,7 @@ func (u *Updater) Pin(ctx context.Context, version string) (Result, error) {
 		return result, err
 	}
 	defer unlock()
-	if err := u.Home.Sweep(u.Running.Installed); err != nil {
-		return result, err
-	}
+	u.tidy()
 	if version == Current {
 		version = u.Running.Version
 	}

@@ -138,6 +138,11 @@ func TestNeverBelowTheSignedMinimum(t *testing.T) {
 	if text := d.about().Text(); !strings.Contains(text, "signed minimum: 1.2.0") {
 		t.Error(text)
 	}
+	// The base of this device is below it. Should it ever run again, it says so.
+	d.version = "1.0.0"
+	if text := d.about().Text(); !strings.Contains(text, "ALARM: this version is below the signed minimum 1.2.0; run 'messenger update'") {
+		t.Error(text)
+	}
 }
 
 // A hold ends where a person asks for the version by name.

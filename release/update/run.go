@@ -44,9 +44,7 @@ func (u *Updater) round(ctx context.Context, install func(context.Context, repos
 		return result, err
 	}
 	defer unlock()
-	if err := u.Home.Sweep(u.Running.Installed); err != nil {
-		return result, err
-	}
+	u.tidy()
 	st, err := u.Home.Load()
 	if err != nil {
 		return result, err

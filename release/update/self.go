@@ -23,7 +23,7 @@ import (
 // has no evidence, which is for `about` to say. Nothing here can keep an update away, so errors are only
 // reported.
 func (u *Updater) judgeSelf(ctx context.Context, repo repository, st home.State) {
-	if !repo.news && exists(u.Home.Policy()) && exists(u.Home.Mirrors()) && exists(u.Home.Evidence(u.Running.Installed)) {
+	if _, _, err := ownEvidence(u.Home, u.Running); err == nil && !repo.news && exists(u.Home.Policy()) && exists(u.Home.Mirrors()) {
 		return // then all of it is as it was, and a check costs next to nothing
 	}
 	if err := u.keepEvidence(ctx, repo, st); err != nil {

@@ -123,6 +123,13 @@ func (u *Updater) lock(ctx context.Context) (unlock func() error, err error) {
 	return nil, ErrBusy
 }
 
+// tidy removes old versions and what interrupted updates left. What stays is only in the way of room.
+func (u *Updater) tidy() {
+	if err := u.Home.Sweep(u.Running.Installed); err != nil {
+		u.report(StepCheck, "", "could not tidy up: %v", err)
+	}
+}
+
 // refusedError is a check that found something wrong.
 type refusedError struct{ error }
 

@@ -61,10 +61,14 @@ func (s *State) Watch(version string, now time.Time) {
 	}
 }
 
-// Raise lifts the floor to a signed minimum; it never sinks.
+// Raise lifts the floor to a signed minimum; it never sinks. A last good version below it is none any
+// more.
 func (s *State) Raise(minimum string) {
 	if minimum != "" && (s.Floor == "" || anchor.CompareVersions(minimum, s.Floor) > 0) {
 		s.Floor = minimum
+	}
+	if s.Below(s.LastGood) {
+		s.LastGood = ""
 	}
 }
 
@@ -127,9 +131,9 @@ func (s *State) Release(version string) {
 	delete(s.Held, version)
 }
 
-// Below reports whether a version is under the floor.
+// Below reports whether a version is under the floor. The base, "", is not known here.
 func (s State) Below(version string) bool {
-	return s.Floor != "" && anchor.CompareVersions(version, s.Floor) < 0
+	return version != "" && s.Floor != "" && anchor.CompareVersions(version, s.Floor) < 0
 }
 
 // Choose says which version to start when the person started a base of version self: "" for the base

@@ -117,6 +117,15 @@ func TestFloorRisesWhenTheVersionWorks(t *testing.T) {
 	if s.Floor != "1.1.0" || !s.Below("1.0.9") || s.Below("1.1.0") || !s.Below("1.1.0-rc.1") {
 		t.Errorf("floor %q", s.Floor)
 	}
+	story(t, &s, "switch 1.3.0 from 1.2.0 minimum 1.3.0")
+	if s.LastGood != "1.2.0" {
+		t.Errorf("%+v", s)
+	}
+	story(t, &s, "confirm 1.3.0")
+	if s.LastGood != "" {
+		t.Errorf("the device would return to %s, below the floor", s.LastGood)
+	}
+	s.Floor = "1.1.0"
 	s.Raise("1.0.0")
 	s.Raise("")
 	if s.Floor != "1.1.0" {

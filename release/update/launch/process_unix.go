@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -14,8 +15,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// stopSignals are passed on to the child and then end the service.
-func stopSignals() []os.Signal { return []os.Signal{syscall.SIGTERM, os.Interrupt, syscall.SIGHUP} }
+// stopSignals are passed on to the child and then end the service. One that whoever started us has
+// switched off (nohup, a shell's background job) stays off.
+func stopSignals() []os.Signal {
+	return slices.DeleteFunc([]os.Signal{syscall.SIGTERM, os.Interrupt, syscall.SIGHUP}, signal.Ignored)
+}
 
 // inherit hands two pipe ends to a child, besides the standard files, and tells their numbers there.
 func inherit(health, life *os.File) (attr *os.ProcAttr, healthNo, lifeNo uintptr) {

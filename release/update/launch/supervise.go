@@ -292,6 +292,9 @@ func (s *supervisor) again(c *child) bool {
 	if err != nil || c.version == "" || st.Current != c.version || now.Sub(st.Switched) > probation {
 		return false
 	}
+	if back := st.LastGood; st.Below(back) || back == "" && st.Below(s.started.BaseVersion) {
+		return false // nobody may go back there; whoever manages the service must see that it fails
+	}
 	s.crashes = nil
 	s.giveUp(c, fmt.Sprintf("it ended %d times within %v", len(recent), s.Window))
 	return true
