@@ -35,17 +35,18 @@ func (p *Proposal) loadAuthorities() error {
 	if t, ok := p.Metadata["targets"]; ok {
 		targets = t
 	}
+	inspected := map[*byte]repo.Info{} // root and targets once each, whatever the number of roles
 	for _, role := range p.Event.Roles() {
 		above := targets
 		if rank(role) < 2 {
 			above = root
 		}
-		a, err := authority(above, role)
+		a, err := authority(inspected, above, role)
 		if err != nil {
 			return err
 		}
 		if role == "root" && oldRoot != nil {
-			old, err := authority(oldRoot, role)
+			old, err := authority(inspected, oldRoot, role)
 			if err != nil {
 				return err
 			}
@@ -59,10 +60,17 @@ func (p *Proposal) loadAuthorities() error {
 }
 
 // authority reads one role's keys from root or targets metadata.
-func authority(metadata []byte, role string) (Authority, error) {
-	info, err := repo.Inspect(metadata)
-	if err != nil {
-		return Authority{}, err
+func authority(inspected map[*byte]repo.Info, metadata []byte, role string) (Authority, error) {
+	if len(metadata) == 0 {
+		return Authority{}, refusef("role %q has no metadata above it", role)
+	}
+	info, ok := inspected[&metadata[0]]
+	if !ok {
+		var err error
+		if info, err = repo.Inspect(metadata); err != nil {
+			return Authority{}, err
+		}
+		inspected[&metadata[0]] = info
 	}
 	for _, r := range info.Roles {
 		if r.Name == role {

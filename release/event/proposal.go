@@ -33,6 +33,7 @@ type Proposal struct {
 	Statements   []Statement       // valid ones, by name
 	Bad          []error           // answers that were found and do not hold; they count for nothing
 	authorities  map[string][]Authority
+	payloads     map[string][]byte // role to the bytes that are signed
 }
 
 // Load reads an event from a store and checks it. An error that is not a refusal (HalfWritten, network,
@@ -130,6 +131,9 @@ func assemble(id ID, raw []byte, e Event, small map[string][]byte) (*Proposal, e
 		if p.Manifest, err = genuine.ParseManifest(p.Release); err != nil {
 			return nil, err
 		}
+	}
+	if err := p.loadPayloads(); err != nil {
+		return nil, err
 	}
 	return p, p.loadAuthorities()
 }

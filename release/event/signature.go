@@ -3,6 +3,9 @@ package event
 import (
 	"bytes"
 	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
 	"regexp"
@@ -103,11 +106,24 @@ func (p *Proposal) Sign(role string, s Signer) ([]Signature, error) {
 
 // Payload returns the exact bytes a signature on a role of this event signs.
 func (p *Proposal) Payload(role string) ([]byte, error) {
-	m, ok := p.Metadata[role]
+	payload, ok := p.payloads[role]
 	if !ok {
 		return nil, refusef("event %s proposes no role %q, only %s", p.ID.Short(), clip(role), strings.Join(p.Event.Roles(), ", "))
 	}
-	return repo.Payload(m)
+	return payload, nil
+}
+
+// loadPayloads makes the bytes to be signed once, since every answer is checked against them.
+func (p *Proposal) loadPayloads() error {
+	p.payloads = map[string][]byte{}
+	for role, metadata := range p.Metadata {
+		payload, err := repo.Payload(metadata)
+		if err != nil {
+			return err
+		}
+		p.payloads[role] = payload
+	}
+	return nil
 }
 
 // CheckSignature accepts a signature only when it is for this event and a role of it, by a key of that
@@ -116,7 +132,7 @@ func (p *Proposal) CheckSignature(s Signature) error {
 	if s.Event != p.ID {
 		return refusef("signature is for event %s, not for %s; what is signed for one event counts for no other", s.Event.Short(), p.ID.Short())
 	}
-	metadata, ok := p.Metadata[s.Role]
+	payload, ok := p.payloads[s.Role]
 	if !ok {
 		return refusef("signature is for role %q, event %s proposes %s", s.Role, p.ID.Short(), strings.Join(p.Event.Roles(), ", "))
 	}
@@ -124,10 +140,22 @@ func (p *Proposal) CheckSignature(s Signature) error {
 	if !ok {
 		return refusef("signature is by key %s, which does not sign %s; those that do are of %s", s.KeyID[:min(12, len(s.KeyID))], s.Role, p.holderNames(s.Role))
 	}
-	if err := repo.Verify(metadata, h, s.Signature); err != nil {
-		return refusef("signature of %s on %s is not valid for event %s: %v", h.Name, s.Role, p.ID.Short(), err)
+	if !valid(h.Public, payload, s.Sig) {
+		return refusef("signature of %s on %s is not valid for event %s", h.Name, s.Role, p.ID.Short())
 	}
 	return nil
+}
+
+// valid checks a signature by one of the two key types metadata may name (tuf/repo).
+func valid(pub crypto.PublicKey, payload, sig []byte) bool {
+	switch k := pub.(type) {
+	case ed25519.PublicKey:
+		return ed25519.Verify(k, payload, sig)
+	case *ecdsa.PublicKey:
+		sum := sha256.Sum256(payload)
+		return ecdsa.VerifyASN1(k, sum[:], sig)
+	}
+	return false
 }
 
 func (p *Proposal) holder(role, keyid string) (repo.Holder, bool) {

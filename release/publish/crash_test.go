@@ -242,8 +242,9 @@ func afterCrash(t *testing.T, w *World, dir string, id event.ID, before event.Pu
 		t.Fatal(s.Pending, err)
 	}
 	whole(t, room.Repository, s.Set)
+	proposed := w.Load(id).Event.Expires
 	for role, event := range s.Published.Events {
-		if want := w.Load(id).Event.Expires[role]; !want.IsZero() && event != id.String() {
+		if want := proposed[role]; !want.IsZero() && event != id.String() {
 			t.Fatalf("%s is of event %.12s, want %s", role, event, id.Short())
 		}
 	}
