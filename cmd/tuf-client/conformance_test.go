@@ -485,6 +485,12 @@ func TestKeys(t *testing.T) {
 			d.refresh(1)
 			d.want(0, d.version("snapshot"))
 		},
+		"key_of_an_unknown_kind_beside": func(s *simulator, d *device) {
+			s.signed["root"]["keys"].(object)["abc"] = object{"keytype": "sigstore-oidc", "scheme": "Fulcio", "keyval": object{"public": "", "identity": "x"}}
+			s.publish("root")
+			d.refresh(0)
+			d.want(2, d.version("root"))
+		},
 		"duplicate_sig_keyids": func(s *simulator, d *device) {
 			s.tamper("snapshot", func(file object) { file["signatures"] = append(signatures(file), signatures(file)[0]) })
 			d.refresh(1)

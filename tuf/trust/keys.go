@@ -111,6 +111,9 @@ func (p *parser) decodePublic(keytype, scheme, text string) (crypto.PublicKey, s
 	case keytype == "ed25519" && scheme == "ed25519":
 		b, err := hex.DecodeString(text)
 		if err == nil && len(b) == ed25519.PublicKeySize && (p.mode == Standard || text == strings.ToLower(text)) {
+			if weakEd25519(b) {
+				return nil, "a key that signs for everybody, or spelled in two ways"
+			}
 			return ed25519.PublicKey(b), ""
 		}
 		return nil, "want 64 small hexadecimal digits"

@@ -1,8 +1,6 @@
 package trust
 
 import (
-	"encoding/hex"
-	"fmt"
 	"regexp"
 	"time"
 )
@@ -248,12 +246,4 @@ func (p *parser) readHashes(a at) map[string][]byte {
 		a.refuse("no hash")
 	}
 	return hashes
-}
-
-// describe renders a hash for an error text.
-func describe(b []byte) string {
-	if b == nil {
-		return "absent"
-	}
-	return fmt.Sprintf("%.16s…", hex.EncodeToString(b))
 }

@@ -1,13 +1,6 @@
 package trust
 
-import (
-	"bytes"
-	"crypto/sha256"
-	"crypto/sha512"
-	"errors"
-	"fmt"
-	"strconv"
-)
+import "errors"
 
 var errOrder = errors.New("internal error: metadata loaded out of order")
 
@@ -260,67 +253,3 @@ func (s *Set) UpdateDelegated(role, delegator string, b []byte) error {
 	s.accept(d, by, signers)
 	return nil
 }
-
-func (s *Set) delegated(role, delegator string) (delegation, error) {
-	above := s.targets[delegator]
-	if delegator == Root {
-		above = s.root
-	}
-	if above == nil || (delegator == Root) != (role == Targets) {
-		return delegation{}, errOrder
-	}
-	by, ok := above.delegation(role)
-	if !ok {
-		return delegation{}, &MismatchError{Role: role, What: "delegation by " + delegator, Got: "none", Want: "one"}
-	}
-	return by, nil
-}
-
-// graph holds, in Strict mode, that every role has one delegator and names
-// only files its delegator lets it speak for.
-func (s *Set) graph(d *document, by delegation, delegator string) error {
-	if s.mode != Strict {
-		return nil
-	}
-	for _, child := range d.delegated {
-		if p, ok := s.parents[child.name]; ok && p != d.role {
-			return &FormatError{Role: d.role, Where: "signed.delegations.roles", Reason: fmt.Sprintf("role %q is delegated by %s already", child.name, p)}
-		}
-		if child.name == d.role {
-			return &FormatError{Role: d.role, Where: "signed.delegations.roles", Reason: "role delegates itself"}
-		}
-	}
-	if d.role == Targets {
-		return nil
-	}
-	for name := range d.targets {
-		if !by.covers(name) {
-			return &FormatError{Role: d.role, Where: "signed.targets." + name, Reason: "outside the paths that " + delegator + " delegates"}
-		}
-	}
-	return nil
-}
-
-// match checks length and hashes of a file against what the role above says.
-func (f metaFile) match(role string, b []byte) error {
-	if f.length != 0 && f.length != int64(len(b)) {
-		return &MismatchError{Role: role, What: "length", Got: number(int64(len(b))), Want: number(f.length)}
-	}
-	return matchHashes(role, f.hashes, b)
-}
-
-func matchHashes(name string, hashes map[string][]byte, b []byte) error {
-	if want, ok := hashes["sha256"]; ok {
-		if got := sha256.Sum256(b); !bytes.Equal(got[:], want) {
-			return &MismatchError{Role: name, What: "sha256", Got: describe(got[:]), Want: describe(want)}
-		}
-	}
-	if want, ok := hashes["sha512"]; ok {
-		if got := sha512.Sum512(b); !bytes.Equal(got[:], want) {
-			return &MismatchError{Role: name, What: "sha512", Got: describe(got[:]), Want: describe(want)}
-		}
-	}
-	return nil
-}
-
-func number(n int64) string { return strconv.FormatInt(n, 10) }
