@@ -142,7 +142,7 @@ func TestCodes(t *testing.T) {
 			t.Errorf("%s: %+v, %v", c, got, err)
 		}
 	}
-	today := "sgnl://linkdevice?uuid=abc&pub_key=BQaGO8ZtArQNJ7jUnKfAnpI5I2+dfSXW/MpczhPHBk2oaA" // an unescaped plus sign
+	today := "sgnl://linkdevice?uuid=abc&pub_key=BQaGO8ZtArQNJ7jUnKfAnpI5I2+dfSXW/Mpc4TxwZNho" // with an unescaped plus sign
 	if c, err := ParseCode(today); err != nil || c.Address != "abc" || c.Draft {
 		t.Error(c, err)
 	}
