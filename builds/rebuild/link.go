@@ -13,30 +13,24 @@ import (
 	"strings"
 
 	"github.com/countersign-project/countersign/builds/archive"
-	"github.com/countersign-project/countersign/builds/hermetic"
 	"github.com/countersign-project/countersign/builds/recipe"
 )
 
 // make compiles, links and packs every platform into the output.
-func (b *build) make(ctx context.Context, out *output) (err error) {
-	box, err := hermetic.New(ctx, hermetic.Options{Goroot: b.goroot, Modules: b.modules, Cache: b.o.Cache, Temp: b.work})
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, box.Close()) }()
-	b.m.Env, b.m.Network = box.Pinned(), string(box.Isolation())
+func (b *build) make(ctx context.Context, out *output) error {
+	b.m.Env, b.m.Network = b.box.Pinned(), string(b.box.Isolation())
 	for _, p := range b.platforms {
-		if err := box.Check(ctx, b.tree(), b.recipe.Go, p.OS, p.Arch); err != nil {
+		if err := b.box.Check(ctx, b.tree(), b.recipe.Go, p.OS, p.Arch); err != nil {
 			return err
 		}
 	}
 	for _, p := range b.platforms {
 		b.step("%s: compiling and linking", p)
-		if err := b.link(ctx, box, p, out, b.recipe.Ldflags, ""); err != nil {
+		if err := b.link(ctx, p, out, b.recipe.Ldflags, ""); err != nil {
 			return err
 		}
 		b.step("%s: linking with debug data", p)
-		if err := b.link(ctx, box, p, out, b.recipe.DebugLdflags, ".debug"); err != nil {
+		if err := b.link(ctx, p, out, b.recipe.DebugLdflags, ".debug"); err != nil {
 			return err
 		}
 		b.step("%s: packing", p)
@@ -50,7 +44,7 @@ func (b *build) make(ctx context.Context, out *output) (err error) {
 
 // link makes all programs of a platform in one go build. Flags of the linker do not reach the compiler,
 // so the second call for a platform finds everything compiled.
-func (b *build) link(ctx context.Context, box *hermetic.Box, p recipe.Platform, out *output, ldflags []string, suffix string) error {
+func (b *build) link(ctx context.Context, p recipe.Platform, out *output, ldflags []string, suffix string) error {
 	fresh := filepath.Join(out.stage, "linked")
 	if err := os.Mkdir(fresh, 0o700); err != nil {
 		return err
@@ -62,7 +56,7 @@ func (b *build) link(ctx context.Context, box *hermetic.Box, p recipe.Platform, 
 	for _, program := range b.recipe.Programs {
 		args = append(args, program.Package)
 	}
-	if _, err := box.Go(ctx, b.tree(), p.OS, p.Arch, args...); err != nil {
+	if _, err := b.box.Go(ctx, b.tree(), p.OS, p.Arch, args...); err != nil {
 		return fmt.Errorf("%s: %w", p, err)
 	}
 	for _, program := range b.recipe.Programs {

@@ -43,7 +43,7 @@ type Fetch struct {
 // Modules fetches into dir, which must be empty or not exist. What the person's module cache already
 // has is taken from there, so a second run needs no network. A module that is not what go.sum says, or
 // is not in it, is an error with Refused() true.
-func (f Fetch) Modules(ctx context.Context, sourceTree, dir string) error {
+func (f Fetch) Modules(ctx context.Context, sourceTree, dir string) (err error) {
 	r, err := readRecipe(sourceTree)
 	if err != nil {
 		return err
@@ -55,32 +55,6 @@ func (f Fetch) Modules(ctx context.Context, sourceTree, dir string) error {
 	if err != nil {
 		return err
 	}
-	return fetch(ctx, r, goroot, f.Environ, sourceTree, dir)
-}
-
-// bringModules finds the module tree: the one given, unpacked if need be, or one fetched now.
-func (b *build) bringModules(ctx context.Context) error {
-	b.modules = filepath.Join(b.work, "modules")
-	if b.o.Modules == "" {
-		return fetch(ctx, b.recipe, b.goroot, b.o.Environ, b.tree(), b.modules)
-	}
-	f, err := os.Open(b.o.Modules)
-	if err != nil {
-		return fmt.Errorf("module tree: %w", err)
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return err
-	}
-	if info.IsDir() {
-		b.modules = b.o.Modules
-		return nil
-	}
-	return UnpackModules(f, b.modules)
-}
-
-func fetch(ctx context.Context, r recipe.Recipe, goroot string, environ []string, tree, dir string) (err error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
@@ -92,11 +66,52 @@ func fetch(ctx context.Context, r recipe.Recipe, goroot string, environ []string
 		return err
 	}
 	defer func() { err = errors.Join(err, box.Close()) }()
+	if err := download(ctx, box, r, r.Platforms, f.Environ, sourceTree); err != nil {
+		return err
+	}
+	return keepDownloads(box.ModuleDownloads(), dir)
+}
+
+// furnish makes the box with the modules: the tree given, unpacked if need be, or fetched now. In each
+// case the go command of this box unpacks them into a module cache that nobody else has touched, and
+// checks every one against go.sum as it does.
+func (b *build) furnish(ctx context.Context) error {
+	o := hermetic.Options{Goroot: b.goroot, Cache: b.o.Cache, Temp: b.work}
+	if b.o.Modules != "" {
+		var err error
+		if o.Modules, err = b.moduleTree(); err != nil {
+			return err
+		}
+	}
+	var err error
+	if b.box, err = hermetic.New(ctx, o); err != nil || b.o.Modules != "" {
+		return err
+	}
+	return download(ctx, b.box, b.recipe, b.platforms, b.o.Environ, b.tree())
+}
+
+// moduleTree returns the directory of the modules that were given.
+func (b *build) moduleTree() (string, error) {
+	f, err := os.Open(b.o.Modules)
+	if err != nil {
+		return "", fmt.Errorf("module tree: %w", err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil || info.IsDir() {
+		return b.o.Modules, err
+	}
+	dir := filepath.Join(b.work, "modules")
+	return dir, UnpackModules(f, dir)
+}
+
+// download fills the box's module cache with what builds for these platforms need.
+func download(ctx context.Context, box *hermetic.Box, r recipe.Recipe, platforms []recipe.Platform, environ []string, tree string) error {
 	settings, err := userSettings(ctx, box, environ)
 	if err != nil {
 		return err
 	}
-	for _, p := range r.Platforms {
+	for _, p := range platforms {
 		args := []string{"list", "-deps", "-f", "{{.ImportPath}}"}
 		if len(r.Tags) > 0 {
 			args = append(args, "-tags="+strings.Join(r.Tags, ","))
@@ -109,7 +124,7 @@ func fetch(ctx context.Context, r recipe.Recipe, goroot string, environ []string
 			return fmt.Errorf("modules for %s: %w", p, err)
 		}
 	}
-	return keepDownloads(box.ModuleDownloads(), dir)
+	return nil
 }
 
 // userSettings asks the person's own go command, with their environment and go/env file, where modules

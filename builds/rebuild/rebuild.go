@@ -39,7 +39,7 @@ import (
 type Options struct {
 	Source    string   // git work tree, bare repository or bundle file
 	Rev       string   // commit; "" is the one checked out in a clean work tree
-	Modules   string   // module tree in GOPROXY layout, or a modules.tar of it; "" fetches it first, over the network
+	Modules   string   // module tree in GOPROXY layout, or a modules.tar of it; "" fetches what is needed first, over the network
 	Out       string   // directory for artifacts and build.json; new, empty, or holding an earlier build
 	Cache     string   // the auditor's private cache directory, never shared; "" for a fresh build cache
 	Toolchain string   // GOROOT; "" for the one that Environ has
@@ -78,6 +78,7 @@ func Build(ctx context.Context, o Options) (m Manifest, err error) {
 		return Manifest{}, err
 	}
 	b := &build{o: o, work: work}
+	defer func() { err = errors.Join(err, b.close()) }()
 	if err := b.prepare(ctx); err != nil {
 		return Manifest{}, err
 	}
@@ -102,7 +103,7 @@ type build struct {
 	recipe    recipe.Recipe
 	platforms []recipe.Platform
 	goroot    string
-	modules   string // module tree
+	box       *hermetic.Box // nil until furnish
 	m         Manifest
 	done      int // steps
 }
@@ -134,7 +135,14 @@ func (b *build) prepare(ctx context.Context) error {
 		return err
 	}
 	b.step("preparing the modules")
-	return b.bringModules(ctx)
+	return b.furnish(ctx)
+}
+
+func (b *build) close() error {
+	if b.box == nil {
+		return nil
+	}
+	return b.box.Close()
 }
 
 // readTree reads what the tree says about itself, and starts the manifest with it.
