@@ -8,8 +8,6 @@ import (
 	"github.com/countersign-project/countersign/release/anchor"
 	"github.com/countersign-project/countersign/release/genuine"
 	"github.com/countersign-project/countersign/release/update/home"
-	"github.com/countersign-project/countersign/tuf/client"
-	"github.com/countersign-project/countersign/tuf/trust"
 )
 
 // About is everything a program can say about itself without asking anybody.
@@ -37,25 +35,6 @@ type About struct {
 	Refused      *home.Refusal        `json:"refused,omitempty"`
 	Notice       string               `json:"notice,omitempty"`
 	NoticedAt    time.Time            `json:"noticedAt,omitzero"`
-}
-
-// Stage says how long nobody has confirmed that what this device knows is still the newest. It is taken
-// from the signed expiry dates alone.
-type Stage string
-
-// The stages. None of them stops a program.
-const (
-	StageFresh   Stage = "fresh"
-	StageNever   Stage = "never checked"
-	StageNotice  Stage = "notice"  // the timestamp has expired: a day or two without an answer
-	StageWarning Stage = "warning" // the snapshot has expired: a week
-	StageAlarm   Stage = "alarm"   // what the auditors signed has expired: months, or a clock that is wrong
-)
-
-// Freshness is a Stage with its reason.
-type Freshness struct {
-	Stage Stage  `json:"stage"`
-	Text  string `json:"text"`
 }
 
 // Describe answers `about`, offline. It never fails: what cannot be told is said.
@@ -100,38 +79,6 @@ func (b *About) fill(st home.State, r Running) {
 		}
 	}
 }
-
-// Fresh says how fresh the metadata on this device is at time now.
-func Fresh(a anchor.Anchor, h home.Home, channel string, now time.Time) Freshness {
-	c, err := client.Open(h.TUF(), a.Root)
-	if err != nil {
-		return Freshness{StageAlarm, err.Error()}
-	}
-	set, _, err := c.Load(time.Time{}, channel)
-	if err != nil {
-		return Freshness{StageNever, "no repository was reached yet"}
-	}
-	if floor := c.Seen().Floor; now.Before(floor) {
-		return Freshness{StageAlarm, fmt.Sprintf("the clock of this computer is wrong: it says %s, but the auditors signed on %s", minute(now), minute(floor))}
-	}
-	for _, s := range []struct {
-		stage Stage
-		roles []string
-	}{
-		{StageAlarm, []string{trust.Root, trust.Targets, channel}},
-		{StageWarning, []string{trust.Snapshot}},
-		{StageNotice, []string{trust.Timestamp}},
-	} {
-		for _, name := range s.roles {
-			if role, ok := set.Role(name); ok && !now.Before(role.Expires) {
-				return Freshness{s.stage, fmt.Sprintf("%s expired on %s; nobody has confirmed since that this is the newest version", name, minute(role.Expires))}
-			}
-		}
-	}
-	return Freshness{StageFresh, ""}
-}
-
-func minute(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }
 
 // Text is the answer for people.
 func (b About) Text() string {

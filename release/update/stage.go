@@ -93,15 +93,11 @@ func (u *Updater) rejudge(o offer, repo repository, path string) (home.File, err
 // checkStamp compares what the compiler wrote into the file with what it is said to be. The quorum has
 // vouched for the bytes; this catches a release in which two files were swapped.
 func (u *Updater) checkStamp(o offer, path string) error {
-	read := u.Stamp
-	if read == nil {
-		read = ReadStamp
-	}
-	got, err := read(path)
+	got, err := readStamp(path)
 	if err != nil {
 		return refusef("%s %s: %v", u.Home.Program, o.version, err)
 	}
-	want := Stamp{Program: u.Home.Program, OS: u.Running.OS, Arch: u.Running.Arch}
+	want := stamp{Program: u.Home.Program, OS: u.Running.OS, Arch: u.Running.Arch}
 	if got != want {
 		return refusef("the file released as %s %s for %s/%s is %s for %s/%s by its own stamp",
 			want.Program, o.version, want.OS, want.Arch, got.Program, got.OS, got.Arch)

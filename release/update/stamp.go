@@ -6,20 +6,20 @@ import (
 	"path"
 )
 
-// Stamp is what the Go compiler wrote into a program. It survives stripping.
-type Stamp struct{ Program, OS, Arch string }
+// stamp is what the Go compiler wrote into a program. It survives stripping.
+type stamp struct{ Program, OS, Arch string }
 
-// ReadStamp reads the stamp of a program file without running it. The program's name is the last element
+// readStamp reads the stamp of a program file without running it. The program's name is the last element
 // of its main package, which must lie in a folder cmd.
-func ReadStamp(file string) (Stamp, error) {
+func readStamp(file string) (stamp, error) {
 	info, err := buildinfo.ReadFile(file)
 	if err != nil {
-		return Stamp{}, fmt.Errorf("no Go program: %v", err)
+		return stamp{}, fmt.Errorf("no Go program: %v", err)
 	}
 	if path.Base(path.Dir(info.Path)) != "cmd" {
-		return Stamp{}, fmt.Errorf("its main package is %q, want …/cmd/<program>", info.Path)
+		return stamp{}, fmt.Errorf("its main package is %q, want …/cmd/<program>", info.Path)
 	}
-	s := Stamp{Program: path.Base(info.Path)}
+	s := stamp{Program: path.Base(info.Path)}
 	for _, kv := range info.Settings {
 		switch kv.Key {
 		case "GOOS":

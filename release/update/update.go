@@ -31,7 +31,6 @@ import (
 	"github.com/countersign-project/countersign/release/update/home"
 	"github.com/countersign-project/countersign/tuf/client"
 	"github.com/countersign-project/countersign/tuf/durable"
-	"github.com/countersign-project/countersign/tuf/fetch"
 )
 
 // Courier brings bytes nobody has judged; *fetch.Courier is one.
@@ -62,11 +61,10 @@ type Updater struct {
 	Now     func() time.Time
 	Report  func(Event) // told what happens, one at a time; may be nil
 
-	Variable    string                                     // environment variable that gives a program its home
-	Free        func(dir string) (int64, error)            // bytes this user may still write there; nil: ask the system
-	ProbeWithin time.Duration                              // a new program must answer within this; 0: ProbeTime
-	AcceptStale bool                                       // expired metadata will do (a bundle on a machine without network)
-	Stamp       func(path string) (stamp Stamp, err error) // nil: ReadStamp
+	Variable    string                          // environment variable that gives a program its home
+	Free        func(dir string) (int64, error) // bytes this user may still write there; nil: ask the system
+	ProbeWithin time.Duration                   // a new program must answer within this; 0: ProbeTime
+	AcceptStale bool                            // expired metadata will do (a bundle on a machine without network)
 }
 
 // Step names the part of an update an Event belongs to.
@@ -128,59 +126,6 @@ func (u *Updater) tidy() {
 	if err := u.Home.Sweep(u.Running.Installed); err != nil {
 		u.report(StepCheck, "", "could not tidy up: %v", err)
 	}
-}
-
-// refusedError is a check that found something wrong.
-type refusedError struct{ error }
-
-func (e refusedError) Refused() bool { return true }
-func (e refusedError) Unwrap() error { return e.error }
-
-func refusef(format string, args ...any) error { return refusedError{fmt.Errorf(format, args...)} }
-
-// refused reports whether an error means "checked and found wrong".
-func refused(err error) bool {
-	var r interface{ Refused() bool }
-	return errors.As(err, &r) && r.Refused()
-}
-
-// otherBytes makes a refusal of an error in which some mirror offered bytes of another hash, although
-// others may only have been away: what was shown must not hide behind what could not be.
-func otherBytes(err error) error {
-	var none *fetch.Error
-	if !errors.As(err, &none) {
-		return err
-	}
-	for _, s := range none.Sources {
-		var other *fetch.SumError
-		if errors.As(s.Err, &other) {
-			return refusedError{fmt.Errorf("these are not the bytes the auditors signed: %w", err)}
-		}
-	}
-	return err
-}
-
-// noting is a courier that remembers what metadata was refused on the way, for the same reason.
-type noting struct {
-	Courier
-	refused error // the last refusal
-}
-
-// Reject passes the judgement on to a courier with several mirrors.
-func (n *noting) Reject(path string, why error) bool {
-	if refused(why) {
-		n.refused = why
-	}
-	r, ok := n.Courier.(client.Rejecter)
-	return ok && r.Reject(path, why)
-}
-
-// sharpen makes the refusal the error when the courier found nothing better afterwards.
-func (n *noting) sharpen(err error) error {
-	if err == nil || n.refused == nil || refused(err) {
-		return err
-	}
-	return fmt.Errorf("%w; and no other mirror has a better one: %v", n.refused, err)
 }
 
 // Self is the subject of a program's question about itself: its own file, by its bytes.

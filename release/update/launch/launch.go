@@ -64,7 +64,6 @@ type Started struct {
 	BaseVersion string
 	Executable  string // path of the file that runs
 	Installed   string // the version's name in the home, or "" when the base runs
-	Chosen      bool   // a launcher chose this file; false: nobody had to
 	world       World  // as found, but for our notes in the environment
 	serving     bool   // this is a long-running mode, or its parent: its end confirms nothing
 }

@@ -41,7 +41,7 @@ func Start(p Program, w World) *Started {
 	}
 	s.Home = home.At(base, p.Name)
 	if f, ok := w.readNote(p.variable("LAUNCHED"), 2); ok {
-		s.Chosen, s.BaseVersion, s.Base = true, f[0], f[1]
+		s.BaseVersion, s.Base = f[0], f[1]
 		s.Installed = s.installed()
 		return s
 	}

@@ -1,0 +1,85 @@
+package launch
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/countersign-project/countersign/release/update/home"
+)
+
+// attend follows one child until something has to be done.
+func (s *supervisor) attend(c *child) (end ending, why string) {
+	var late <-chan time.Time
+	if c.watched && !c.healthy {
+		timer := time.NewTimer(s.Healthy)
+		defer timer.Stop()
+		late = timer.C
+	}
+	poll := time.NewTicker(s.Poll)
+	defer poll.Stop()
+	for {
+		select {
+		case word := <-c.words:
+			if version, other := s.heard(c, word); other {
+				return outdated, version
+			}
+			if c.healthy {
+				late = nil
+			}
+		case <-poll.C:
+			if version, other := s.outdated(c); other {
+				return outdated, version
+			}
+		case <-late:
+			return failed, fmt.Sprintf("it was not healthy within %v", s.Healthy)
+		case <-c.exited:
+			if c.watched && !c.healthy {
+				return failed, fmt.Sprintf("it ended with exit code %d before it was healthy", c.code)
+			}
+			return exited, ""
+		case sig := <-s.signals:
+			c.signal(sig)
+			c.stop(s.Grace)
+			return stopped, ""
+		}
+	}
+}
+
+// heard acts on a word of the child.
+func (s *supervisor) heard(c *child, word string) (version string, other bool) {
+	switch word {
+	case wordReady:
+		c.ready = true
+	case wordHealthy:
+		if c.healthy {
+			return "", false
+		}
+		c.ready, c.healthy = true, true
+		s.returned = ""
+		s.proved(c)
+	case wordRestart:
+		return s.outdated(c)
+	}
+	return "", false
+}
+
+// outdated reports whether another version than the child's is current, and starts to be.
+func (s *supervisor) outdated(c *child) (version string, other bool) {
+	st, err := s.pick.load()
+	if err != nil {
+		return "", false // keep running what runs
+	}
+	version = st.Choose(s.started.BaseVersion)
+	if version == c.version {
+		return "", false
+	}
+	if version == "" {
+		return s.started.BaseVersion, true
+	}
+	// Looked at before the service is interrupted for it.
+	if err := s.started.Home.Verify(version, st.Versions[version]); err != nil {
+		s.pick.leave(func(st *home.State) { st.Damage(version, err.Error(), s.pick.now()) })
+		return "", false
+	}
+	return version, true
+}
