@@ -1,0 +1,225 @@
+package transcript
+
+import (
+	"bytes"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/countersign-project/countersign/messenger/refusal"
+)
+
+// askAfter is how long a missing message may be late before it is asked for.
+const askAfter = 2 * time.Minute
+
+// maxWitnesses is how many members, besides the author, are asked for a missing message.
+const maxWitnesses = 2
+
+// node is a message we have.
+type node struct {
+	id        ID
+	author    Author
+	counter   uint64
+	timestamp uint64
+	parents   []ID
+}
+
+// gap is a message that somebody cites and we do not have.
+type gap struct {
+	since  time.Time
+	citing []string // members, in order of their citing
+	asked  bool
+}
+
+// slot is what an author can fill once.
+type slot struct {
+	author  Author
+	counter uint64
+}
+
+// Transcript is the view of one device on one group. Use New.
+type Transcript struct {
+	self    Author
+	nodes   map[ID]*node
+	order   []ID // of arrival
+	slots   map[slot][]ID
+	cited   map[ID]bool // has a child
+	gaps    map[ID]*gap
+	before  map[ID]bool // sent before we were a member: never missing
+	last    ID          // our own previous message
+	counter uint64      // of our own
+}
+
+// New starts a view. Before are the heads at the time we joined, as the member who added us says: nobody reports them missing.
+func New(self Author, before ...ID) *Transcript {
+	t := &Transcript{self: self, nodes: map[ID]*node{}, slots: map[slot][]ID{}, cited: map[ID]bool{}, gaps: map[ID]*gap{}, before: map[ID]bool{}}
+	for _, id := range before {
+		t.before[id] = true
+	}
+	return t
+}
+
+// Next fills in the fields of our own next message that belong to the transcript: author, counter, parents. The caller adds group, text,
+// nonce and membership, and then takes it in with Add before it is sent.
+func (t *Transcript) Next(m *Message) {
+	m.Author, m.Counter, m.Parents = t.self, t.counter+1, nil
+	if t.counter > 0 {
+		m.Parents = append(m.Parents, t.last)
+	}
+	// The newest heads; what does not fit is cited by somebody else's next message.
+	for _, id := range slices.Backward(t.order) {
+		if len(m.Parents) == MaxParents {
+			break
+		}
+		if !t.cited[id] && !slices.Contains(m.Parents, id) {
+			m.Parents = append(m.Parents, id)
+		}
+	}
+}
+
+// Notice is what a person should be told about one message, beyond the message itself. The zero value is the normal case.
+type Notice struct {
+	ID      ID
+	Missing []ID // this message answers messages that have not arrived
+	Filled  []ID // messages that waited for this one and wait no longer
+	// Equivocation names other messages of the same author under the same number: the author told different members different things.
+	Equivocation []ID
+}
+
+// Add takes in a message that came from its author, authenticated, or that we send ourselves. A message we have is a duplicate.
+func (t *Transcript) Add(m *Message, now time.Time) (Notice, error) {
+	if err := m.check(); err != nil {
+		return Notice{}, err
+	}
+	return t.add(m, m.ID(), now)
+}
+
+// AddForwarded takes in a message that another member sent on. Its author did not authenticate it to us, so it must be one that was
+// cited to us: then its hash vouches for every bit.
+func (t *Transcript) AddForwarded(m *Message, now time.Time) (Notice, error) {
+	if err := m.check(); err != nil {
+		return Notice{}, err
+	}
+	id := m.ID()
+	if _, wanted := t.gaps[id]; !wanted && t.nodes[id] == nil {
+		return Notice{}, refusal.Because(refusal.InvalidMessage, "transcript: forwarded message %s was cited by nobody", id)
+	}
+	return t.add(m, id, now)
+}
+
+func (t *Transcript) add(m *Message, id ID, now time.Time) (Notice, error) {
+	if t.nodes[id] != nil {
+		return Notice{}, refusal.Because(refusal.Duplicate, "transcript: message %s", id)
+	}
+	n := Notice{ID: id}
+	t.nodes[id] = &node{id, m.Author, m.Counter, m.Timestamp, slices.Clone(m.Parents)}
+	t.order = append(t.order, id)
+	for _, p := range m.Parents {
+		t.cited[p] = true
+		if t.nodes[p] == nil && !t.before[p] {
+			n.Missing = append(n.Missing, p)
+			t.cite(p, m.Author.Member, now)
+		}
+	}
+	if t.gaps[id] != nil {
+		delete(t.gaps, id)
+		n.Filled = t.waitingFor(id)
+	}
+	s := slot{m.Author, m.Counter}
+	n.Equivocation = slices.Clone(t.slots[s])
+	t.slots[s] = append(t.slots[s], id)
+	if m.Author == t.self {
+		t.last, t.counter = id, max(t.counter, m.Counter)
+	}
+	return n, nil
+}
+
+func (t *Transcript) cite(missing ID, by string, now time.Time) {
+	g := t.gaps[missing]
+	if g == nil {
+		g = &gap{since: now}
+		t.gaps[missing] = g
+	}
+	if !slices.Contains(g.citing, by) {
+		g.citing = append(g.citing, by)
+	}
+}
+
+// waitingFor lists the messages that cite id and whose parents are now all there.
+func (t *Transcript) waitingFor(id ID) (all []ID) {
+	for _, o := range t.order {
+		if n := t.nodes[o]; slices.Contains(n.parents, id) && len(t.missing(n)) == 0 {
+			all = append(all, o)
+		}
+	}
+	return all
+}
+
+func (t *Transcript) missing(n *node) (all []ID) {
+	for _, p := range n.parents {
+		if t.nodes[p] == nil && !t.before[p] {
+			all = append(all, p)
+		}
+	}
+	return all
+}
+
+// Request asks members for a message, in this order. Its author is not known until it is here; who cites it has it.
+type Request struct {
+	ID     ID
+	Ask    []string // the first is the one most likely to be its author, if anybody can be
+	Waited time.Duration
+}
+
+// Due returns what to ask for: once two minutes after a gap was noticed, and again at the next connection (Reconnected).
+func (t *Transcript) Due(now time.Time) []Request {
+	var all []Request
+	for id, g := range t.gaps {
+		if waited := now.Sub(g.since); !g.asked && waited >= askAfter {
+			g.asked = true
+			all = append(all, Request{id, t.whom(id, g), waited})
+		}
+	}
+	slices.SortFunc(all, func(a, b Request) int { return bytes.Compare(a.ID[:], b.ID[:]) })
+	return all
+}
+
+// Reconnected makes every gap due again.
+func (t *Transcript) Reconnected() {
+	for _, g := range t.gaps {
+		g.asked, g.since = false, g.since.Add(-askAfter)
+	}
+}
+
+// whom lists the member whose own previous message it must be, if one cites it as that, and then up to two who cited it.
+func (t *Transcript) whom(id ID, g *gap) []string {
+	var ask []string
+	for _, o := range t.order {
+		n := t.nodes[o]
+		if n.counter > 1 && len(n.parents) > 0 && n.parents[0] == id {
+			ask = append(ask, n.author.Member)
+			break
+		}
+	}
+	for _, c := range g.citing {
+		if len(ask) > maxWitnesses {
+			break
+		}
+		if !slices.Contains(ask, c) && c != t.self.Member {
+			ask = append(ask, c)
+		}
+	}
+	return ask
+}
+
+// Has tells whether we have a message, and may send it on to a member who asks.
+func (t *Transcript) Has(id ID) bool { return t.nodes[id] != nil }
+
+// Missing lists what somebody cites and we do not have.
+func (t *Transcript) Missing() []ID {
+	return sorted(t.gaps)
+}
+
+func sorted[T any](m map[ID]T) []ID {
+	return slices.SortedFunc(maps.Keys(m), func(a, b ID) int { return bytes.Compare(a[:], b[:]) })
+}

@@ -1,0 +1,66 @@
+package transcript
+
+import "slices"
+
+// seen returns everything that the messages of a member acknowledge, directly or through what they answer, themselves included.
+func (t *Transcript) seen(member string) map[ID]bool {
+	seen := map[ID]bool{}
+	var stack []ID
+	for _, id := range t.order {
+		if t.nodes[id].author.Member == member {
+			stack = append(stack, id)
+		}
+	}
+	for len(stack) > 0 {
+		id := stack[len(stack)-1]
+		stack = stack[:len(stack)-1]
+		if n := t.nodes[id]; n != nil && !seen[id] {
+			seen[id] = true
+			stack = append(stack, n.parents...)
+		}
+	}
+	return seen
+}
+
+// ConfirmedBy lists the members whose messages acknowledge id, its author included.
+func (t *Transcript) ConfirmedBy(id ID, members []string) []string {
+	var all []string
+	for _, m := range members {
+		if t.seen(m)[id] {
+			all = append(all, m)
+		}
+	}
+	return all
+}
+
+// Watermark returns the time up to which every other member has acknowledged every message we have: the timestamp of the last message
+// before the first unconfirmed one, in the order of timestamps; 0 if there is none. While anything is missing here we
+// cannot say more than up to what cites it.
+func (t *Transcript) Watermark(members []string) uint64 {
+	ordered := slices.Clone(t.order)
+	slices.SortStableFunc(ordered, func(a, b ID) int {
+		x, y := t.nodes[a].timestamp, t.nodes[b].timestamp
+		switch {
+		case x < y:
+			return -1
+		case x > y:
+			return 1
+		}
+		return 0
+	})
+	var views []map[ID]bool
+	for _, m := range members {
+		if m != t.self.Member {
+			views = append(views, t.seen(m))
+		}
+	}
+	mark := uint64(0)
+	for _, id := range ordered {
+		n := t.nodes[id]
+		if len(t.missing(n)) > 0 || slices.ContainsFunc(views, func(v map[ID]bool) bool { return !v[id] }) {
+			break
+		}
+		mark = n.timestamp
+	}
+	return mark
+}
