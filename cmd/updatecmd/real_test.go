@@ -34,11 +34,13 @@ type machine struct {
 	world   *repotest.World
 	overlay map[string]string
 	mirror  *httptest.Server
+	home    string // MESSENGER_HOME
 }
 
 func newMachine(t *testing.T) *machine {
 	t.Helper()
 	m := &machine{t: t, dir: t.TempDir(), overlay: map[string]string{}}
+	m.home = filepath.Join(m.dir, "home")
 	m.mirror = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		http.ServeFile(w, r, filepath.Join(m.dir, "mirror", filepath.FromSlash(r.URL.Path)))
 	}))
@@ -116,7 +118,7 @@ func (m *machine) publish(version string, signers []int, programs ...string) {
 }
 
 func (m *machine) environ() []string {
-	return []string{"MESSENGER_HOME=" + filepath.Join(m.dir, "home"), "HOME=" + m.dir, "PATH=" + os.Getenv("PATH")}
+	return []string{"MESSENGER_HOME=" + m.home, "HOME=" + m.dir, "PATH=" + os.Getenv("PATH")}
 }
 
 func (m *machine) run(program string, args ...string) (out, errs string, code int) {
@@ -131,6 +133,64 @@ func (m *machine) run(program string, args ...string) (out, errs string, code in
 		}
 	}
 	return o.String(), e.String(), cmd.ProcessState.ExitCode()
+}
+
+// TestCommandLine asks the real messenger wrongly and rightly.
+func TestCommandLine(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds a real program")
+	}
+	m := newMachine(t)
+	messenger := m.build("messenger", "1.0.0")
+	m.publish("1.0.0", nil, messenger)
+	noTar := m.write("no.tar", []byte("this is no tar, but it is long enough to be one if it tried"+strings.Repeat(".", 1000)))
+	badSettings := m.write("settings.toml", []byte("home = \"/elsewhere\"\n"))
+	for _, c := range []struct {
+		args []string
+		code int
+		want string
+	}{
+		{[]string{"about"}, 3, "could not tell: never checked; run 'messenger update --check'"},
+		{[]string{"update", "--channel", "nightly"}, 2, `--channel "nightly": the distribution has beta and stable`},
+		{[]string{"update", "--automatic", "maybe"}, 2, `--automatic "maybe": want "on" or "off"`},
+		{[]string{"update", "--accept-stale"}, 2, "--accept-stale goes with --from-file"},
+		{[]string{"update", "--pin", "newest"}, 2, `--pin "newest": want a version such as 1.4.0, or "current"`},
+		{[]string{"update", "--check", "--unpin"}, 2, "none of the others can be"},
+		{[]string{"update", "--repository", "ftp://mirror"}, 2, "want an http, https or file URL"},
+		{[]string{"update", "--from-file", filepath.Join(m.dir, "gone.tar")}, 3, "no such file"},
+		{[]string{"update", "--from-file", noTar}, 3, "--from-file wants a tar of a mirror's directory"},
+		{[]string{"update", "everything"}, 2, `unknown command "everything"`},
+		{[]string{"about", "--config", badSettings}, 2, "home: give it by flag or in MESSENGER_HOME"},
+		{[]string{"daemon", "--check-every", "0s"}, 2, "--check-every 0s: want more than nothing"},
+		{[]string{"update", "--channel", "beta", "--automatic", "off"}, 0, "channel beta; fewer auditors vouch for it than for stable; automatic updates off; not pinned"},
+		{[]string{"update", "--channel", "stable", "--automatic", "on"}, 0, "channel stable; automatic updates on; not pinned"},
+		{[]string{"update", "--check"}, 0, "version 1.0.0 is the newest there is"},
+		{[]string{"update", "--from-file", filepath.Join(m.dir, "mirror")}, 0, "version 1.0.0 is the newest there is"},
+		{[]string{"update", "--pin", "current"}, 0, "pinned to 1.0.0; --unpin follows the channel again"},
+		{[]string{"update", "--pin", "0.9.0"}, 3, "version 0.9.0 in channel stable; there are [1.0.0]"},
+		{[]string{"update", "--unpin"}, 0, "not pinned"},
+		{[]string{"about"}, 0, "genuine: countersigned by Ana Sousa (Tejo Labs, PT), "},
+		{[]string{"about", "--json"}, 0, `"outcome": "genuine"`},
+		{[]string{"--help"}, 0, "A messenger that keeps itself at the newest version"},
+		{[]string{"--version"}, 0, "messenger version 1.0.0"},
+	} {
+		if c.args[0] == "about" && c.code == 2 {
+			m.home = "" // the flag's value is then from the file
+		} else {
+			m.home = filepath.Join(m.dir, "home")
+		}
+		out, errs, code := m.run(messenger, c.args...)
+		if code != c.code || !strings.Contains(out+errs, c.want) {
+			t.Errorf("messenger %s: exit code %d, want %d and %q\n%s%s", strings.Join(c.args, " "), code, c.code, c.want, out, errs)
+		}
+	}
+	// Nobody's home: it runs, and says that it cannot be updated.
+	cmd := exec.Command(messenger, "update")
+	cmd.Env = []string{}
+	out, err := cmd.CombinedOutput()
+	if cmd.ProcessState.ExitCode() != 3 || !strings.Contains(string(out), "no home directory") {
+		t.Errorf("%v\n%s", err, out)
+	}
 }
 
 // TestServerUpdatesItself is the story this package exists for, with the real programs.
