@@ -73,6 +73,7 @@ func TestStatementWithoutARecord(t *testing.T) {
 }
 
 func TestRecordThatDoesNotAgree(t *testing.T) {
+	r := newRoom(t)
 	for want, change := range map[string]func(*Record){
 		`the record of your rebuild does not agree: it is recorded as "differs"`:           func(r *Record) { r.Result = event.Differs },
 		"the record of your rebuild does not agree: it was of a release.json with sha256 ": func(r *Record) { r.Release[0] ^= 1 },
@@ -84,7 +85,6 @@ func TestRecordThatDoesNotAgree(t *testing.T) {
 			r.Statement = strings.Repeat("0", 64)
 		},
 	} {
-		r := newRoom(t)
 		id := r.stage("1.4.0", "stable")
 		record := r.rebuild(id, roomtest.Ana)
 		change(record)

@@ -85,6 +85,7 @@ func TestTamperedArtifactGivesANegativeStatement(t *testing.T) {
 }
 
 func TestEverythingTheManifestSaysIsCompared(t *testing.T) {
+	r := newRoom(t)
 	for what, change := range map[string]func(p *Product){
 		"version":       func(p *Product) { p.Version = "1.3.9" },
 		"source commit": func(p *Product) { p.Source.Commit = strings.Repeat("e", 40) },
@@ -99,7 +100,7 @@ func TestEverythingTheManifestSaysIsCompared(t *testing.T) {
 		"linux-amd64/more": nil,
 	} {
 		t.Run(what, func(t *testing.T) {
-			r := newRoom(t)
+			r.T = t
 			id := r.stage("1.4.0", "stable")
 			a := r.auditor(roomtest.Ana)
 			a.Build = func(ctx context.Context, j Job) (Product, error) {
@@ -159,6 +160,7 @@ func TestBuildThatFailsIsInconclusive(t *testing.T) {
 
 // A builder that times out, dies or lies must never come out as success.
 func TestDishonestBuilder(t *testing.T) {
+	r := newRoom(t)
 	for want, build := range map[string]func(r *room, j Job) (Product, error){
 		"the build made nothing": func(*room, Job) (Product, error) { return Product{}, nil },
 		"linux-amd64/messenger: is not what the builder says that it made, 15 bytes with sha256 ": func(r *room, j Job) (Product, error) {
@@ -172,7 +174,6 @@ func TestDishonestBuilder(t *testing.T) {
 			return p, err
 		},
 	} {
-		r := newRoom(t)
 		id := r.stage("1.4.0", "stable")
 		a := r.auditor(roomtest.Ana)
 		a.Build = func(_ context.Context, j Job) (Product, error) { return build(r, j) }

@@ -153,7 +153,7 @@ func TestForgedDistribution(t *testing.T) {
 	id := r.stage("1.4.0", "stable")
 	r.rebuild(id, roomtest.Ana)
 	r.sign(id, roomtest.Ana)
-	forged := &room{roomtest.New(t), r.homes}
+	forged := &room{roomtest.New(t), r.homes, r.base}
 	forged.Snapshot = roomtest.Ed25519("another online key")
 	forged.Room = forged.Open(forged.Dir)
 	forged.Distribute()
@@ -210,7 +210,7 @@ func TestForgedCopyOfATrustedRoot(t *testing.T) {
 
 func TestNewDistribution(t *testing.T) {
 	w := roomtest.New(t)
-	r := &room{w, map[int]string{}}
+	r := &room{w, map[int]string{}, t.TempDir()}
 	id, err := w.Room.Events.OpenDistribution(t.Context(), w.TOML(), w.Opening())
 	r.check(err)
 	a := r.auditor(roomtest.Ana)
@@ -288,8 +288,9 @@ func TestLoweredNumbersAreNamed(t *testing.T) {
 
 // What a publisher puts into the proposed metadata beside what the event says is refused by everybody.
 func TestSmuggledMetadata(t *testing.T) {
-	for what, change := range map[string]func(r *room, stable []byte) []byte{
-		"an extra target": func(r *room, stable []byte) []byte {
+	r := newRoom(t)
+	for what, change := range map[string]func(stable []byte) []byte{
+		"an extra target": func(stable []byte) []byte {
 			info, err := repo.Inspect(stable)
 			r.check(err)
 			add := []repo.File{{Path: "stable/9.9.9/linux-amd64/messenger", Length: 4, SHA256: [32]byte{1}}}
@@ -297,24 +298,24 @@ func TestSmuggledMetadata(t *testing.T) {
 			r.check(err)
 			return out
 		},
-		"another version": func(_ *room, b []byte) []byte {
+		"another version": func(b []byte) []byte {
 			return []byte(strings.Replace(string(b), `"version":2`, `"version":3`, 1))
 		},
-		"a later expiry": func(_ *room, b []byte) []byte {
+		"a later expiry": func(b []byte) []byte {
 			return []byte(strings.Replace(string(b), `"expires":"2027`, `"expires":"2037`, 1))
 		},
-		"a field": func(_ *room, b []byte) []byte {
+		"a field": func(b []byte) []byte {
 			return []byte(strings.Replace(string(b), `"signed":{`, `"signed":{"x":"y",`, 1))
 		},
 	} {
 		t.Run(what, func(t *testing.T) {
-			r := newRoom(t)
+			r.T = t
 			id := r.stage("1.4.0", "stable")
 			r.rebuild(id, roomtest.Ana)
 			path := filepath.Join(r.Room.Events.Path(id), "metadata", "stable.json")
 			b, err := os.ReadFile(path)
 			r.check(err)
-			changed := change(r, b)
+			changed := change(b)
 			if string(changed) == string(b) {
 				t.Fatal("nothing was changed")
 			}
@@ -326,6 +327,7 @@ func TestSmuggledMetadata(t *testing.T) {
 }
 
 func TestEventChangedAfterTheRebuild(t *testing.T) {
+	r := newRoom(t)
 	for file, want := range map[string]string{
 		"artifacts/linux-amd64/messenger": "event {id}: artifacts/linux-amd64/messenger does not have the 15 bytes event.json says: it was changed after the event was opened",
 		"source.bundle":                   "event {id}: source.bundle does not have the 19 bytes event.json says: it was changed after the event was opened",
@@ -335,8 +337,9 @@ func TestEventChangedAfterTheRebuild(t *testing.T) {
 		"artifacts/more":                  "event {id}: event {id} holds a file that event.json does not name: artifacts/more",
 	} {
 		t.Run(file, func(t *testing.T) {
-			r := newRoom(t)
+			r.T = t
 			id := r.stage("1.4.0", "stable")
+			defer os.RemoveAll(r.Room.Events.Path(id))
 			r.rebuild(id, roomtest.Ana)
 			path := filepath.Join(r.Room.Events.Path(id), filepath.FromSlash(file))
 			b, err := os.ReadFile(path)

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -20,20 +21,21 @@ import (
 // room is a signing room in which a distribution is published, and auditors with homes of their own.
 type room struct {
 	*roomtest.World
-	homes map[int]string
+	homes map[int]string // of members, inside one directory that outlives subtests
+	base  string
 }
 
 func newRoom(t *testing.T) *room {
 	w := roomtest.New(t)
 	w.Distribute()
-	return &room{w, map[int]string{}}
+	return &room{w, map[int]string{}, t.TempDir()}
 }
 
 // auditor is a member at their machine: same home every time, all three keys, an honest builder.
 func (r *room) auditor(member int) *Auditor {
 	r.T.Helper()
 	if r.homes[member] == "" {
-		r.homes[member] = r.T.TempDir()
+		r.homes[member] = filepath.Join(r.base, fmt.Sprint("home", member))
 	}
 	p := r.People[member]
 	return &Auditor{
