@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -11,6 +12,7 @@ import (
 	"github.com/countersign-project/countersign/attest/signer"
 	"github.com/countersign-project/countersign/cmd/cli"
 	"github.com/countersign-project/countersign/release/event"
+	"github.com/countersign-project/countersign/release/genuine"
 	"github.com/countersign-project/countersign/release/publish"
 )
 
@@ -44,6 +46,36 @@ func (o publisherOptions) open(app *cli.App) (*publish.Room, error) {
 		Events:     event.Dir(filepath.Join(o.Room, "events")),
 		Repository: &publish.Repository{Dir: filepath.Join(o.Room, "repository"), Keys: ring},
 	}, nil
+}
+
+// findEvent reads an event's name as a person types it.
+func findEvent(ctx context.Context, s event.Store, name string) (event.ID, error) {
+	id, err := event.Find(ctx, s, name)
+	var many *event.Ambiguous
+	switch {
+	case errors.Is(err, event.ErrNoEvent):
+		return id, cli.Hint(cli.Usagef("%v", err), "an event is named by its id, or by the first 6 or more digits of it", "countersign publish shows those that wait")
+	case errors.As(err, &many):
+		return id, cli.Usagef("%v", err)
+	}
+	return id, err
+}
+
+// explain adds to a refusal what can be done about it.
+func explain(err error) error {
+	var wait *publish.NotReady
+	var judged *genuine.Error
+	switch {
+	case errors.As(err, &wait) && wait.Status.Stale != "":
+		return cli.Hint(err, "stage it again on what is published now; what was signed for this event does not count for the new one")
+	case errors.As(err, &wait) && wait.Status.Superseded != "":
+		return cli.Hint(err, "publish the event that replaces it")
+	case errors.As(err, &wait):
+		return cli.Hint(err, "those missing: countersign audit sign "+wait.Status.ID.Short(), "countersign audit show "+wait.Status.ID.Short()+" says how far it is")
+	case errors.As(err, &judged):
+		return cli.Hint(err, "nothing was published; more people can still rebuild and sign this event, then publish it again")
+	}
+	return needKeys(err)
 }
 
 // needKeys explains a missing online key in terms of the command line.
@@ -99,13 +131,13 @@ func runPublish(c *cobra.Command, app *cli.App, o publishOptions) error {
 		return err
 	}
 	if o.Event != "" {
-		id, err := event.Find(ctx, room.Events, o.Event)
+		id, err := findEvent(ctx, room.Events, o.Event)
 		if err != nil {
 			return err
 		}
 		r, err := room.Repository.Publish(ctx, room.Events, id, app.Now())
 		if err != nil {
-			return needKeys(err)
+			return explain(err)
 		}
 		if err := app.Print(r, publishedText(r)); err != nil || !o.Refresh {
 			return err
@@ -124,7 +156,7 @@ func runPublish(c *cobra.Command, app *cli.App, o publishOptions) error {
 	if err := app.Print(report, reportText(report)); err != nil {
 		return err
 	}
-	return report.Err()
+	return explain(report.Err())
 }
 
 func refresh(c *cobra.Command, app *cli.App, room *publish.Room) error {

@@ -250,7 +250,7 @@ func (s *staging) stage(ctx context.Context, m genuine.Manifest) error {
 // rivals names the open events for the same channel, of which at most one can be published.
 func (s *staging) rivals(ctx context.Context, opening *event.Opening) ([]string, error) {
 	if s.o.Supersedes != "" {
-		id, err := event.Find(ctx, s.room.Events, s.o.Supersedes)
+		id, err := findEvent(ctx, s.room.Events, s.o.Supersedes)
 		if err != nil {
 			return nil, err
 		}

@@ -10,7 +10,12 @@ import (
 	"io/fs"
 	"net/http"
 	"strings"
+	"time"
 )
+
+// smallTimeout ends a request for something small whose answer never comes. Large files are not timed:
+// their length is known, and whoever fetches them sees the progress and can stop.
+const smallTimeout = 2 * time.Minute
 
 // maxListing bounds the listings a server may send.
 const maxListing = 8 << 20
@@ -71,6 +76,8 @@ func (h *HTTPStore) List(ctx context.Context) ([]Entry, error) {
 }
 
 func (h *HTTPStore) json(ctx context.Context, url string, v any) error {
+	ctx, cancel := context.WithTimeout(ctx, smallTimeout)
+	defer cancel()
 	r, err := h.get(ctx, url, 0)
 	if err != nil {
 		return err
@@ -135,6 +142,8 @@ func (h *HTTPStore) Read(ctx context.Context, id ID, name string, max int64) ([]
 	if err := checkName(name); err != nil {
 		return nil, refusal{err}
 	}
+	ctx, cancel := context.WithTimeout(ctx, smallTimeout)
+	defer cancel()
 	r, err := h.get(ctx, h.url(id, name), 0)
 	if errors.Is(err, fs.ErrNotExist) && name == fileEvent {
 		return nil, &NotFound{id.Short(), h.base}
@@ -181,6 +190,8 @@ func (h *HTTPStore) PutStatement(ctx context.Context, id ID, bundle []byte) erro
 }
 
 func (h *HTTPStore) put(ctx context.Context, id ID, name string, b []byte) error {
+	ctx, cancel := context.WithTimeout(ctx, smallTimeout)
+	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPut, h.url(id, name), bytes.NewReader(b))
 	if err != nil {
 		return err

@@ -2,6 +2,7 @@ package event
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -49,37 +50,49 @@ func OpenStore(room string, c *http.Client) (Store, error) {
 	return Dir(filepath.Join(room, "events")), nil
 }
 
-// Find returns the one event whose id starts with prefix, which is at least 6 hex digits.
+// minPrefix is how many digits of an id must be given: enough to tell the events of one room apart.
+const minPrefix = 6
+
+// Find returns the one event whose id starts with prefix, or a *NotFound or *Ambiguous.
 func Find(ctx context.Context, s Store, prefix string) (ID, error) {
-	if len(prefix) == 64 {
-		return ParseID(prefix)
-	}
-	if len(prefix) < 6 {
-		return ID{}, refusef("event id %q is too short, want at least 6 digits", prefix)
+	if id, err := ParseID(prefix); err == nil {
+		return id, nil
 	}
 	entries, err := s.List(ctx)
 	if err != nil {
 		return ID{}, err
 	}
-	var found []Entry
+	var found []ID
 	for _, e := range entries {
-		if e.ID != (ID{}) && strings.HasPrefix(e.Name, prefix) {
-			found = append(found, e)
+		if e.ID != (ID{}) && len(prefix) >= minPrefix && strings.HasPrefix(e.Name, prefix) {
+			found = append(found, e.ID)
 		}
 	}
 	switch len(found) {
 	case 0:
 		return ID{}, &NotFound{prefix, s.String()}
 	case 1:
-		return found[0].ID, nil
+		return found[0], nil
 	}
-	return ID{}, refusef("event id %q is the start of %d events, give more digits", prefix, len(found))
+	return ID{}, &Ambiguous{prefix, len(found)}
 }
 
 // NotFound says that no event matches.
 type NotFound struct{ ID, Store string }
 
-func (e *NotFound) Error() string { return "no event " + e.ID + " in " + e.Store }
+func (e *NotFound) Error() string {
+	return fmt.Sprintf("no event %q in %s", e.ID, e.Store)
+}
 
 // Is makes errors.Is(err, ErrNoEvent) true.
 func (e *NotFound) Is(target error) bool { return target == ErrNoEvent }
+
+// Ambiguous says that more than one event matches.
+type Ambiguous struct {
+	Prefix string
+	Events int
+}
+
+func (e *Ambiguous) Error() string {
+	return fmt.Sprintf("%q is the start of %d event ids, give more digits", e.Prefix, e.Events)
+}

@@ -1,6 +1,7 @@
 package publish
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"time"
@@ -67,6 +68,9 @@ func (r *Repository) advance(p *event.Proposal, s State) (event.Base, error) {
 		if s.Published.Versions[role] != p.Event.Base[role] {
 			return b, refusef("event %s builds on version %d of %s, and version %d is published", p.ID.Short(), p.Event.Base[role], role, s.Published.Versions[role])
 		}
+		if !bytes.Equal(newest(p.Base, role), newest(s.Base, role)) {
+			return b, refusef("event %s builds on another version %d of %s than the one published: two were signed", p.ID.Short(), p.Event.Base[role], role)
+		}
 		signed, err := p.Signed(role)
 		if err != nil {
 			return b, err
@@ -95,6 +99,20 @@ func (r *Repository) advance(p *event.Proposal, s State) (event.Base, error) {
 		b.Policy, b.Mirrors = files["policy.json"], files["mirrors.json"]
 	}
 	return b, nil
+}
+
+// newest returns what a base holds of a role, without the roots before the newest.
+func newest(b event.Base, role string) []byte {
+	switch role {
+	case "root":
+		if n := len(b.Roots); n > 0 {
+			return b.Roots[n-1]
+		}
+		return nil
+	case "targets":
+		return b.Targets
+	}
+	return b.Channels[role]
 }
 
 func expiryFor(ctx context.Context, events event.Store, p *event.Proposal, s State) (event.Expiry, error) {
