@@ -277,3 +277,46 @@ func FuzzStored(f *testing.F) {
 		s.Receive(wire.SPQR{Epoch: s.Epoch() + 1, Index: 2, Kind: wire.SPQRCt1, Chunk: 9})
 	})
 }
+
+// A thief who copies one side's state, reads along, and can break everything but ML-KEM, is locked out after that side has
+// been both owner and other: at most two epochs later. What was received before the theft stays closed to him.
+func TestHealing(t *testing.T) {
+	for theft := range 12 {
+		s := newStory(t, uint64(theft))
+		pass := func(from int) wireMessage {
+			s.send(from)
+			m := s.fly[1-from][0]
+			s.receive(1-from, 0)
+			return m
+		}
+		for range 10 * theft {
+			pass(0)
+			pass(1)
+		}
+		before := pass(0)
+		thief := restored(t, stored(s.side[1]))
+		if key, _, err := thief.Receive(before.m); err == nil {
+			t.Fatalf("the thief opens what came before: %x", key)
+		}
+		epoch := s.side[1].Epoch()
+		m := pass(0)
+		key, thief, err := thief.Receive(m.m)
+		if err != nil || !bytes.Equal(key, m.key) {
+			t.Fatal("the test is wrong: the thief must be able to read at first", err)
+		}
+		for s.side[1].Epoch() < epoch+3 {
+			m := pass(0)
+			if _, next, err := thief.Receive(m.m); err == nil {
+				thief = next
+			}
+			pass(1)
+		}
+		for range 100 {
+			m := pass(0)
+			if key, _, err := thief.Receive(m.m); err == nil && bytes.Equal(key, m.key) {
+				t.Fatalf("theft at %d: the thief still reads in epoch %d, stolen in %d", theft, s.side[0].Epoch(), epoch)
+			}
+			pass(1)
+		}
+	}
+}

@@ -138,16 +138,17 @@ const ops = {
       await as(a, () => process_('b', bun));
       return as(a, () => encrypt('b', plain));
     };
-    const round = {
+    const rounds = {
       setup: async () => { const m = await meet(); await as(b, () => decrypt('a', m.type, buf(m.body))); },
       sameChain: async () => { const m = await as(a, () => encrypt('b', plain)); await as(b, () => decrypt('a', m.type, buf(m.body))); },
       pingPong: async () => {
-        await round.sameChain();
+        await rounds.sameChain();
         const m = await as(b, () => encrypt('a', plain));
         await as(a, () => decrypt('b', m.type, buf(m.body)));
       },
       groupEncrypt: async () => as(a, () => S.groupEncrypt(me.address, 'd1d1d1d1-7000-11eb-b32a-33b8a8a487a6', me.senderKeys, plain)),
-    }[what];
+    };
+    const round = rounds[what];
     if (what === 'groupEncrypt') await as(a, () => ops.senderKey({ distribution: 'd1d1d1d1-7000-11eb-b32a-33b8a8a487a6' }));
     if (what !== 'setup') {
       const m = await meet();

@@ -11,6 +11,7 @@ package keys
 import (
 	"crypto/ecdh"
 	"crypto/subtle"
+	"errors"
 	"fmt"
 	"io"
 
@@ -97,7 +98,7 @@ func (p Public) smallOrder() bool {
 type Private struct {
 	scalar Secret
 	public Public
-	key    *ecdh.PrivateKey
+	key    *ecdh.PrivateKey // nil if restored
 }
 
 // Generate draws a private key from rand (2.1).
@@ -123,6 +124,15 @@ func NewPrivate(scalar Secret) (*Private, error) {
 	return p, nil
 }
 
+// Restore makes a private key of a stored scalar, which must be clamped, and its public half, which is taken on trust: to compute it again
+// costs as much as a key agreement, and a wrong one in our own store harms nobody but us.
+func Restore(scalar Secret, public Public) (*Private, error) {
+	if scalar[0]&7 != 0 || scalar[31]&0xc0 != 0x40 {
+		return nil, errors.New("stored private key is not clamped")
+	}
+	return &Private{scalar: scalar, public: public}, nil
+}
+
 // Public returns the public half.
 func (p *Private) Public() Public { return p.public }
 
@@ -132,11 +142,20 @@ func (p *Private) Scalar() Secret { return p.scalar }
 // Agree computes X25519(p, peer). A result of zero, which a peer could force with a point of small order, is an error (2.1).
 func (p *Private) Agree(peer Public) (Secret, error) {
 	var s Secret
+	key, err := p.key, error(nil)
+	if p.scalar[31]&0x40 == 0 {
+		panic("internal error: key agreement with a wiped private key")
+	}
+	if key == nil { // restored: most are replaced before they are used
+		if key, err = ecdh.X25519().NewPrivateKey(p.scalar[:]); err != nil {
+			return s, fmt.Errorf("private key: %w", err)
+		}
+	}
 	pub, err := ecdh.X25519().NewPublicKey(peer[:])
 	if err != nil {
 		return s, refusal.Because(refusal.InvalidKey, "public key: %v", err)
 	}
-	b, err := p.key.ECDH(pub)
+	b, err := key.ECDH(pub)
 	if err != nil {
 		return s, refusal.Because(refusal.InvalidKey, "key agreement gives zero")
 	}

@@ -126,3 +126,19 @@ func TestKyberRoundTripAndImplicitRejection(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestRestoredKeysAgreeAlike(t *testing.T) {
+	a, _ := keys.Generate(rand.Reader)
+	b, _ := keys.Generate(rand.Reader)
+	want, _ := a.Agree(b.Public())
+	restored, err := keys.Restore(a.Scalar(), a.Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := restored.Agree(b.Public()); err != nil || got != want || restored.Public() != a.Public() {
+		t.Error("a restored key is another", err)
+	}
+	if _, err := keys.Restore(keys.Secret{1}, keys.Public{}); err == nil {
+		t.Error("a scalar that is not clamped was accepted")
+	}
+}

@@ -30,7 +30,7 @@ import (
 //	remote id    u32
 //	offer        32     digest of the first message's offer; zero for an initiator
 //	root         32
-//	own          32     private ratchet key, clamped
+//	own          32 ‖ 32: private ratchet key, clamped, and its public half
 //	sending      32 ‖ u32: chain key and index
 //	previous     u32
 //	receiving    u32 count, at most 5, oldest first, then each: their ratchet key 32 ‖ chain key 32 ‖ index u32 ‖
@@ -103,6 +103,7 @@ func (s *session) write(w *record.Writer) {
 	w.Fixed(s.offer[:])
 	w.Secret(s.root)
 	w.Secret(s.own.Scalar())
+	w.Public(s.own.Public())
 	w.Secret(s.sending.key)
 	w.U32(s.sending.index)
 	w.U32(s.previous)
@@ -140,10 +141,9 @@ func readSession(r *record.Reader) *session {
 	}
 	copy(s.offer[:], r.Fixed(len(s.offer)))
 	s.root = r.Secret()
-	scalar := r.Secret()
 	var err error
-	if s.own, err = keys.NewPrivate(scalar); err != nil || s.own.Scalar() != scalar {
-		r.Failf("private key is not clamped")
+	if s.own, err = keys.Restore(r.Secret(), r.Public()); err != nil {
+		r.Failf("%v", err)
 	}
 	s.sending.key, s.sending.index, s.previous = r.Secret(), r.U32(), r.U32()
 	for range r.Count(maxReceiving) {
