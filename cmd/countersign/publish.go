@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -15,6 +16,9 @@ import (
 	"github.com/countersign-project/countersign/release/genuine"
 	"github.com/countersign-project/countersign/release/publish"
 )
+
+// lockWait is how long a command waits for another one that publishes in the same room.
+const lockWait = 30 * time.Second
 
 // publisherOptions are what every publisher's command needs.
 type publisherOptions struct {
@@ -44,7 +48,7 @@ func (o publisherOptions) open(app *cli.App) (*publish.Room, error) {
 	}
 	return &publish.Room{
 		Events:     event.Dir(filepath.Join(o.Room, "events")),
-		Repository: &publish.Repository{Dir: filepath.Join(o.Room, "repository"), Keys: ring},
+		Repository: &publish.Repository{Dir: filepath.Join(o.Room, "repository"), Keys: ring, Wait: lockWait},
 	}, nil
 }
 
@@ -168,7 +172,7 @@ func refresh(c *cobra.Command, app *cli.App, room *publish.Room) error {
 	if err != nil {
 		return err
 	}
-	r, err := room.Repository.Refresh(app.Now(), x, true)
+	r, err := room.Repository.Refresh(c.Context(), app.Now(), x, true)
 	if err != nil {
 		return needKeys(err)
 	}

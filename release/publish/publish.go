@@ -32,7 +32,7 @@ func (e *NotReady) Refused() bool { return true }
 // about every program of a release as users will, over the state that would come to be; only then does
 // it write. Publishing what is published already completes the evidence and changes nothing else.
 func (r *Repository) Publish(ctx context.Context, events event.Store, id event.ID, now time.Time) (Result, error) {
-	unlock, err := r.lock()
+	unlock, err := r.lock(ctx)
 	if err != nil {
 		return Result{}, err
 	}
@@ -64,7 +64,7 @@ func (r *Repository) Publish(ctx context.Context, events event.Store, id event.I
 	if err := sameDistribution(p, s); err != nil {
 		return Result{}, err
 	}
-	if err := clockBack(s, now); err != nil {
+	if err := inTime(p, s, now); err != nil {
 		return Result{}, err
 	}
 	next, err := r.next(ctx, events, p, s, now)
@@ -87,6 +87,23 @@ func sameDistribution(p *event.Proposal, s State) error {
 	}
 	if _, err := p.Base.Verify(s.Base.Roots[0]); err != nil {
 		return fmt.Errorf("event %s builds on another distribution: %w", p.ID.Short(), err)
+	}
+	return nil
+}
+
+// inTime compares the times people signed with the clock. A time of the future would become the floor
+// below which users' programs take no clock for right; what has expired would reach them dead.
+func inTime(p *event.Proposal, s State, now time.Time) error {
+	if err := clockBack(s, now); err != nil {
+		return err
+	}
+	if p.Event.Made.After(now) {
+		return refusef("event %s was made %s, and the clock says %s", p.ID.Short(), p.Event.Made.Format(time.RFC3339), now.UTC().Format(time.RFC3339))
+	}
+	for _, role := range p.Event.Roles() {
+		if at := p.Event.Expires[role]; !at.After(now) {
+			return refusef("event %s proposes a version of %s that expired on %s: stage it again", p.ID.Short(), role, at.Format(time.DateOnly))
+		}
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/countersign-project/countersign/attest/signer"
 	"github.com/countersign-project/countersign/attest/statement"
@@ -174,6 +175,24 @@ func TestRefusedWhenLate(t *testing.T) {
 	}
 }
 
+// What people signed too long ago, or with a clock that ran ahead, is not published.
+func TestOutOfTime(t *testing.T) {
+	w := New(t)
+	w.Distribute()
+	now := w.Now
+	w.Now = now.AddDate(3, 0, 0)
+	future := w.Stage("1.0.0", "stable")
+	w.Rebuild(future, Ana, Ben, Cleo)
+	w.SignAll(future, Ana, Ben, Cleo)
+	w.Now = now
+	refused(t, publishing(w, future), "event "+future.Short()+" was made 2029-11-21T12:00:00Z, and the clock says 2026-11-21T12:00:00Z")
+	slow := w.Stage("1.0.0", "stable")
+	w.Rebuild(slow, Ana, Ben, Cleo)
+	w.SignAll(slow, Ana, Ben, Cleo)
+	w.Now = now.AddDate(0, 0, 90)
+	refused(t, publishing(w, slow), "event "+slow.Short()+" proposes a version of stable that expired on 2027-02-19: stage it again")
+}
+
 // An event made for another distribution does not land here.
 func TestForeignEvent(t *testing.T) {
 	w, other := New(t), New(t)
@@ -275,11 +294,21 @@ func TestTwoPublishers(t *testing.T) {
 	if err := publishing(w, id); err == nil || !strings.Contains(err.Error(), "another program is publishing") {
 		t.Error(err)
 	}
+	patient := w.Open(w.Dir)
+	patient.Repository.Wait = time.Hour
+	second := make(chan publish.Result)
+	go func() {
+		r, err := patient.Repository.Publish(context.Background(), patient.Events, id, w.Now)
+		if err != nil {
+			t.Error(err)
+		}
+		second <- r
+	}()
 	close(release)
 	if err := <-done; err != nil {
 		t.Error(err)
 	}
-	if r := w.Publish(id); !r.Already {
+	if r := <-second; !r.Already {
 		t.Errorf("%+v", r)
 	}
 }

@@ -18,8 +18,11 @@ type Refreshed struct {
 
 // Refresh signs snapshot and timestamp again when half of their life is over; with force, both at once.
 // It changes nothing that people signed.
-func (r *Repository) Refresh(now time.Time, x event.Expiry, force bool) (Refreshed, error) {
-	unlock, err := r.lock()
+func (r *Repository) Refresh(ctx context.Context, now time.Time, x event.Expiry, force bool) (Refreshed, error) {
+	if s, err := r.Load(); err == nil && !force && s.Pending == nil && (s.Empty() || !s.halfOver("snapshot", now) && !s.halfOver("timestamp", now)) {
+		return Refreshed{}, nil // nothing is due, which needs no lock
+	}
+	unlock, err := r.lock(ctx)
 	if err != nil {
 		return Refreshed{}, err
 	}

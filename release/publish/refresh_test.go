@@ -24,7 +24,7 @@ func refresh(t *testing.T, w *World, force bool) publish.Refreshed {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := w.Room.Repository.Refresh(w.Now, x, force)
+	r, err := w.Room.Repository.Refresh(t.Context(), w.Now, x, force)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,7 +71,7 @@ func TestClockBack(t *testing.T) {
 	if err := publishing(w, id); err == nil || err.Error() != want {
 		t.Error(err)
 	}
-	if _, err := w.Room.Repository.Refresh(w.Now, event.DefaultExpiry(), true); err == nil || err.Error() != want {
+	if _, err := w.Room.Repository.Refresh(t.Context(), w.Now, event.DefaultExpiry(), true); err == nil || err.Error() != want {
 		t.Error(err)
 	}
 }

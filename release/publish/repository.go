@@ -29,6 +29,7 @@ package publish
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -64,6 +65,10 @@ type Repository struct {
 	Dir  string      // room/repository
 	Keys signer.Ring // holds the snapshot and timestamp keys; not needed for looking
 	Disk Disk        // nil: the real one
+
+	// Wait is how long to wait for another program that is publishing into the same directory, such as
+	// a `countersign serve` beside a `countersign publish`. Zero: not at all.
+	Wait time.Duration
 }
 
 // refusal is an error that means "checked and found wrong".
@@ -254,17 +259,29 @@ func (r *Repository) read(name string) ([]byte, error) {
 	return b, nil
 }
 
+// lockTry is the pause between two tries for the lock, which is held for well under a second.
+const lockTry = 20 * time.Millisecond
+
 // lock keeps a second publisher away. The lock file lies beside the repository, which holds nothing that
 // mirrors should not copy.
-func (r *Repository) lock() (func() error, error) {
+func (r *Repository) lock(ctx context.Context) (func() error, error) {
 	if err := durable.MkdirAll(filepath.Dir(r.Dir), 0o755); err != nil {
 		return nil, err
 	}
-	unlock, err := durable.Lock(r.Dir + ".lock")
-	if err != nil {
-		return nil, fmt.Errorf("%s: another program is publishing: %w", r.Dir, err)
+	for left := r.Wait; ; left -= lockTry {
+		unlock, err := durable.Lock(r.Dir + ".lock")
+		if err == nil {
+			return unlock, nil
+		}
+		if left <= 0 || !errors.Is(err, durable.ErrLocked) {
+			return nil, fmt.Errorf("%s: another program is publishing: %w", r.Dir, err)
+		}
+		select {
+		case <-time.After(lockTry):
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
 	}
-	return unlock, nil
 }
 
 func (r *Repository) disk() Disk {

@@ -132,7 +132,7 @@ func (r *Room) finish(ctx context.Context, out *Report, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	if out.Refreshed, err = r.Repository.Refresh(now, x, false); err != nil {
+	if out.Refreshed, err = r.Repository.Refresh(ctx, now, x, false); err != nil {
 		return err
 	}
 	out.Expiring = append(out.Expiring, s.Expiries(now)...)
