@@ -13,6 +13,7 @@
 package braid
 
 import (
+	"fmt"
 	"io"
 	"slices"
 
@@ -156,6 +157,9 @@ func (s *State) Wipe() {
 	clear(s.seed[:])
 	s.encaps.Wipe()
 }
+
+// Format keeps every verb from printing what is inside.
+func (s *State) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "SPQR in epoch %d", s.epoch) }
 
 func (p phase) owner() bool { return p <= ownEkSent }
 

@@ -10,6 +10,7 @@ import (
 	"crypto/hkdf"
 	"crypto/hmac"
 	"crypto/sha256"
+	"fmt"
 
 	"github.com/countersign-project/countersign/messenger/keys"
 	"github.com/countersign-project/countersign/messenger/wire"
@@ -115,6 +116,9 @@ func MessageKeys(version uint8, seed keys.Secret, salt []byte) Message {
 	copy(m.iv[:], b[64:])
 	return m
 }
+
+// Format prints nothing, whatever the verb.
+func (m Message) Format(fmt.State, rune) {}
 
 // Wipe overwrites the keys.
 func (m *Message) Wipe() {

@@ -67,6 +67,9 @@ func ParseEncapsulation(b []byte) (Encapsulation, error) {
 	return e, nil
 }
 
+// Format prints nothing, whatever the verb.
+func (e Encapsulation) Format(fmt.State, rune) {}
+
 // Wipe overwrites the secrets.
 func (e *Encapsulation) Wipe() {
 	e.message.Wipe()
