@@ -60,6 +60,9 @@ func (h *Handler) list(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "the room cannot be read", http.StatusInternalServerError)
 		return
 	}
+	for i := range entries { // where the room lies on its disk is nobody's business
+		entries[i].Problem = strings.ReplaceAll(entries[i].Problem, h.Store.path, "events")
+	}
 	sendJSON(w, listing{listingFormat, append([]Entry{}, entries...)})
 }
 

@@ -3,11 +3,13 @@ package event_test
 import (
 	"bytes"
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	"github.com/countersign-project/countersign/release/event"
 	. "github.com/countersign-project/countersign/release/publish/roomtest"
@@ -282,6 +284,36 @@ func TestManifestAndFilesAgree(t *testing.T) {
 	if entries, err := w.Room.Events.List(t.Context()); err != nil || len(entries) != 1 {
 		t.Errorf("refused events left something: %+v %v", entries, err)
 	}
+}
+
+// A disk that fails while an event is opened leaves nothing that looks like one, and the next try works.
+func TestOpeningFails(t *testing.T) {
+	w := New(t)
+	w.Distribute()
+	m := w.Manifest("1.0.0", "stable")
+	files := Files(m)
+	reads := 0
+	files["modules.tar"] = func() (io.ReadCloser, error) {
+		if reads++; reads == 1 { // once to learn its hash, then to copy it
+			return io.NopCloser(strings.NewReader("modules of 1.0.0")), nil
+		}
+		return io.NopCloser(iotest.ErrReader(errors.New("input/output error"))), nil
+	}
+	_, err := w.Room.Events.OpenRelease(t.Context(), m, files, w.Base(), 90, w.Opening())
+	if err == nil || err.Error() != "input/output error" {
+		t.Error(err)
+	}
+	changing := 0
+	files["modules.tar"] = func() (io.ReadCloser, error) {
+		changing++
+		return io.NopCloser(strings.NewReader(strings.Repeat("m", changing))), nil
+	}
+	_, err = w.Room.Events.OpenRelease(t.Context(), m, files, w.Base(), 90, w.Opening())
+	refused(t, err, "modules.tar is longer than the 1 bytes event.json says")
+	if entries, err := w.Room.Events.List(t.Context()); err != nil || len(entries) != 1 {
+		t.Errorf("left behind: %+v %v", entries, err)
+	}
+	w.Stage("1.0.0", "stable")
 }
 
 // The base of an event is what a client of the distribution would have verified.
