@@ -320,3 +320,29 @@ func TestHealing(t *testing.T) {
 		}
 	}
 }
+
+// A peer in lazy mode sends epoch 1 and no chunks for ever, and ignores ours. It only gives up the healing.
+func TestLazyPeer(t *testing.T) {
+	a, lazy := braid.New(keys.Secret{1}, true, false), braid.New(keys.Secret{1}, false, false)
+	for i := range 200 {
+		m, sent, next, err := a.Send(rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a = next
+		m.Kind = wire.SPQRNone
+		got, next, err := lazy.Receive(m)
+		if err != nil || !bytes.Equal(got, sent) {
+			t.Fatalf("message %d: the lazy peer has another key, %v", i, err)
+		}
+		lazy = next
+		m, sent, lazy, err = lazy.Send(rand.Reader)
+		if err != nil || m.Kind != wire.SPQRNone || m.Epoch != 1 || m.Index != uint32(i+1) {
+			t.Fatal(m, err)
+		}
+		got, a, err = a.Receive(m)
+		if err != nil || !bytes.Equal(got, sent) {
+			t.Fatalf("message %d: keys differ, %v", i, err)
+		}
+	}
+}

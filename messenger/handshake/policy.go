@@ -46,12 +46,13 @@ type Policy struct {
 	NoSPQR bool
 }
 
-// Choose picks the level of a new session from what the bundle offers: v4 with SPQR, else v4, else v3. It refuses anything
-// below best, the highest level this contact was ever known to speak: a server that strips keys looks just like that.
+// Choose picks the level of a new session from what the bundle offers: v4 with SPQR, else v4, else v3. SPQR need not be
+// advertised again by a contact who is known to speak it. Choose refuses anything below best, the highest level this contact was ever
+// known to speak: a server that strips keys looks just like that.
 func (p Policy) Choose(b *Bundle, best Level) (Level, error) {
 	l := LevelV3
 	switch {
-	case b.Kyber != nil && b.SPQR && !p.NoSPQR:
+	case b.Kyber != nil && (b.SPQR || best == LevelV4SPQR) && !p.NoSPQR:
 		l = LevelV4SPQR
 	case b.Kyber != nil:
 		l = LevelV4

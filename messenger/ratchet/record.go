@@ -146,6 +146,9 @@ func (r *Record) Encrypt(w Setting, plaintext []byte) (Message, error) {
 	if err := w.checkIdentity(r.current.remote); err != nil {
 		return Message{}, err
 	}
+	if len(plaintext) > wire.MaxPlaintext {
+		return Message{}, fmt.Errorf("plaintext of %d bytes, want at most %d: send it as an attachment", len(plaintext), wire.MaxPlaintext)
+	}
 	m, next, err := r.current.encrypt(plaintext, w.Rand)
 	if err != nil {
 		return Message{}, err
@@ -177,6 +180,9 @@ func (r *Record) open(w Setting, m *wire.Signal) (Opened, error) {
 		plaintext, next, err := s.decrypt(m, false, w.Policy, r.best, w.Rand)
 		if refusal.Of(err) == refusal.Duplicate {
 			return Opened{}, err
+		}
+		if err != nil && refusal.Of(err) == "" {
+			return Opened{}, err // nothing is wrong with the message: we could not, and it must not be acknowledged
 		}
 		if err != nil {
 			only = err

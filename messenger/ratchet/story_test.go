@@ -1,8 +1,12 @@
 package ratchet_test
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
+	"strings"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/countersign-project/countersign/messenger/handshake"
@@ -315,4 +319,39 @@ func healed(t *testing.T, alice, bob, thief *device) *ratchet.Record {
 	thief.open(alice, m)
 	alice.reads(bob, bob.send(alice, "healing"), "healing")
 	return bob.record
+}
+
+// Without randomness nothing happens: no kind, so that nobody takes it for a fault of the message, and no change.
+func TestFailingRandomness(t *testing.T) {
+	broken := errors.New("no entropy")
+	for _, level := range levels {
+		alice, bob := pair(t, level)
+		bob.reads(alice, alice.send(bob, "x"), "x")
+		w := alice.setting(bob)
+		w.Rand = iotest.ErrReader(broken)
+		m := bob.send(alice, "turns the ratchet")
+		before := alice.record.Marshal()
+		if _, err := alice.record.Decrypt(w, m.Body); refusal.Of(err) != "" || !errors.Is(err, broken) {
+			t.Errorf("%s: %v", level, err)
+		}
+		if err := alice.record.Initiate(w, bob.bundle(level)); !errors.Is(err, broken) {
+			t.Errorf("%s: %v", level, err)
+		}
+		if !bytes.Equal(alice.record.Marshal(), before) {
+			t.Errorf("%s: the record changed", level)
+		}
+		alice.reads(bob, m, "turns the ratchet")
+	}
+}
+
+func TestLongestPlaintext(t *testing.T) {
+	for _, level := range levels {
+		alice, bob := newDevice(t, "alice"), newDevice(t, "bob")
+		alice.initiate(bob, level)
+		text := strings.Repeat("x", wire.MaxPlaintext)
+		bob.reads(alice, alice.send(bob, text), text)
+		if _, err := alice.record.Encrypt(alice.setting(bob), []byte(text+"x")); err == nil {
+			t.Error("a longer plaintext was sealed")
+		}
+	}
 }

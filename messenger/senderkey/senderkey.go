@@ -95,6 +95,9 @@ func (s *Sender) Encrypt(plaintext []byte, random io.Reader) ([]byte, error) {
 	if s.chain.iteration == math.MaxUint32 {
 		return nil, refusal.Because(refusal.NoSession, "the sender key is used up")
 	}
+	if len(plaintext) > wire.MaxPlaintext {
+		return nil, fmt.Errorf("plaintext of %d bytes, want at most %d: send it as an attachment", len(plaintext), wire.MaxPlaintext)
+	}
 	next := s.chain
 	key, iv := messageKeys(next.step())
 	defer key.Wipe()

@@ -19,6 +19,8 @@ const (
 	// MaxMessage bounds every message we parse, in bytes. Texts have 2 000 bytes and everything big goes by attachment;
 	// what is left for honest peers is far below.
 	MaxMessage = 256 << 10
+	// MaxPlaintext is the longest plaintext whose message stays below MaxMessage, whatever is wrapped around it.
+	MaxPlaintext = MaxMessage - 4<<10
 	// MACSize is the length of a truncated MAC at the end of a Signal message.
 	MACSize = 8
 )
