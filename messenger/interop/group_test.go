@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/countersign-project/countersign/messenger/keys"
+	"github.com/countersign-project/countersign/messenger/refusal"
 	"github.com/countersign-project/countersign/messenger/safety"
 	"github.com/countersign-project/countersign/messenger/senderkey"
 	"github.com/countersign-project/countersign/messenger/wire"
@@ -62,6 +63,29 @@ func TestSenderKeysBothWays(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// The layout before distribution ids is what libsignal-protocol-c writes. We read it, and write today's.
+func TestOldSenderKeyLayout(t *testing.T) {
+	p := startAxc(t)
+	d, err := wire.ParseDistribution(p.bytes(p.ask("senderkey")[0]))
+	if err != nil || !d.Old {
+		t.Fatalf("%+v, %v", d, err)
+	}
+	var r senderkey.Receiver
+	r.Accept(d)
+	var all [][]byte
+	for i := range 20 {
+		all = append(all, p.bytes(p.ask("groupencrypt", hex.EncodeToString([]byte(fmt.Sprint("theirs ", i))))[0]))
+	}
+	for _, i := range []int{3, 0, 1, 19, 7} {
+		if got, err := r.Decrypt(all[i]); err != nil || string(got) != fmt.Sprint("theirs ", i) {
+			t.Errorf("we read %q, %v", got, err)
+		}
+		if _, err := r.Decrypt(all[i]); refusal.Of(err) != refusal.Duplicate {
+			t.Errorf("a second time: %v", err)
+		}
 	}
 }
 

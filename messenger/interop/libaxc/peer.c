@@ -6,12 +6,17 @@
  *   encrypt NAME TEXT                       -> ok MESSAGE
  *   decrypt NAME MESSAGE                    -> ok TEXT
  *   prekey NAME MESSAGE                     -> ok TEXT (a prekey message)
+ *   senderkey                               -> ok DISTRIBUTION (of one group)
+ *   groupencrypt TEXT                       -> ok MESSAGE
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <axc.h>
+#include <group_cipher.h>
+#include <group_session_builder.h>
+#include <protocol.h>
 
 static axc_context *ctx;
 
@@ -87,9 +92,68 @@ static int message(char **w) {
 	return err;
 }
 
+/* Sender keys: libaxc has no store for them, so one record is kept here. */
+static signal_buffer *sender_key;
+static signal_protocol_store_context *group_store;
+static const signal_protocol_sender_key_name group = {"group", 5, {"me", 2, 1}};
+
+static int store_sender_key(const signal_protocol_sender_key_name *name, uint8_t *record, size_t n, uint8_t *user, size_t user_n, void *data) {
+	(void)name, (void)user, (void)user_n, (void)data;
+	signal_buffer_free(sender_key);
+	sender_key = signal_buffer_create(record, n);
+	return sender_key ? 0 : -1;
+}
+
+static int load_sender_key(signal_buffer **record, signal_buffer **user, const signal_protocol_sender_key_name *name, void *data) {
+	(void)name, (void)user, (void)data;
+	if (!sender_key)
+		return 0;
+	*record = signal_buffer_copy(sender_key);
+	return 1;
+}
+
+static int start_group(void) {
+	signal_protocol_sender_key_store store = {.store_sender_key = store_sender_key, .load_sender_key = load_sender_key};
+	signal_context *global = axc_context_get_axolotl_ctx(ctx);
+	int err = signal_protocol_store_context_create(&group_store, global);
+	return err ? err : signal_protocol_store_context_set_sender_key_store(group_store, &store);
+}
+
+static int senderkey(void) {
+	group_session_builder *builder = NULL;
+	sender_key_distribution_message *d = NULL;
+	int err = group_session_builder_create(&builder, group_store, axc_context_get_axolotl_ctx(ctx));
+	if (!err)
+		err = group_session_builder_create_session(builder, &d, &group);
+	if (err)
+		return err;
+	printf("ok");
+	hex(ciphertext_message_get_serialized((ciphertext_message *)d));
+	putchar('\n');
+	group_session_builder_free(builder);
+	return 0;
+}
+
+static int groupencrypt(const char *text) {
+	group_cipher *cipher = NULL;
+	ciphertext_message *m = NULL;
+	axc_buf *in = unhex(text);
+	int err = group_cipher_create(&cipher, group_store, &group, axc_context_get_axolotl_ctx(ctx));
+	if (!err)
+		err = group_cipher_encrypt(cipher, axc_buf_get_data(in), axc_buf_get_len(in), &m);
+	axc_buf_free(in);
+	if (err)
+		return err;
+	printf("ok");
+	hex(ciphertext_message_get_serialized(m));
+	putchar('\n');
+	group_cipher_free(cipher);
+	return 0;
+}
+
 int main(int argc, char **argv) {
 	static char line[1 << 20];
-	if (argc != 2 || axc_context_create(&ctx) || axc_context_set_db_fn(ctx, argv[1], strlen(argv[1])) || axc_init(ctx) || axc_install(ctx)) {
+	if (argc != 2 || axc_context_create(&ctx) || axc_context_set_db_fn(ctx, argv[1], strlen(argv[1])) || axc_init(ctx) || axc_install(ctx) || start_group()) {
 		fputs("libaxc does not start\n", stderr);
 		return 1;
 	}
@@ -101,6 +165,10 @@ int main(int argc, char **argv) {
 		int err = -1;
 		if (n == 1 && !strcmp(w[0], "bundle"))
 			err = bundle();
+		else if (n == 1 && !strcmp(w[0], "senderkey"))
+			err = senderkey();
+		else if (n == 2 && !strcmp(w[0], "groupencrypt"))
+			err = groupencrypt(w[1]);
 		else if (n == 8 && !strcmp(w[0], "process"))
 			err = process(w);
 		else if (n == 3)
