@@ -169,7 +169,11 @@ func TestExportUnderUmask(t *testing.T) {
 	var o Options
 	umask(t, &o)
 	dir := filepath.Join(t.TempDir(), "export")
-	if _, err := source.Export(context.Background(), w.repo, "", dir, w.env); err != nil {
-		t.Fatal(err)
+	_, err := source.Export(context.Background(), w.repo, "", dir, w.env)
+	check(t, err)
+	info, err := os.Stat(filepath.Join(dir, "VERSION"))
+	check(t, err)
+	if modesMatter && info.Mode().Perm() != 0o644 {
+		t.Errorf("VERSION has mode %v", info.Mode())
 	}
 }
