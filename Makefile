@@ -9,7 +9,7 @@ export CGO_ENABLED ?= 0
 GO ?= go
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.7.0
 
-.PHONY: demo test check build audit race bench fmt deps
+.PHONY: demo test check build audit race bench fmt deps generated
 
 ## demo: release this repository, countersign it, and watch two programs update themselves (needs Go and git)
 demo:
@@ -20,7 +20,7 @@ test:
 	$(GO) test ./...
 
 ## check: what else must hold: format, vet on all systems, staticcheck, races, generated files
-check: fmt deps
+check: fmt deps generated
 	GOOS=linux $(GO) vet ./...
 	GOOS=windows $(GO) vet ./...
 	GOOS=darwin $(GO) vet ./...
@@ -35,6 +35,10 @@ fmt:
 ## deps: import rules and the committed dependency list of each program
 deps:
 	$(GO) test -count=1 ./cmd/house
+
+## generated: whether the committed generated code is what its sources give (needs protoc)
+generated:
+	./messenger/wire/pb/generate.sh --check
 
 ## race: the tests that share memory between goroutines, under the race detector (needs a C compiler)
 race:
