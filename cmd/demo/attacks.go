@@ -77,7 +77,7 @@ func (t *teller) twoAreNotEnough(ctx context.Context, s *step) error {
 		}
 		return bad.publishEvent(t.eventDir("1.1.0"), "stable")
 	}, func() error {
-		if err := t.stayBecause(ctx, s, "1.0.0", "2 of 5"); err != nil {
+		if err := t.stayBecause(ctx, s, "1.0.0", "2 of the 5 keys authorised signed"); err != nil {
 			return err
 		}
 		r, err := t.quiet(ctx, user, t.tools["messenger"], "update", "--check")

@@ -221,8 +221,8 @@ func (t *teller) stayBecause(ctx context.Context, s *step, running, reason strin
 			if err != nil || a.Refused == nil {
 				return false, err
 			}
-			if a.Version != running {
-				return false, fmt.Errorf("%s runs %s, want %s", program, a.Version, running)
+			if a.Version != running || a.Outcome != "genuine" {
+				return false, fmt.Errorf("%s runs %s, %s; want %s, genuine", program, a.Version, a.Outcome, running)
 			}
 			said = a.Refused.Reason
 			return a.Refused.Wrong && strings.Contains(said, reason), nil

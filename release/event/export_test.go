@@ -3,6 +3,7 @@ package event_test
 import (
 	"archive/tar"
 	"bytes"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -177,12 +178,15 @@ func TestHostileSticks(t *testing.T) {
 		i := find(name)
 		return append(append([]entry{}, good[:i]...), good[i+1:]...)
 	}
+	whole := pack(t, good)
 	for _, c := range []struct {
 		name string
 		tar  []byte
 		want string
 	}{
 		{"empty", nil, "is empty"},
+		{"no end mark", whole[:len(whole)-1024], fmt.Sprintf("was cut short: %d bytes, want %d", len(whole)-1024, len(whole))},
+		{"half an end mark", whole[:len(whole)-512], fmt.Sprintf("was cut short: %d bytes, want %d", len(whole)-512, len(whole))},
 		{"no tar", []byte(strings.Repeat("x", 1024)), "is not a tar: archive/tar: invalid tar header"},
 		{"event.json not first", pack(t, good[1:]), `starts with "artifacts/countersign-1.0.0-linux-amd64.tar", want event.json`},
 		{"dot dot", pack(t, with(entry{"../../outside", tar.TypeReg, []byte("x")})), `file name "../../outside" is not a plain relative path`},

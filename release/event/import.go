@@ -1,7 +1,6 @@
 package event
 
 import (
-	"archive/tar"
 	"context"
 	"errors"
 	"fmt"
@@ -41,7 +40,7 @@ func (d *DirStore) Import(ctx context.Context, r io.Reader) (Imported, error) {
 		return Imported{}, err
 	}
 	defer os.RemoveAll(temp) // what is left of it: a crash leaves a directory that List names
-	c, err := unpack(ctx, temp, tar.NewReader(r))
+	c, err := unpack(ctx, temp, r)
 	if err != nil {
 		return Imported{}, fmt.Errorf("carried event: %w", err)
 	}

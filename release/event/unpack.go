@@ -17,15 +17,49 @@ type carried struct {
 	p       *Proposal
 	big     []string
 	answers map[string][]byte
+	filled  int64 // bytes its entries take in the tar
 }
 
-// unpack reads the tar. event.json comes first, so that every other file can be checked as it passes.
-func unpack(ctx context.Context, dir string, t *tar.Reader) (*carried, error) {
+// A tar's parts, in bytes: everything comes in blocks, and two empty ones end it.
+const (
+	tarBlock = 512
+	tarEnd   = 2 * tarBlock
+)
+
+// counted tells how many bytes of a stream were read.
+type counted struct {
+	r io.Reader
+	n int64
+}
+
+func (c *counted) Read(b []byte) (int, error) {
+	n, err := c.r.Read(b)
+	c.n += int64(n)
+	return n, err
+}
+
+// filled is how many bytes an entry takes in a tar: one header block, and its content in whole blocks.
+func filled(length int64) int64 { return tarBlock + (length+tarBlock-1)/tarBlock*tarBlock }
+
+// unpack reads the tar. A tar that stops without its end mark was cut short, and answers at its end would
+// be lost without a word; archive/tar does not mind, so the bytes are counted here.
+func unpack(ctx context.Context, dir string, r io.Reader) (*carried, error) {
+	in := &counted{r: r}
+	c, err := unpackEntries(ctx, dir, tar.NewReader(in))
+	if err == nil && in.n < c.filled+tarEnd {
+		return nil, refusef("was cut short: %d bytes, want %d", in.n, c.filled+tarEnd)
+	}
+	return c, err
+}
+
+// unpackEntries reads all entries. event.json comes first, so that every other file can be checked as it
+// passes.
+func unpackEntries(ctx context.Context, dir string, t *tar.Reader) (*carried, error) {
 	raw, err := firstEntry(t)
 	if err != nil {
 		return nil, err
 	}
-	c := &carried{id: IDOf(raw), answers: map[string][]byte{}}
+	c := &carried{id: IDOf(raw), answers: map[string][]byte{}, filled: filled(int64(len(raw)))}
 	e, err := Parse(raw)
 	if err != nil {
 		return nil, err
@@ -47,6 +81,7 @@ func unpack(ctx context.Context, dir string, t *tar.Reader) (*carried, error) {
 			return nil, err
 		}
 		seen[h.Name] = true
+		c.filled += filled(h.Size)
 		if isBig(h.Name) {
 			if err := unpackBig(dir, h.Name, e.Files[h.Name], t); err != nil {
 				return nil, err

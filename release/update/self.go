@@ -120,6 +120,10 @@ func Self(a anchor.Anchor, h home.Home, r Running, now time.Time) (genuine.Verdi
 	var s genuine.Seen
 	if c, err := client.Open(h.TUF(), a.Root); err == nil {
 		s = seen(c.Seen())
+		// What is judged here is this device's own last complete state, which nobody served again. The online
+		// keys may have vouched since for a state that did not hold; that is told apart from this, as the
+		// refused update, and must not make the running program look forged.
+		s.Timestamp, s.Snapshot = 0, 0
 		if _, meta, err := c.Load(time.Time{}, m.Channel); err == nil {
 			ev = newest(ev, h, meta)
 		}
