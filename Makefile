@@ -9,7 +9,7 @@ export CGO_ENABLED ?= 0
 GO ?= go
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.7.0
 
-.PHONY: demo test check build audit race bench fmt deps generated
+.PHONY: demo test check build audit race bench fmt deps generated man
 
 ## demo: release this repository, countersign it, and watch two programs update themselves (needs Go and git)
 demo:
@@ -51,6 +51,10 @@ race:
 ## build: plain builds of the three programs for this machine, into out/ (for releases: countersign build)
 build:
 	$(GO) build -trimpath -buildvcs=false -o out/ ./cmd/messenger ./cmd/messengerd ./cmd/countersign
+
+## man: man pages of the three programs, into out/man
+man:
+	for p in countersign messenger messengerd; do $(GO) run -tags man ./cmd/$$p man out/man || exit 1; done
 
 ## audit: the judge and all it stands on, in reading order, with line counts
 audit:

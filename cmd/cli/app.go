@@ -69,6 +69,7 @@ func (a *App) Prepare(root *cobra.Command) {
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%v\nsee '%s --help'", err, c.CommandPath())}
 	})
+	addManual(root)
 	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error { return a.settings(cmd) }
 }
 
