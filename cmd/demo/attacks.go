@@ -69,7 +69,7 @@ func (t *teller) twoAreNotEnough(ctx context.Context, s *step) error {
 	if r.code != 1 {
 		return fmt.Errorf("countersign publish: exit code %d, want 1\n%s", r.code, r.err)
 	}
-	s.say("our own publisher's tool: %s", firstLine(r.err))
+	s.say("our own publisher's tool: %s", refusal(r.err))
 	return t.instead(func(dir string) error {
 		bad, err := t.publisherGoneBad(dir, 1)
 		if err != nil {
@@ -87,7 +87,7 @@ func (t *teller) twoAreNotEnough(ctx context.Context, s *step) error {
 		if r.code != 1 {
 			return fmt.Errorf("messenger update --check: exit code %d, want 1\n%s%s", r.code, r.out, r.err)
 		}
-		s.say("messenger update --check: exit code 1, %s", firstLine(r.err))
+		s.say("messenger update --check: exit code 1, %s", refusal(r.err))
 		return nil
 	})
 }
@@ -144,7 +144,7 @@ func (t *teller) swappedBytes(ctx context.Context, s *step) error {
 		if r.code != 1 || !strings.Contains(r.err, "sha256") {
 			return fmt.Errorf("messenger update from a lying mirror: exit code %d, want 1 and the two hashes\n%s%s", r.code, r.out, r.err)
 		}
-		s.say("messenger update: exit code 1, %s", firstLine(r.err))
+		s.say("messenger update: exit code 1, %s", refusal(r.err))
 		path, err := artifactFile(t.path("mirror"), "1.1.0", "messenger")
 		if err != nil {
 			return err
@@ -157,7 +157,7 @@ func (t *teller) swappedBytes(ctx context.Context, s *step) error {
 		if r.code != 1 {
 			return fmt.Errorf("countersign verify of swapped bytes: exit code %d, want 1\n%s%s", r.code, r.out, r.err)
 		}
-		s.say("countersign verify: exit code 1, %s", firstLine(r.err))
+		s.say("countersign verify: exit code 1, %s", refusal(r.err))
 		return t.alive()
 	})
 }
@@ -200,7 +200,7 @@ func (t *teller) twoJurisdictions(ctx context.Context, s *step) error {
 	if r.code != 1 || !strings.Contains(r.err, "jurisdictions") {
 		return fmt.Errorf("countersign publish: exit code %d, want 1 because of the jurisdictions\n%s", r.code, r.err)
 	}
-	s.say("our own publisher's tool: %s", firstLine(r.err))
+	s.say("our own publisher's tool: %s", refusal(r.err))
 	return t.instead(func(dir string) error {
 		bad, err := t.publisherGoneBad(dir, 20)
 		if err != nil {

@@ -109,7 +109,7 @@ func (t *teller) firstRelease(ctx context.Context, s *step) error {
 	if r.code != 1 {
 		return fmt.Errorf("signing without a rebuild: exit code %d, want 1\n%s", r.code, r.err)
 	}
-	s.say("signing without having rebuilt: %s", firstLine(r.err))
+	s.say("signing without having rebuilt: %s", refusal(r.err))
 	for _, p := range []person{ana, bram, chioma} {
 		if err := t.rebuildAndSign(ctx, s, p, "1.0.0"); err != nil {
 			return err
@@ -213,7 +213,12 @@ func artifactFile(repository, version, program string) (string, error) {
 	return filepath.Join(repository, "targets", "stable", version, dir, sum+"."+exe(program)), nil
 }
 
-func firstLine(text string) string {
-	line, _, _ := strings.Cut(strings.TrimSpace(text), "\n")
-	return line
+// refusal finds the line of a command's output that says why it refused.
+func refusal(text string) string {
+	for line := range strings.Lines(text) {
+		if _, why, ok := strings.Cut(line, ": refused: "); ok {
+			return strings.TrimSpace(why)
+		}
+	}
+	return strings.TrimSpace(text)
 }

@@ -11,6 +11,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net/url"
 	"strings"
@@ -115,6 +116,9 @@ func ParseMirrors(b []byte) (name string, mirrors []string, err error) {
 	var f mirrorsFile
 	if err := dec.Decode(&f); err != nil {
 		return "", nil, fmt.Errorf("mirrors.json: %v", err)
+	}
+	if _, err := dec.Token(); err != io.EOF {
+		return "", nil, errors.New("mirrors.json: something follows the object")
 	}
 	if f.Format != mirrorsFormat {
 		return "", nil, fmt.Errorf("mirrors.json: format %q, want %q", f.Format, mirrorsFormat)
