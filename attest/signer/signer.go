@@ -39,7 +39,7 @@ const AgentPrefix = "ssh-agent:"
 // ring once.
 func Open(refs []string, passphrase func(prompt string) ([]byte, error), getenv func(string) string) (Ring, error) {
 	if len(refs) == 0 {
-		return nil, errors.New("no key given: name a key file, or ssh-agent:")
+		return nil, errors.New("no key given: name a key file, or \"ssh-agent:\" with a fingerprint")
 	}
 	var ring Ring
 	for _, ref := range refs {

@@ -1,7 +1,6 @@
 package audit
 
 import (
-	"bytes"
 	"crypto"
 	"crypto/sha256"
 	"crypto/x509"
@@ -155,15 +154,6 @@ func keySum(pub crypto.PublicKey) string {
 	}
 	sum := sha256.Sum256(der)
 	return hex.EncodeToString(sum[:])
-}
-
-func sameKey(a, b crypto.PublicKey) bool {
-	x, err := x509.MarshalPKIXPublicKey(a)
-	if err != nil {
-		return false
-	}
-	y, err := x509.MarshalPKIXPublicKey(b)
-	return err == nil && bytes.Equal(x, y)
 }
 
 func contains(list []string, s string) bool {

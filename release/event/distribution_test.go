@@ -53,7 +53,7 @@ func TestDistributionMistakes(t *testing.T) {
 		{"key twice", `root = 3`, "root = 3\nroot = 3", `line 6: Key 'quorum.root' has already been defined.`},
 		{"no quorum", "[quorum]\nroot = 3\ntargets = 3", "", `table [quorum] is missing, want root and targets`},
 		{"no name", `name = "Test Messenger"`, `name = ""`, `name "", want 1 to 100 printable characters`},
-		{"reversed name", `name = "Test Messenger"`, `name = "Test ‮Messenger"`, "name \"Test \\u202eMessenger\", want 1 to 100 printable characters"},
+		{"reversed name", `name = "Test Messenger"`, `name = "Test \u202eMessenger"`, "name \"Test \\u202eMessenger\", want 1 to 100 printable characters"},
 		{"no mirrors", `mirrors = ["https://mirror.example.org/repository"]`, `mirrors = []`, `mirrors: no mirrors, want at least one URL such as "https://updates.example.org"`},
 		{"ftp mirror", `https://mirror.example.org/repository`, `ftp://mirror.example.org`, `mirrors: mirror "ftp://mirror.example.org", want an http, https or file URL, want at least one URL such as "https://updates.example.org"`},
 		{"mirror twice", `["https://mirror.example.org/repository"]`, `["https://a.example", "https://a.example/"]`, `mirrors: "https://a.example/" is there twice`},

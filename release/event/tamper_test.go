@@ -27,6 +27,8 @@ func staged(t *testing.T) (*World, event.ID) {
 
 // check is everything a careful reader does with an event. It returns the first thing wrong, or the
 // answers that are not counted.
+//
+//lint:ignore ST1008 the first result is the answer, the second its details
 func check(t *testing.T, w *World, id event.ID) (error, []error) {
 	t.Helper()
 	p, err := event.Load(t.Context(), w.Room.Events, id)

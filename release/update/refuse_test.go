@@ -233,3 +233,33 @@ func (s swapper) Download(ctx context.Context, path string, length int64, sum [3
 	}
 	return os.WriteFile(partial, s.other, 0o600)
 }
+
+// A quorum from too few countries signed a newer state. It brings nothing in, and it does not make the
+// running version, which the right people signed, look forged either.
+func TestNarrowQuorumHasNoSayOverTheRunningVersion(t *testing.T) {
+	three := func(i int) (string, string) {
+		return fmt.Sprintf("Org %d", i), []string{"PT", "DE", "US", "PT", "DE"}[i]
+	}
+	d := newDevice(t, repotest.Config{Place: three, Rules: []repotest.Rule{{Channel: "beta", Quorum: 1}, {Channel: "stable", Quorum: 3, Jurisdictions: 3}}})
+	d.publish("1.1.0", "")
+	d.mustUpdate()
+	if a := d.about(); a.Outcome != genuine.Genuine {
+		t.Fatalf("%s", a.Text())
+	}
+	for range 2 { // what is stored at the first refusal must not spoil the second
+		d.publish("1.2.0", "", func(r *repotest.Release) { r.Signers = []int{0, 1, 3} })
+		if _, err := d.update(); err == nil || !isRefusal(err) || !strings.Contains(err.Error(), "of 2 jurisdictions (DE, PT), 3 needed") {
+			t.Fatal(err)
+		}
+		a := d.about()
+		if a.Outcome != genuine.Genuine || a.Version != "1.1.0" || a.Refused == nil {
+			t.Fatalf("%s", a.Text())
+		}
+		d.world.Refresh()
+	}
+	// With the state expired nobody can tell any more, and it is still no refusal.
+	d.now = d.now.Add(48 * time.Hour)
+	if a := d.about(); a.Outcome != genuine.Unknown {
+		t.Errorf("%s", a.Text())
+	}
+}

@@ -36,7 +36,8 @@ func (u *Updater) keepEvidence(ctx context.Context, repo repository, st home.Sta
 		return err
 	}
 	ev, m, err := ownEvidence(u.Home, u.Running)
-	if err == nil {
+	have := err == nil
+	if have {
 		ev = newest(ev, u.Home, repo.meta)
 		v, err := judgeOwn(u.Anchor, u.Home, u.Running, ev, m, repo.seen, u.Now())
 		if err == nil && v.Outcome == genuine.Genuine {
@@ -44,20 +45,34 @@ func (u *Updater) keepEvidence(ctx context.Context, repo repository, st home.Sta
 		}
 	}
 	for _, channel := range channels(st) {
-		ev, err := evidence.Collect(ctx, repo.set, repo.meta, channel, u.Running.Version, u.Courier)
+		found, err := evidence.Collect(ctx, repo.set, repo.meta, channel, u.Running.Version, u.Courier)
 		if errors.Is(err, trust.ErrNoTarget) {
 			continue
 		}
 		if err != nil {
 			return err
 		}
-		b, err := ev.Encode()
+		if have && !u.better(found, repo.seen) {
+			return nil // what it was installed by stays
+		}
+		b, err := found.Encode()
 		if err != nil {
 			return err
 		}
 		return durable.WriteFile(u.Home.Evidence(u.Running.Installed), b, 0o600)
 	}
 	return nil
+}
+
+// better reports whether evidence shows the running program to be genuine. Only then may it replace what
+// the program was installed by: a later state that does not hold must not leave it without any.
+func (u *Updater) better(ev genuine.Evidence, s genuine.Seen) bool {
+	m, err := genuine.ParseManifest(ev.Release)
+	if err != nil {
+		return false
+	}
+	v, err := judgeOwn(u.Anchor, u.Home, u.Running, ev, m, s, u.Now())
+	return err == nil && v.Outcome == genuine.Genuine
 }
 
 // raise lifts the floor to the signed minimum of the running version, which is genuine.
@@ -117,6 +132,7 @@ func Self(a anchor.Anchor, h home.Home, r Running, now time.Time) (genuine.Verdi
 	if err != nil {
 		return genuine.Verdict{}, err
 	}
+	installed := ev
 	var s genuine.Seen
 	if c, err := client.Open(h.TUF(), a.Root); err == nil {
 		s = seen(c.Seen())
@@ -128,7 +144,13 @@ func Self(a anchor.Anchor, h home.Home, r Running, now time.Time) (genuine.Verdi
 			ev = newest(ev, h, meta)
 		}
 	}
-	return judgeOwn(a, h, r, ev, m, s, now)
+	v, err := judgeOwn(a, h, r, ev, m, s, now)
+	if first, ok := v.First(); err == nil && ok && first.Name == genuine.ReasonSpread {
+		// The newest state names these bytes still, but too narrow a quorum signed it: it has no say over this
+		// device. So what the version was installed by counts, and that it was signed by others since does not.
+		return judgeOwn(a, h, r, installed, m, genuine.Seen{Floor: s.Floor}, now)
+	}
+	return v, err
 }
 
 func exists(path string) bool {

@@ -42,7 +42,7 @@ func (c *Client) Load(now time.Time, channels ...string) (*trust.Set, trust.Meta
 	if err := c.reload(); err != nil {
 		return nil, trust.Metadata{}, err
 	}
-	set, files, err := c.walk(nil, nil, channels).run(now)
+	set, files, err := c.walk(context.Background(), nil, channels).run(now)
 	var expired *trust.ExpiredError
 	if err == nil || errors.As(err, &expired) {
 		return set, files, err

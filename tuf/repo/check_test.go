@@ -42,6 +42,7 @@ func TestLayoutCheck(t *testing.T) {
 		t.Fatal(err)
 	}
 	off := *good.Targets.Holders[1].Public.(*ecdsa.PublicKey)
+	//lint:ignore SA1019 a point that is not on the curve, made on purpose
 	off.Y = off.X
 	twin := *good.Targets.Holders[1].Public.(*ecdsa.PublicKey)                                        // the same key, another object
 	high := ed25519.PublicKey(append([]byte{0xee}, append(slices.Repeat([]byte{0xff}, 30), 0x7f)...)) // y = 1, written as 2^255-18
