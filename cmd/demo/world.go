@@ -44,7 +44,8 @@ func (p person) short() string {
 func (w *world) environ(who string) []string {
 	home := w.path("homes", who)
 	env := []string{"HOME=" + home, "PATH=" + os.Getenv("PATH"), "GOENV=off", "GOTOOLCHAIN=local",
-		"COUNTERSIGN_PASSPHRASE_FILE=" + w.path("keys", who+".passphrase")}
+		"COUNTERSIGN_PASSPHRASE_FILE=" + w.path("keys", who+".passphrase"),
+		"MESSENGER_HOME=" + filepath.Join(home, "programs")} // a server run by root would use /var/lib
 	// The modules that this machine already has may be used; every one is checked against go.sum.
 	for _, name := range []string{"GOMODCACHE", "GOPROXY", "SYSTEMROOT", "TMPDIR", "SSL_CERT_FILE"} {
 		if v := w.goenv(name); v != "" {
