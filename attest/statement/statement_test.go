@@ -22,7 +22,7 @@ func rebuild() statement.Rebuild {
 	return statement.Rebuild{
 		Event: strings.Repeat("e", 64), Release: sha256.Sum256([]byte("release.json")),
 		SourceCommit: strings.Repeat("c", 40), SourceTree: strings.Repeat("d", 40), SourceH1: "h1:" + strings.Repeat("s", 43) + "=",
-		Recipe: strings.Repeat("a", 64), Go: "go1.26.8", ToolchainH1: "h1:" + strings.Repeat("t", 43) + "=", Bootstrap: "downloaded & checked <checksum database>",
+		Recipe: strings.Repeat("a", 64), Go: "go1.26.8", ToolchainH1: "h1:" + strings.Repeat("t", 43) + "=", Bootstrap: "downloaded & checked <sum database>",
 		ModulesSum: strings.Repeat("b", 64), Env: []string{"GOENV=off", "EMPTY="}, Builder: "Ana's laptop, Debian 12", Started: started, Finished: started.Add(time.Minute),
 		Artifacts: []statement.Artifact{
 			{Path: "linux-amd64/messenger", SHA256: sha256.Sum256([]byte("m")), Length: 1},
@@ -51,7 +51,7 @@ func TestPrintedForm(t *testing.T) {
 		`{"name":"messenger-1.4.0-linux-amd64.tar","digest":{"sha256":"TARSUM"},"annotations":{"length":"3"}}],` +
 		`"predicateType":"https://slsa.dev/provenance/v1","predicate":{"buildDefinition":{"buildType":"https://github.com/countersign-project/countersign/rebuild/v1",` +
 		`"externalParameters":{"event":"EVENT","release":{"sha256":"RELEASE"},"source":{"commit":"COMMIT","tree":"TREE","h1":"SOURCE"},"recipe":{"sha256":"RECIPE"}},` +
-		`"internalParameters":{"bootstrap":"downloaded & checked <checksum database>","builder":"Ana's laptop, Debian 12","environment":["GOENV=off","EMPTY="]},` +
+		`"internalParameters":{"bootstrap":"downloaded & checked <sum database>","builder":"Ana's laptop, Debian 12","environment":["GOENV=off","EMPTY="]},` +
 		`"resolvedDependencies":[{"name":"source","digest":{"gitCommit":"COMMIT","gitTree":"TREE"},"annotations":{"h1":"SOURCE"}},` +
 		`{"name":"toolchain go1.26.8","digest":{},"annotations":{"go":"go1.26.8","h1":"TOOLCHAIN"}},{"name":"go.sum","digest":{"sha256":"GOSUM"}}]},` +
 		`"runDetails":{"builder":{"id":"https://github.com/countersign-project/countersign/builder/v1"},` +

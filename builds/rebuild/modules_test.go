@@ -113,7 +113,7 @@ func TestUnpackModules(t *testing.T) {
 		"example.org/dep/@v/sub/v1.0.0.zip":     "is not a file of a module tree",
 		"example.org/Dep/@v/v1.0.0.zip":         `is not a file of a module tree: invalid escaped module path "example.org/Dep"`,
 		"noDot/@v/v1.0.0.zip":                   "is not a file of a module tree: invalid escaped module path",
-		"sumdb/sum.example/supported":        "is not a file of a module tree",
+		"sumdb/sum.example/supported":           "is not a file of a module tree",
 		"example.org/dep/@v/v1.0.0/../../x.zip": "archive: malformed file path",
 	} {
 		var b bytes.Buffer
