@@ -1,21 +1,23 @@
 package transcript
 
 import (
+	"bytes"
 	"time"
 
 	"github.com/countersign-project/countersign/messenger/record"
 )
 
-// Stored form, version 1, in the terms of package record; names have their length before them, at most 256 bytes:
+// Stored form, version 2, in the terms of package record; names have their length before them, at most 256 bytes:
 //
 //	version u8 ‖ self: author
 //	before: u32 count ‖ ids, ascending
-//	messages: u32 count ‖ each, in order of arrival: id 32 ‖ author ‖ counter u64 ‖ timestamp u64 ‖ parents u32 count ‖ ids
-//	gaps: u32 count ‖ each, by id: id ‖ since u64 (Unix nanoseconds) ‖ asked bool ‖ citing u32 count ‖ names
+//	messages: u32 count ‖ each, in order of arrival: id 32 ‖ author ‖ counter u64 ‖ timestamp u64 ‖ forwarded bool ‖ parents u32 count ‖ ids
+//	gaps: u32 count ‖ each, ascending by id: id ‖ since u64 (Unix nanoseconds) ‖ asked bool ‖ citing u32 count, at least 1 ‖ names
 //
 // author: name ‖ device u32 ‖ install u64. Everything else follows from these. It holds no secret, but says who wrote when.
+// Version 1, which no release has written, did not say what was forwarded; it is refused.
 const (
-	storeVersion = 1
+	storeVersion = 2
 	maxName      = 256
 	maxStored    = 1 << 20
 )
@@ -42,6 +44,7 @@ func (t *Transcript) Marshal() []byte {
 		author(n.author)
 		w.U64(n.counter)
 		w.U64(n.timestamp)
+		w.Bool(n.forwarded)
 		w.U32(uint32(len(n.parents)))
 		for _, p := range n.parents {
 			w.Fixed(p[:])
@@ -66,35 +69,74 @@ func (t *Transcript) Marshal() []byte {
 func Unmarshal(b []byte) (*Transcript, error) {
 	r := record.NewReader(b)
 	if v := r.U8(); v != storeVersion {
-		r.Failf("transcript of version %d", v)
+		r.Failf("transcript of version %d, want %d", v, storeVersion)
 	}
-	id := func() ID { return ID(r.Fixed(32)) }
-	author := func() Author { return Author{string(r.Var(maxName)), r.U32(), r.U64()} }
-	t := New(author())
-	for range r.Count(maxStored) {
-		t.before[id()] = true
+	t := New(readAuthor(r))
+	var last ID
+	for i := range r.Count(maxStored) {
+		id := readAscending(r, i, &last)
+		if r.Err() != nil {
+			return nil, r.Err()
+		}
+		t.before[id] = true
 	}
 	for range r.Count(maxStored) {
-		n := &node{id: id(), author: author(), counter: r.U64(), timestamp: r.U64()}
-		for range r.Count(MaxParents) {
-			n.parents = append(n.parents, id())
+		n := readNode(r)
+		if t.nodes[n.id] != nil {
+			r.Failf("message %s twice", n.id)
 		}
 		if r.Err() != nil {
 			return nil, r.Err()
 		}
 		t.restore(n)
 	}
-	for range r.Count(maxStored) {
-		i, g := id(), &gap{since: time.Unix(0, int64(r.U64())).UTC(), asked: r.Bool()}
-		for range r.Count(maxStored) {
-			g.citing = append(g.citing, string(r.Var(maxName)))
-			if r.Err() != nil {
-				return nil, r.Err()
-			}
+	for i := range r.Count(maxStored) {
+		id := readAscending(r, i, &last)
+		if t.nodes[id] != nil || t.before[id] {
+			r.Failf("message %s is there and missing", id)
 		}
-		t.gaps[i] = g
+		t.gaps[id] = readGap(r)
+		if r.Err() != nil {
+			return nil, r.Err()
+		}
 	}
 	return t, r.End()
+}
+
+func readAuthor(r *record.Reader) Author {
+	return Author{string(r.Var(maxName)), r.U32(), r.U64()}
+}
+
+// readAscending takes entry number i of a list of ids, and wants it to be beyond the last.
+func readAscending(r *record.Reader, i int, last *ID) ID {
+	id := ID(r.Fixed(len(ID{})))
+	if i > 0 && bytes.Compare(id[:], last[:]) <= 0 {
+		r.Failf("ids out of order")
+	}
+	*last = id
+	return id
+}
+
+func readNode(r *record.Reader) *node {
+	n := &node{id: ID(r.Fixed(len(ID{}))), author: readAuthor(r), counter: r.U64(), timestamp: r.U64(), forwarded: r.Bool()}
+	for range r.Count(MaxParents) {
+		n.parents = append(n.parents, ID(r.Fixed(len(ID{}))))
+	}
+	return n
+}
+
+func readGap(r *record.Reader) *gap {
+	g := &gap{since: time.Unix(0, int64(r.U64())).UTC(), asked: r.Bool()}
+	for range r.Count(maxStored) {
+		g.citing = append(g.citing, string(r.Var(maxName)))
+		if r.Err() != nil {
+			return g
+		}
+	}
+	if len(g.citing) == 0 {
+		r.Failf("a gap that nobody cites")
+	}
+	return g
 }
 
 func (t *Transcript) restore(n *node) {
@@ -105,7 +147,7 @@ func (t *Transcript) restore(n *node) {
 	}
 	s := slot{n.author, n.counter}
 	t.slots[s] = append(t.slots[s], n.id)
-	if n.author == t.self {
+	if n.author == t.self { // never forwarded
 		t.last, t.counter = n.id, max(t.counter, n.counter)
 	}
 }

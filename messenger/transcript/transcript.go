@@ -47,7 +47,7 @@ type Message struct {
 	Timestamp   uint64 // milliseconds since 1970
 	Nonce       [16]byte
 	Body        string
-	Attachments [][32]byte // digests
+	Attachments [][32]byte // attachment.Pointer.Commitment of each: key, digest and size, so that all members open the same file
 	Flags       uint32
 	Parents     []ID     // the author's own previous message first, then the heads it knows
 	Membership  [32]byte // MembershipHash of the members the author sends to
@@ -87,8 +87,12 @@ func (m *Message) ID() ID {
 // check refuses what no honest author sends.
 func (m *Message) check() error {
 	switch {
+	case m.Author.Member == "" || len(m.Author.Member) > maxName:
+		return refusal.Because(refusal.InvalidMessage, "transcript: author's name of %d bytes, want 1 to %d", len(m.Author.Member), maxName)
 	case m.Counter == 0:
 		return refusal.Because(refusal.InvalidMessage, "transcript: counter 0")
+	case m.Counter > 1 && len(m.Parents) == 0:
+		return refusal.Because(refusal.InvalidMessage, "transcript: message %d of its author without a parent", m.Counter)
 	case len(m.Parents) > MaxParents:
 		return refusal.Because(refusal.InvalidMessage, "transcript: %d parents, want at most %d", len(m.Parents), MaxParents)
 	}

@@ -128,6 +128,126 @@ func TestTwoQuestionsOneAnswer(t *testing.T) {
 	w.forwarded("alice", &toBob, "filled yes, equivocation with shall we trust her?")
 }
 
+// A member who invents a message of another, cites it and sends it on, cannot pass it off as the other's word.
+func TestForwardedMessagesAreHearsay(t *testing.T) {
+	w := newWorld(t, "alice", "bob", "mallory")
+	real := w.says("alice", "I love you")
+	w.arrives("bob", real, "")
+	w.arrives("mallory", real, "")
+	invented := *real
+	invented.Body = "I hate you"
+	w.names[invented.ID()] = invented.Body
+	lie := w.prepare("mallory", "look what she wrote")
+	lie.Parents = append(lie.Parents, invented.ID())
+	w.names[lie.ID()] = lie.Body
+	w.arrives("bob", lie, "missing I hate you")
+	w.forwarded("bob", &invented, "filled look what she wrote, equivocation with I love you")
+	bob := w.views["bob"]
+	if got := bob.Vouchers(invented.ID()); strings.Join(got, " ") != "mallory" {
+		t.Errorf("the invention is vouched for by %q", got)
+	}
+	if got := bob.Vouchers(real.ID()); got != nil {
+		t.Errorf("what alice sent is hearsay of %q", got)
+	}
+	bob, err := transcript.Unmarshal(bob.Marshal())
+	if err != nil || strings.Join(bob.Vouchers(invented.ID()), " ") != "mallory" {
+		t.Fatal("hearsay became truth in the store", err)
+	}
+
+	// An invention in alice's name does not confirm anything for her either.
+	secret := w.says("bob", "has alice seen this?")
+	w.views["bob"] = bob
+	fake := *w.prepare("alice", "yes")
+	fake.Counter, fake.Parents = 2, []transcript.ID{real.ID(), secret.ID()}
+	lie = w.prepare("mallory", "she has")
+	lie.Parents = []transcript.ID{fake.ID()}
+	if _, err := bob.Add(secret, w.now); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := bob.Add(lie, w.now); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := bob.AddForwarded(&fake, w.now); err != nil {
+		t.Fatal(err)
+	}
+	if got := bob.ConfirmedBy(secret.ID(), w.members); strings.Contains(strings.Join(got, " "), "alice") {
+		t.Errorf("confirmed by %q", got)
+	}
+	// If she then says it herself, it is hers.
+	if n, err := bob.Add(&fake, w.now); err != nil || w.notice(n) != "" {
+		t.Error(w.notice(n), err)
+	}
+	if bob.Vouchers(fake.ID()) != nil || !strings.Contains(strings.Join(bob.ConfirmedBy(secret.ID(), w.members), " "), "alice") {
+		t.Error("her own word does not count")
+	}
+	if _, err := bob.Add(&fake, w.now); refusal.Of(err) != refusal.Duplicate {
+		t.Error("a second time:", err)
+	}
+}
+
+// A gap that the author's own next message cites is filled with the author's word, whoever sends it on.
+func TestTheAuthorsOwnCitationVouches(t *testing.T) {
+	w := newWorld(t, "alice", "bob", "carol")
+	lost := w.says("alice", "lost")
+	w.arrives("carol", lost, "")
+	next := w.says("alice", "next")
+	w.arrives("bob", next, "missing lost")
+	w.forwarded("bob", lost, "filled next")
+	if got := w.views["bob"].Vouchers(lost.ID()); got != nil {
+		t.Errorf("hearsay of %q", got)
+	}
+}
+
+// Nobody can move our own counter, or make us cite as our own what we never wrote.
+func TestNobodyWritesInOurName(t *testing.T) {
+	w := newWorld(t, "alice", "mallory")
+	mine := w.says("alice", "mine")
+	w.arrives("mallory", mine, "")
+	forged := *mine
+	forged.Counter, forged.Body, forged.Parents = 1<<63, "forged", []transcript.ID{mine.ID()}
+	lie := w.prepare("mallory", "you wrote this")
+	lie.Parents = append(lie.Parents, forged.ID())
+	w.arrives("alice", lie, "missing ")
+	alice := w.views["alice"]
+	before := alice.Marshal()
+	if _, err := alice.AddForwarded(&forged, w.now); fmt.Sprint(err) != "invalid message: transcript: forwarded message "+forged.ID().String()+" in our name" {
+		t.Error(err)
+	}
+	if _, err := alice.Add(&forged, w.now); fmt.Sprint(err) != "invalid message: transcript: message 9223372036854775808 in our name, our next is 2" {
+		t.Error(err)
+	}
+	if !bytes.Equal(before, alice.Marshal()) {
+		t.Error("a refusal changed the view")
+	}
+	var next transcript.Message
+	alice.Next(&next)
+	if next.Counter != 2 || next.Parents[0] != mine.ID() {
+		t.Error("our next message is", next.Counter)
+	}
+}
+
+// Each missing message makes us write to three members, so one member cannot make us look for any number.
+func TestInventedParentsDoNotPay(t *testing.T) {
+	w := newWorld(t, "alice", "mallory", "bob")
+	for i := range 50 {
+		m := &transcript.Message{Author: transcript.Author{Member: "mallory", Device: uint32(i)}, Counter: 1}
+		for k := range 8 {
+			m.Parents = append(m.Parents, transcript.ID{byte(i), byte(k), 1})
+		}
+		if n, err := w.views["alice"].Add(m, w.now); err != nil || len(n.Missing) != 8 {
+			t.Fatal(n, err)
+		}
+	}
+	if got := w.views["alice"].Due(w.now.Add(time.Hour)); len(got) != 100 {
+		t.Errorf("%d requests", len(got))
+	}
+	lost := w.says("bob", "lost")
+	w.arrives("alice", w.says("bob", "next"), "missing lost")
+	if got := w.views["alice"].Due(w.now.Add(time.Hour)); len(got) != 1 || got[0].ID != lost.ID() {
+		t.Error("others are no longer served:", got)
+	}
+}
+
 func TestServerDropsAMessage(t *testing.T) {
 	w := newWorld(t, "alice", "bob", "carol")
 	lost := w.says("alice", "lost for carol")
@@ -141,8 +261,11 @@ func TestServerDropsAMessage(t *testing.T) {
 		t.Fatalf("asks %+v", due)
 	}
 	w.views["carol"].Reconnected()
-	if again := w.views["carol"].Due(w.now); len(again) != 1 {
-		t.Error("does not ask again after a new connection")
+	if again := w.views["carol"].Due(w.now); len(again) != 1 || again[0].Waited != time.Second {
+		t.Error("does not ask again after a new connection:", again)
+	}
+	if again := w.views["carol"].Due(w.now.Add(time.Hour)); len(again) != 0 {
+		t.Error("asks twice in one connection:", again)
 	}
 	if len(w.views["carol"].Missing()) != 1 || w.views["carol"].Watermark(w.members) != 0 {
 		t.Error("the gap does not show")
@@ -203,6 +326,9 @@ func TestRefusals(t *testing.T) {
 	}{
 		{false, func(m *transcript.Message) {}, "duplicate message: transcript: message " + m.ID().String()},
 		{false, func(m *transcript.Message) { m.Counter = 0 }, "invalid message: transcript: counter 0"},
+		{false, func(m *transcript.Message) { m.Counter = 2 }, "invalid message: transcript: message 2 of its author without a parent"},
+		{false, func(m *transcript.Message) { m.Author.Member = "" }, "invalid message: transcript: author's name of 0 bytes, want 1 to 256"},
+		{false, func(m *transcript.Message) { m.Author.Member = strings.Repeat("x", 257) }, "invalid message: transcript: author's name of 257 bytes, want 1 to 256"},
 		{false, func(m *transcript.Message) { m.Parents = make([]transcript.ID, 9) }, "invalid message: transcript: 9 parents, want at most 8"},
 		{false, func(m *transcript.Message) { m.Parents = make([]transcript.ID, 2) }, "invalid message: transcript: parent 0000000000000000 twice"},
 		{true, func(m *transcript.Message) { m.Body = "invented" }, ""},
@@ -253,11 +379,18 @@ func TestManyHeadsAreCitedEightAtATime(t *testing.T) {
 func FuzzStored(f *testing.F) {
 	v := transcript.New(transcript.Author{Member: "a"}, transcript.ID{1})
 	v.Add(&transcript.Message{Author: transcript.Author{Member: "b"}, Counter: 1, Parents: []transcript.ID{{2}}}, time.Unix(1, 0))
+	other := transcript.Message{Author: transcript.Author{Member: "c"}, Counter: 1}
+	v.Add(&transcript.Message{Author: transcript.Author{Member: "b"}, Counter: 2, Parents: []transcript.ID{other.ID(), {9}}}, time.Unix(1, 0))
+	v.AddForwarded(&other, time.Unix(1, 0))
+	v.Add(&transcript.Message{Author: transcript.Author{Member: "a"}, Counter: 1}, time.Unix(1, 0))
 	f.Add(v.Marshal())
 	f.Fuzz(func(t *testing.T, in []byte) {
 		v, err := transcript.Unmarshal(in)
 		if err != nil {
 			return
+		}
+		if !bytes.Equal(v.Marshal(), in) {
+			t.Fatal("two forms of one view")
 		}
 		var m transcript.Message
 		v.Next(&m)

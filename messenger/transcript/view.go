@@ -2,6 +2,7 @@ package transcript
 
 import (
 	"bytes"
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -11,6 +12,10 @@ import (
 
 // askAfter is how long a missing message may be late before it is asked for.
 const askAfter = 2 * time.Minute
+
+// maxGaps is how many missing messages one member can make us look for at a time. What a member cites beyond that is shown as missing, but
+// not asked for: each request goes to three members, so inventing hashes must not pay.
+const maxGaps = 100
 
 // maxWitnesses is how many members, besides the author, are asked for a missing message.
 const maxWitnesses = 2
@@ -22,6 +27,7 @@ type node struct {
 	counter   uint64
 	timestamp uint64
 	parents   []ID
+	forwarded bool // by another member; its author has not sent it to us
 }
 
 // gap is a message that somebody cites and we do not have.
@@ -29,6 +35,7 @@ type gap struct {
 	since  time.Time
 	citing []string // members, in order of their citing
 	asked  bool
+	due    bool // asked for again, whatever its age; not stored, as a restart is a new connection
 }
 
 // slot is what an author can fill once.
@@ -83,36 +90,74 @@ type Notice struct {
 	Missing []ID // this message answers messages that have not arrived
 	Filled  []ID // messages that waited for this one and wait no longer
 	// Equivocation names other messages of the same author under the same number: the author told different members different things.
+	// That is certain if Vouchers knows nobody for any of them; otherwise those members may have made it up.
 	Equivocation []ID
 }
 
-// Add takes in a message that came from its author, authenticated, or that we send ourselves. A message we have is a duplicate.
+// Add takes in a message that came from its author, authenticated, or that we send ourselves as Next has filled it in. A message we have is
+// a duplicate, unless we had it from others only: then its author has now said so itself, and there is nothing else to tell.
 func (t *Transcript) Add(m *Message, now time.Time) (Notice, error) {
 	if err := m.check(); err != nil {
 		return Notice{}, err
 	}
-	return t.add(m, m.ID(), now)
+	if m.Author == t.self && m.Counter != t.counter+1 {
+		return Notice{}, refusal.Because(refusal.InvalidMessage, "transcript: message %d in our name, our next is %d", m.Counter, t.counter+1)
+	}
+	id := m.ID()
+	if n := t.nodes[id]; n != nil && n.forwarded {
+		n.forwarded = false
+		return Notice{ID: id}, nil
+	}
+	return t.add(m, id, false, now)
 }
 
 // AddForwarded takes in a message that another member sent on. Its author did not authenticate it to us, so it must be one that was
-// cited to us: then its hash vouches for every bit.
+// cited to us: then its hash vouches for every bit. But only as far as those who cite it are honest (Vouchers): who cites a message of
+// his own invention can put words, and an equivocation, into another's mouth. Our own messages are known to us, and not taken from others.
 func (t *Transcript) AddForwarded(m *Message, now time.Time) (Notice, error) {
 	if err := m.check(); err != nil {
 		return Notice{}, err
 	}
 	id := m.ID()
-	if _, wanted := t.gaps[id]; !wanted && t.nodes[id] == nil {
+	switch _, wanted := t.gaps[id]; {
+	case m.Author == t.self:
+		return Notice{}, refusal.Because(refusal.InvalidMessage, "transcript: forwarded message %s in our name", id)
+	case !wanted && t.nodes[id] == nil:
 		return Notice{}, refusal.Because(refusal.InvalidMessage, "transcript: forwarded message %s was cited by nobody", id)
 	}
-	return t.add(m, id, now)
+	return t.add(m, id, true, now)
 }
 
-func (t *Transcript) add(m *Message, id ID, now time.Time) (Notice, error) {
+// Vouchers lists, in order of arrival, the members on whose word alone we have a message: those who cite it. It is nil for a message
+// that its author has sent us, or cites in what it has sent us. A person must be told the difference, above all before an
+// author is called a liar for an equivocation.
+func (t *Transcript) Vouchers(id ID) (members []string) {
+	said := t.nodes[id]
+	if said == nil || !said.forwarded {
+		return nil
+	}
+	for _, o := range t.order {
+		n := t.nodes[o]
+		switch {
+		case n.forwarded || !slices.Contains(n.parents, id):
+		case n.author == said.author:
+			return nil
+		case !slices.Contains(members, n.author.Member):
+			members = append(members, n.author.Member)
+		}
+	}
+	return members
+}
+
+func (t *Transcript) add(m *Message, id ID, forwarded bool, now time.Time) (Notice, error) {
 	if t.nodes[id] != nil {
 		return Notice{}, refusal.Because(refusal.Duplicate, "transcript: message %s", id)
 	}
+	if len(t.order) == maxStored {
+		return Notice{}, fmt.Errorf("transcript: %d messages, and no room for more", maxStored)
+	}
 	n := Notice{ID: id}
-	t.nodes[id] = &node{id, m.Author, m.Counter, m.Timestamp, slices.Clone(m.Parents)}
+	t.nodes[id] = &node{id, m.Author, m.Counter, m.Timestamp, slices.Clone(m.Parents), forwarded}
 	t.order = append(t.order, id)
 	for _, p := range m.Parents {
 		t.cited[p] = true
@@ -137,12 +182,25 @@ func (t *Transcript) add(m *Message, id ID, now time.Time) (Notice, error) {
 func (t *Transcript) cite(missing ID, by string, now time.Time) {
 	g := t.gaps[missing]
 	if g == nil {
+		if t.gapsOf(by) >= maxGaps {
+			return
+		}
 		g = &gap{since: now}
 		t.gaps[missing] = g
 	}
 	if !slices.Contains(g.citing, by) {
 		g.citing = append(g.citing, by)
 	}
+}
+
+// gapsOf counts the gaps that a member was the first to open.
+func (t *Transcript) gapsOf(member string) (n int) {
+	for _, g := range t.gaps {
+		if g.citing[0] == member {
+			n++
+		}
+	}
+	return n
 }
 
 // waitingFor lists the messages that cite id and whose parents are now all there.
@@ -175,8 +233,8 @@ type Request struct {
 func (t *Transcript) Due(now time.Time) []Request {
 	var all []Request
 	for id, g := range t.gaps {
-		if waited := now.Sub(g.since); !g.asked && waited >= askAfter {
-			g.asked = true
+		if waited := now.Sub(g.since); g.due || !g.asked && waited >= askAfter {
+			g.asked, g.due = true, false
 			all = append(all, Request{id, t.whom(id, g), waited})
 		}
 	}
@@ -187,7 +245,7 @@ func (t *Transcript) Due(now time.Time) []Request {
 // Reconnected makes every gap due again.
 func (t *Transcript) Reconnected() {
 	for _, g := range t.gaps {
-		g.asked, g.since = false, g.since.Add(-askAfter)
+		g.due = true
 	}
 }
 

@@ -2,12 +2,13 @@ package transcript
 
 import "slices"
 
-// seen returns everything that the messages of a member acknowledge, directly or through what they answer, themselves included.
+// seen returns everything that the messages of a member acknowledge, directly or through what they answer, themselves included. What others
+// forward in a member's name acknowledges nothing.
 func (t *Transcript) seen(member string) map[ID]bool {
 	seen := map[ID]bool{}
 	var stack []ID
 	for _, id := range t.order {
-		if t.nodes[id].author.Member == member {
+		if n := t.nodes[id]; n.author.Member == member && !n.forwarded {
 			stack = append(stack, id)
 		}
 	}
