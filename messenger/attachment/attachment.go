@@ -5,8 +5,9 @@
 // five per cent (padding buckets) and nothing else, and whatever it serves instead is refused before a byte of it is used.
 //
 // Blob = IV 16 ‖ AES-256-CBC(key[0:32], plaintext ‖ zeros, PKCS#7) ‖ HMAC-SHA-256(key[32:64], everything before). The digest is
-// SHA-256 of the blob. A MAC with this hash, unlike GCM's, binds the key: a sender cannot make one blob that reads
-// differently under two keys and show different members different things.
+// SHA-256 of the blob. The MAC binds the blob to the half of the key it is made with, and not to the other: a sender can make one blob
+// that two members open to two different things, each with a key of his own. So members who compare what they
+// were sent (package transcript) compare Pointer.Commitment, which covers all that the plaintext follows from, and never the digest alone.
 //
 // Both directions stream and hold a few dozen kilobytes, whatever the size of the file.
 package attachment
@@ -17,6 +18,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"crypto/subtle"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -134,6 +136,20 @@ type Pointer struct {
 	Key    Key
 	Digest [DigestSize]byte
 	Size   int64 // of the plaintext; the rest is padding
+}
+
+// commitmentLabel separates these hashes from all others.
+const commitmentLabel = "Countersign attachment"
+
+// Commitment is SHA-256(label ‖ key ‖ digest ‖ size as 8 bytes big-endian): two pointers with one commitment open to the same bytes, or
+// not at all (11.3). It is as secret as a hash of the key is, and nobody can guess a key of 64 random bytes.
+func (p Pointer) Commitment() [sha256.Size]byte {
+	h := sha256.New()
+	h.Write([]byte(commitmentLabel))
+	h.Write(p.Key[:])
+	h.Write(p.Digest[:])
+	h.Write(binary.BigEndian.AppendUint64(nil, uint64(p.Size)))
+	return [sha256.Size]byte(h.Sum(nil))
 }
 
 // Check reads a whole blob and compares digest and MAC, in constant time. Nothing of the blob may be used before.

@@ -133,6 +133,54 @@ func TestShortSource(t *testing.T) {
 	}
 }
 
+// One blob, two keys, two plaintexts, and digest and MAC hold under both: what the format of all peers lets a sender do. The commitment
+// is what tells the two pointers apart.
+func TestOneBlobTwoPlaintexts(t *testing.T) {
+	a, err := NewKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := a
+	// The last block must end in good padding under both keys: some 256 tries of the other key.
+	var blob bytes.Buffer
+	digest, err := encrypt(&blob, bytes.NewReader([]byte("for alice: meet at noon, for sure")), 33, 33, a, rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := Pointer{a, digest, 33}
+	var forAlice, forBob bytes.Buffer
+	if err := Decrypt(&forAlice, bytes.NewReader(blob.Bytes()), p); err != nil {
+		t.Fatal(err)
+	}
+	q := Pointer{b, digest, 32}
+	for try := range 1 << 16 {
+		forBob.Reset()
+		q.Key[0], q.Key[1] = byte(try), byte(try>>8)
+		if q.Key == p.Key {
+			continue
+		}
+		if err = Decrypt(&forBob, bytes.NewReader(blob.Bytes()), q); err == nil {
+			break
+		}
+	}
+	if err != nil || bytes.Equal(forAlice.Bytes()[:32], forBob.Bytes()) {
+		t.Fatal("the test is wrong: the blob opens one way only", err)
+	}
+	if p.Commitment() == q.Commitment() {
+		t.Error("one commitment for two plaintexts")
+	}
+	for name, change := range map[string]func(p *Pointer){
+		"cipher key": func(p *Pointer) { p.Key[31] ^= 1 }, "MAC key": func(p *Pointer) { p.Key[63] ^= 1 },
+		"digest": func(p *Pointer) { p.Digest[31] ^= 1 }, "size": func(p *Pointer) { p.Size-- },
+	} {
+		other := p
+		change(&other)
+		if other.Commitment() == p.Commitment() {
+			t.Errorf("%s is not bound", name)
+		}
+	}
+}
+
 // pipeFile is a blob that can be read again from the start, made anew each time, so that the test holds no file either.
 type pipeFile struct {
 	t    *testing.T
