@@ -127,10 +127,20 @@ func (s *State) Receive(m wire.SPQR) ([]byte, *State, error) {
 	return key[:], next, nil
 }
 
+// Steps returns how many chain steps Receive would make for a message, so that the caller can bound the work for one that is not authentic.
+func (s *State) Steps(m wire.SPQR) uint32 {
+	i, err := s.chain.at(m.Epoch - 1)
+	if err != nil {
+		return 0
+	}
+	have := s.chain.links[i].recv.counter
+	return max(m.Index, have) - have
+}
+
 // successor is a copy that can be changed. Secrets in it are its own, but for the skipped keys, which both may hold.
 func (s *State) successor() *State {
 	next := *s
-	next.chain.links = slices.Clone(s.chain.links)
+	next.chain.links = append(make([]link, 0, maxLinks+1), s.chain.links...)
 	return &next
 }
 
@@ -145,14 +155,18 @@ func (s *State) start(out []byte) {
 	s.out, s.next = erasure.NewEncoder(out), 0
 }
 
-// Wipe overwrites the secrets this state does not share with its successor.
-func (s *State) Wipe() {
+// Wipe overwrites the secrets this state does not share with its successor, which is nil if there is none.
+func (s *State) Wipe(next *State) {
 	s.auth.root.Wipe()
 	s.auth.mac.Wipe()
 	s.chain.root.Wipe()
 	for i := range s.chain.links {
+		d := &s.chain.links[i].recv
 		s.chain.links[i].send.next.Wipe()
-		s.chain.links[i].recv.next.Wipe()
+		d.next.Wipe()
+		if next == nil || !slices.ContainsFunc(next.chain.links, func(l link) bool { return l.recv.sharesSkipped(d) }) {
+			clear(d.skipped)
+		}
 	}
 	clear(s.seed[:])
 	s.encaps.Wipe()

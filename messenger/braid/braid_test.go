@@ -238,11 +238,51 @@ func TestOfferBecomesRealWithTheFirstAnswer(t *testing.T) {
 	}
 }
 
+// The last index of an epoch's chain is used, and nothing after it.
+func TestChainsDoNotTurnOver(t *testing.T) {
+	const sending, receiving = 120, 160 // offsets of the counters in the stored form of a new state
+	almost := stored(braid.New(keys.Secret{1}, true, false))
+	for _, at := range []int{sending, receiving} {
+		copy(almost[at:], []byte{0xff, 0xff, 0xff, 0xfe})
+	}
+	m, _, s, err := restored(t, almost).Send(rand.Reader)
+	if err != nil || m.Index != 0xffffffff {
+		t.Fatal(m, err)
+	}
+	if _, _, _, err := s.Send(rand.Reader); fmt.Sprint(err) != "no session: the spqr chain of epoch 0 is used up" {
+		t.Error(err)
+	}
+	_, s, err = s.Receive(wire.SPQR{Epoch: 1, Index: 0xffffffff})
+	if err != nil {
+		t.Fatal(err)
+	}
+	restored(t, stored(s))
+	if _, _, err := s.Receive(wire.SPQR{Epoch: 1, Index: 1}); refusal.Of(err) != refusal.Duplicate {
+		t.Error(err)
+	}
+}
+
+func TestStepsAreThoseOfReceive(t *testing.T) {
+	s := braid.New(keys.Secret{1}, false, false)
+	for _, test := range []struct {
+		m    wire.SPQR
+		want uint32
+	}{{wire.SPQR{Epoch: 1}, 0}, {wire.SPQR{Epoch: 1, Index: 7}, 7}, {wire.SPQR{Epoch: 2, Index: 7}, 0}, {wire.SPQR{Epoch: 1, Index: 0xffffffff}, 0xffffffff}} {
+		if got := s.Steps(test.m); got != test.want {
+			t.Errorf("%+v: %d steps, want %d", test.m, got, test.want)
+		}
+	}
+	_, s, err := s.Receive(wire.SPQR{Epoch: 1, Index: 5})
+	if err != nil || s.Steps(wire.SPQR{Epoch: 1, Index: 5}) != 0 || s.Steps(wire.SPQR{Epoch: 1, Index: 9}) != 4 {
+		t.Error("steps after the fifth", err)
+	}
+}
+
 func TestWipeLeavesTheSuccessorAlone(t *testing.T) {
 	a := braid.New(keys.Secret{1}, true, false)
 	_, _, next, _ := a.Send(rand.Reader)
 	want := stored(next)
-	a.Wipe()
+	a.Wipe(next)
 	if !bytes.Equal(stored(next), want) {
 		t.Error("wiping a state damages the next")
 	}

@@ -2,6 +2,7 @@ package braid
 
 import (
 	"encoding/binary"
+	"math"
 	"slices"
 
 	"github.com/countersign-project/countersign/messenger/kdf"
@@ -76,10 +77,22 @@ func (c *chain) extend(salt []byte, secret keys.Secret, label string) {
 	if !c.initiator {
 		l = link{send: b2a, recv: a2b}
 	}
-	c.links = append(slices.Clip(c.links), l)
+	c.links = append(c.links, l)
 	if len(c.links) > maxLinks {
-		c.links = c.links[1:]
+		c.forget(1)
 	}
+}
+
+// forget drops the n oldest epochs. The links are this state's own; the skipped keys of what is dropped are the old state's to wipe.
+func (c *chain) forget(n int) {
+	left := copy(c.links, c.links[n:])
+	clear(c.links[left:])
+	c.links = c.links[:left]
+}
+
+// sharesSkipped tells whether two states of a hash chain hold the same skipped keys in the same memory.
+func (d *direction) sharesSkipped(o *direction) bool {
+	return len(d.skipped) > 0 && len(o.skipped) > 0 && &d.skipped[0] == &o.skipped[0]
 }
 
 // at returns the place of an epoch in links.
@@ -97,10 +110,13 @@ func (c *chain) sendKey(epoch uint64) (index uint32, key keys.Secret, err error)
 	if err != nil {
 		return 0, key, err
 	}
+	if c.links[i].send.counter == math.MaxUint32 {
+		return 0, key, refusal.Because(refusal.NoSession, "the spqr chain of epoch %d is used up", epoch)
+	}
 	key = c.links[i].send.step()
 	index = c.links[i].send.counter
 	if i > 1 {
-		c.links = c.links[i-1:]
+		c.forget(i - 1)
 	}
 	return index, key, nil
 }
@@ -147,7 +163,9 @@ func (d *direction) take(index uint32) (keys.Secret, error) {
 		skipped := slices.Clone(d.skipped)
 		for d.counter+1 < index {
 			key := d.step()
-			skipped = append(skipped, skippedKey{d.counter, key})
+			if d.counter+maxSkipped >= index { // the others would be dropped below
+				skipped = append(skipped, skippedKey{d.counter, key})
+			}
 		}
 		d.skipped = skipped[max(0, len(skipped)-maxSkipped):]
 	}

@@ -48,9 +48,11 @@ func hkdfV2(salt, secret []byte, info string, n int) []byte {
 		h.Write(block)
 		h.Write([]byte(info))
 		h.Write([]byte{counter})
+		clear(block)
 		block = h.Sum(nil)
 		out = append(out, block...)
 	}
+	clear(block)
 	return out[:n]
 }
 

@@ -46,6 +46,8 @@ func (r *Record) Archive() {
 func (r *Record) push(s *session) {
 	r.archived = append([]*session{s.archive()}, r.archived...)
 	if len(r.archived) > maxArchived {
+		r.archived[maxArchived].wipe(&session{})
+		r.archived[maxArchived] = nil
 		r.archived = r.archived[:maxArchived]
 	}
 }
@@ -173,11 +175,13 @@ func (r *Record) open(w Setting, m *wire.Signal) (Opened, error) {
 	}
 	var causes []string
 	var only error
+	steps := newWork()
 	for i, s := range r.sessions() {
 		if s == nil {
 			continue
 		}
-		plaintext, next, err := s.decrypt(m, false, w.Policy, r.best, w.Rand)
+		plaintext, next, err := s.decrypt(m, steps, false, w.Policy, r.best, w.Rand)
+		steps.first = false
 		if refusal.Of(err) == refusal.Duplicate {
 			return Opened{}, err
 		}
@@ -222,7 +226,7 @@ func (r *Record) DecryptPreKey(w Setting, m *wire.PreKey, have handshake.Prekeys
 		if s == nil || !s.responder || s.offer != digest {
 			continue
 		}
-		plaintext, next, err := s.decrypt(m.Inner, false, w.Policy, r.best, w.Rand)
+		plaintext, next, err := s.decrypt(m.Inner, newWork(), false, w.Policy, r.best, w.Rand)
 		if err != nil {
 			return Opened{}, err
 		}
@@ -247,7 +251,7 @@ func (r *Record) respond(w Setting, m *wire.PreKey, have handshake.Prekeys, dige
 	if s.version == wire.V4 {
 		s.pq = braid.New(a.PQ, false, false)
 	}
-	plaintext, next, err := s.decrypt(m.Inner, true, w.Policy, r.best, w.Rand)
+	plaintext, next, err := s.decrypt(m.Inner, newWork(), true, w.Policy, r.best, w.Rand)
 	if err != nil {
 		return Opened{}, err
 	}

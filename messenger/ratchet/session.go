@@ -1,6 +1,7 @@
 package ratchet
 
 import (
+	"math"
 	"slices"
 
 	"github.com/countersign-project/countersign/messenger/braid"
@@ -67,19 +68,28 @@ func (s *session) successor() *session {
 	return &next
 }
 
-// wipe overwrites the secrets that a committed successor does not share.
+// wipe overwrites the secrets that a committed successor does not share. The successor of a session that is dropped is an empty one.
 func (s *session) wipe(next *session) {
 	s.root.Wipe()
 	s.sending.key.Wipe()
 	for i := range s.receiving {
-		s.receiving[i].key.Wipe()
+		r := &s.receiving[i]
+		r.key.Wipe()
+		if !slices.ContainsFunc(next.receiving, r.sharesSkipped) {
+			clear(r.skipped)
+		}
 	}
 	if s.own != next.own {
 		s.own.Wipe()
 	}
 	if s.pq != nil && s.pq != next.pq {
-		s.pq.Wipe()
+		s.pq.Wipe(next.pq)
 	}
+}
+
+// sharesSkipped tells whether two states of a chain hold the same skipped seeds in the same memory.
+func (r *received) sharesSkipped(o received) bool {
+	return len(r.skipped) > 0 && len(o.skipped) > 0 && &r.skipped[0] == &o.skipped[0]
 }
 
 // archive turns a session into one that can decrypt only: an unanswered offer is dropped (3.7).
@@ -89,9 +99,30 @@ func (s *session) archive() *session {
 	return &next
 }
 
+// work bounds the chain steps that one message may cost us over all sessions it is tried with: nothing of it is authentic yet when they are
+// made, and a peer can have forty archived sessions with us. The first session tried has its whole jump.
+type work struct {
+	first bool
+	left  uint32 // for all others together
+}
+
+// newWork leaves the others one full jump of both ratchets.
+func newWork() *work { return &work{first: true, left: 2 * maxJump} }
+
+// may tells whether a jump within its own limit may be made, and counts it.
+func (w *work) may(steps, limit uint32) bool {
+	if steps > limit || !w.first && steps > w.left {
+		return false
+	}
+	if !w.first {
+		w.left -= steps
+	}
+	return true
+}
+
 // seedFor finds the seed of a message (3.4, step 2), advancing the receiving chain or taking a skipped seed. Fresh says that
 // the peer's ratchet key is new; the answering half of the step is left to turn, until the message has authenticated.
-func (s *session) seedFor(m *wire.Signal) (seed keys.Secret, fresh bool, err error) {
+func (s *session) seedFor(m *wire.Signal, w *work) (seed keys.Secret, fresh bool, err error) {
 	i := slices.IndexFunc(s.receiving, func(r received) bool { return r.their.Equal(m.RatchetKey) })
 	if fresh = i < 0; fresh {
 		if err := s.receive(m.RatchetKey); err != nil {
@@ -103,12 +134,18 @@ func (s *session) seedFor(m *wire.Signal) (seed keys.Secret, fresh bool, err err
 	if s.local.Equal(s.remote) {
 		jump = maxJumpSelf
 	}
-	seed, err = s.receiving[i].take(m.Counter, jump)
+	r := &s.receiving[i]
+	// The last index of all would turn the chain's over to 0.
+	if m.Counter == math.MaxUint32 || m.Counter > r.index && !w.may(m.Counter-r.index, jump) {
+		return seed, fresh, refusal.Because(refusal.TooFarInFuture, "counter %d after %d", m.Counter, r.index)
+	}
+	seed, err = r.take(m.Counter)
 	return seed, fresh, err
 }
 
-// take returns the seed of message number index, once. Those passed over are kept; if there are more than maxSkipped the oldest go.
-func (r *received) take(index, jump uint32) (seed keys.Secret, err error) {
+// take returns the seed of message number index, once; how far it may be ahead is for seedFor to say. Those passed over are kept; if there are
+// more than maxSkipped the oldest go.
+func (r *received) take(index uint32) (seed keys.Secret, err error) {
 	if index < r.index {
 		i, ok := slices.BinarySearchFunc(r.skipped, index, func(s skippedSeed, index uint32) int {
 			return int(int64(s.index) - int64(index))
@@ -119,9 +156,6 @@ func (r *received) take(index, jump uint32) (seed keys.Secret, err error) {
 		seed = r.skipped[i].seed
 		r.skipped = slices.Concat(r.skipped[:i], r.skipped[i+1:])
 		return seed, nil
-	}
-	if index-r.index > jump {
-		return seed, refusal.Because(refusal.TooFarInFuture, "counter %d after %d", index, r.index)
 	}
 	if index > r.index {
 		skipped := slices.Clone(r.skipped)

@@ -62,7 +62,7 @@ func (s *session) send(their keys.Public) error {
 
 // salt takes the SPQR part of a message in (3.10). First says that this message starts the session: only then, or as the
 // answer to a mere offer, may it be missing.
-func (s *session) salt(m *wire.Signal, first bool) ([]byte, error) {
+func (s *session) salt(m *wire.Signal, w *work, first bool) ([]byte, error) {
 	switch {
 	case s.pq == nil && len(m.PQ) > 0:
 		return nil, refusal.Because(refusal.InvalidMessage, "spqr message in a session without SPQR")
@@ -78,6 +78,9 @@ func (s *session) salt(m *wire.Signal, first bool) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	if n := s.pq.Steps(p); !w.may(n, maxJump) {
+		return nil, refusal.Because(refusal.TooFarInFuture, "spqr key %d is %d steps ahead", p.Index, n)
+	}
 	key, next, err := s.pq.Receive(p)
 	if refusal.Of(err) == refusal.Duplicate {
 		// The counter was new, so this is no duplicate: it is a message of another session, or a forged one.
@@ -91,7 +94,7 @@ func (s *session) salt(m *wire.Signal, first bool) ([]byte, error) {
 }
 
 // decrypt opens a message and returns the session's successor (3.4, steps 1 to 3).
-func (s *session) decrypt(m *wire.Signal, first bool, policy handshake.Policy, best handshake.Level, rand io.Reader) ([]byte, *session, error) {
+func (s *session) decrypt(m *wire.Signal, w *work, first bool, policy handshake.Policy, best handshake.Level, rand io.Reader) ([]byte, *session, error) {
 	if m.Version() != s.version {
 		return nil, nil, refusal.Because(refusal.InvalidMessage, "message of version %d in a session of version %d", m.Version(), s.version)
 	}
@@ -99,11 +102,11 @@ func (s *session) decrypt(m *wire.Signal, first bool, policy handshake.Policy, b
 		return nil, nil, refusal.Because(refusal.LegacyVersion, "version 2 is switched off")
 	}
 	next := s.successor()
-	seed, fresh, err := next.seedFor(m)
+	seed, fresh, err := next.seedFor(m, w)
 	if err != nil {
 		return nil, nil, err
 	}
-	salt, err := next.salt(m, first)
+	salt, err := next.salt(m, w, first)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -62,7 +62,7 @@ func TestDerivedValues(t *testing.T) {
 				own = vectorKey(t, v.Bytes32("otpkPriv"))
 			}
 			s := &session{version: m.Version(), root: v.Bytes32("root0"), own: own}
-			seed, fresh, err := s.seedFor(m.Inner)
+			seed, fresh, err := s.seedFor(m.Inner, newWork())
 			if err != nil || !fresh {
 				t.Fatal("not a new chain", err)
 			}

@@ -3,6 +3,7 @@ package senderkey
 import (
 	"fmt"
 	"io"
+	"math"
 	"slices"
 
 	"github.com/countersign-project/countersign/messenger/kdf"
@@ -89,13 +90,16 @@ func (s *state) take(iteration uint32) (seed keys.Secret, err error) {
 		seed = s.skipped[i].seed
 		s.skipped = slices.Concat(s.skipped[:i], s.skipped[i+1:])
 		return seed, nil
-	case iteration-s.chain.iteration > maxJump:
+	case iteration-s.chain.iteration > maxJump, iteration == math.MaxUint32: // the last would turn the chain's over to 0
 		return seed, refusal.Because(refusal.TooFarInFuture, "iteration %d after %d", iteration, s.chain.iteration)
 	case iteration > s.chain.iteration:
 		skipped := slices.Clone(s.skipped)
 		for s.chain.iteration < iteration {
 			n := s.chain.iteration
-			skipped = append(skipped, skippedSeed{n, s.chain.step()})
+			seed := s.chain.step()
+			if n+maxSkipped >= iteration { // the others would be dropped below
+				skipped = append(skipped, skippedSeed{n, seed})
+			}
 		}
 		s.skipped = skipped[max(0, len(skipped)-maxSkipped):]
 	}

@@ -213,6 +213,70 @@ func TestTooFar(t *testing.T) {
 	}
 }
 
+// The very last iteration is refused: it would turn the chain over, and leave a state that does not read back.
+func TestChainsDoNotTurnOver(t *testing.T) {
+	stored := newSender(t).Marshal()
+	copy(stored[21:25], []byte{0xff, 0xff, 0xff, 0xfd})
+	s, err := senderkey.UnmarshalSender(stored)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var r senderkey.Receiver
+	accept(t, &r, s)
+	seal(t, s, "lost")
+	if got, err := r.Decrypt(seal(t, s, "last but one")); err != nil || string(got) != "last but one" {
+		t.Fatal(got, err)
+	}
+	if _, err := s.Encrypt(nil, rand.Reader); fmt.Sprint(err) != "no session: the sender key is used up" {
+		t.Error(err)
+	}
+	d := s.Distribution()
+	signing, err := keys.NewPrivate(keys.Secret(s.Marshal()[57:89]))
+	if err != nil || signing.Public() != d.Signing {
+		t.Fatal("the test is wrong: not the signing key", err)
+	}
+	m := wire.SenderKey{Distribution: d.Distribution, Chain: d.Chain, Iteration: 0xffffffff, Ciphertext: make([]byte, 16)}
+	last, err := m.Seal(func(covered []byte) ([64]byte, error) {
+		sig, err := xeddsa.Sign(signing, covered, rand.Reader)
+		return sig, err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Decrypt(last); fmt.Sprint(err) != "too far in the future: iteration 4294967295 after 4294967295" {
+		t.Error(err)
+	}
+	if _, err := senderkey.UnmarshalReceiver(r.Marshal()); err != nil {
+		t.Error(err)
+	}
+}
+
+// Whatever arrives is the message that was sent, or is refused with a kind and changes nothing.
+func FuzzMessages(f *testing.F) {
+	s := newSender(f)
+	var r senderkey.Receiver
+	accept(f, &r, s)
+	seal(f, s, "skipped")
+	sent := seal(f, s, "text")
+	f.Add(sent)
+	stored := r.Marshal()
+	f.Fuzz(func(t *testing.T, body []byte) {
+		r, err := senderkey.UnmarshalReceiver(stored)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := r.Decrypt(body)
+		switch {
+		case err == nil && (string(got) != "text" || !bytes.Equal(body, sent)):
+			t.Fatalf("another message is accepted: %q", got)
+		case err != nil && refusal.Of(err) == "":
+			t.Fatalf("%v has no kind", err)
+		case err != nil && !bytes.Equal(r.Marshal(), stored):
+			t.Fatalf("%v changed the state", err)
+		}
+	})
+}
+
 func TestOldLayoutIsRead(t *testing.T) {
 	signing, _ := keys.Generate(rand.Reader)
 	chain := keys.Secret{7}

@@ -31,6 +31,7 @@ func Sign(private *keys.Private, message []byte, rand io.Reader) (Signature, err
 	if _, err := io.ReadFull(rand, z[:]); err != nil {
 		return sig, fmt.Errorf("random bytes for a signature: %w", err)
 	}
+	defer clear(z[:])
 	scalar := private.Scalar()
 	defer scalar.Wipe()
 	a, err := edwards25519.NewScalar().SetBytesWithClamping(scalar[:])
@@ -98,7 +99,9 @@ func reduce(parts ...[]byte) *edwards25519.Scalar {
 	for _, p := range parts {
 		h.Write(p)
 	}
-	s, err := edwards25519.NewScalar().SetUniformBytes(h.Sum(nil))
+	sum := h.Sum(nil)
+	defer clear(sum) // of step 2 it is as good as the private key
+	s, err := edwards25519.NewScalar().SetUniformBytes(sum)
 	if err != nil {
 		panic("internal error: SHA-512 does not give 64 bytes")
 	}

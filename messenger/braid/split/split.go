@@ -91,6 +91,7 @@ func Encapsulate(h Header, rand io.Reader) (shared keys.Secret, ct1 []byte, e En
 	clear(sum)
 
 	y := e.ephemeral()
+	defer clear(y[:])
 	ct1 = make([]byte, 0, Ct1Size)
 	for i := range rank {
 		var u poly
@@ -119,6 +120,7 @@ func (e Encapsulation) Finish(h Header, vector []byte) (ct2 []byte, err error) {
 		return nil, refusal.Because(refusal.InvalidMessage, "ml-kem vector does not belong to its header")
 	}
 	y := e.ephemeral()
+	defer clear(y[:])
 	var v poly
 	for i := range rank {
 		t, ok := decode12(vector[384*i:])
