@@ -1,7 +1,6 @@
 package statement
 
 import (
-	"encoding/hex"
 	"fmt"
 	"time"
 )
@@ -37,7 +36,7 @@ func (i Inconclusive) Encode() ([]byte, error) {
 	}
 	var w inconclusiveWire
 	w.Type, w.PredicateType = TypeStatement, PredicateInconclusive
-	w.Subject = []resource{{"release.json", map[string]string{"sha256": hex.EncodeToString(i.Release[:])}, nil}}
+	w.Subject = subjectRelease(i.Release)
 	w.Predicate.Event, w.Predicate.Commit = i.Event, i.SourceCommit
 	w.Predicate.Reason, w.Predicate.Builder = i.Reason, i.Builder
 	w.Predicate.StartedOn, w.Predicate.FinishedOn = timeText(i.Started), timeText(i.Finished)
@@ -69,12 +68,9 @@ func parseInconclusive(b []byte) (i *Inconclusive, err error) {
 	if err := decode(b, &w); err != nil {
 		return nil, err
 	}
-	if len(w.Subject) != 1 {
-		return nil, refusef("%d subjects, want one, release.json", len(w.Subject))
-	}
 	p := w.Predicate
 	i = &Inconclusive{Event: p.Event, SourceCommit: p.Commit, Reason: p.Reason, Builder: p.Builder}
-	if i.Release, err = digest(w.Subject[0].Digest["sha256"]); err != nil {
+	if i.Release, err = releaseOf(w.Subject); err != nil {
 		return nil, err
 	}
 	if i.Started, err = parseTime(p.StartedOn); err != nil {

@@ -1,6 +1,11 @@
-// Package statement is what an auditor says about a release, as in-toto Statements v1: "I rebuilt it and
-// these are the bytes I got" (Rebuild), or "I tried and cannot tell" (Inconclusive). It is pure and
-// needs only the standard library, since the judge reads it.
+// Package statement is what an auditor says about a release, as in-toto Statements v1. It is pure and
+// needs only the standard library, since the judge reads it. The predicates, each documented field by
+// field at its type:
+//
+//	Rebuild       slsa.dev/provenance/v1   "I rebuilt it, and these are the bytes I got"
+//	Inconclusive  …/inconclusive/v1        "I tried to rebuild it and cannot tell"
+//	Review        …/review/v1              "I read what changed since that base", or all but this, or: do not ship it
+//	Withdrawal    …/withdrawal/v1          "do not use it any longer", or "it is good again"
 //
 // A Rebuild does not say whether the bytes were the right ones. It lists what came out, and whoever
 // holds the release's manifest compares: equal to the manifest is a positive statement, anything else a
@@ -30,6 +35,8 @@ const (
 	PredicateProvenance   = "https://slsa.dev/provenance/v1"
 	BuildTypeRebuild      = "https://github.com/countersign-project/countersign/rebuild/v1"
 	PredicateInconclusive = "https://github.com/countersign-project/countersign/inconclusive/v1"
+	PredicateReview       = "https://github.com/countersign-project/countersign/review/v1"
+	PredicateWithdrawal   = "https://github.com/countersign-project/countersign/withdrawal/v1"
 )
 
 // Error says why a statement is not one of ours.
@@ -42,7 +49,7 @@ func (e *Error) Refused() bool { return true }
 
 func refusef(format string, args ...any) error { return &Error{fmt.Sprintf(format, args...)} }
 
-// Parse reads a statement: *Rebuild or *Inconclusive. Unknown fields, other spacing, other order and
+// Parse reads a statement: *Rebuild, *Inconclusive, *Review or *Withdrawal. Unknown fields, other spacing, other order and
 // repeated fields are refused.
 func Parse(b []byte) (any, error) {
 	if len(b) > MaxSize {
@@ -65,6 +72,10 @@ func Parse(b []byte) (any, error) {
 		parsed, err = parseRebuild(b)
 	case PredicateInconclusive:
 		parsed, err = parseInconclusive(b)
+	case PredicateReview:
+		parsed, err = parseReview(b)
+	case PredicateWithdrawal:
+		parsed, err = parseWithdrawal(b)
 	default:
 		err = refusef("predicate type %q is none we know", head.PredicateType)
 	}

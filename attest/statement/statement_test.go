@@ -84,8 +84,8 @@ func hexOf(sum [32]byte) string {
 }
 
 func TestParseGivesItBack(t *testing.T) {
-	r, i := rebuild(), inconclusive()
-	for _, s := range []interface{ Encode() ([]byte, error) }{&r, &i} {
+	r, i, v, whole, w := rebuild(), inconclusive(), review(), wholeReview(), withdrawal()
+	for _, s := range []interface{ Encode() ([]byte, error) }{&r, &i, &v, &whole, &w} {
 		got, err := statement.Parse(encode(t, s))
 		if err != nil || !reflect.DeepEqual(got, s) {
 			t.Errorf("got %+v, %v, want %+v", got, err, s)
@@ -174,8 +174,8 @@ func TestFieldsAreChecked(t *testing.T) {
 
 // Each byte changed: refused, or it says something else.
 func TestEveryByteMatters(t *testing.T) {
-	r, i := rebuild(), inconclusive()
-	for _, s := range []interface{ Encode() ([]byte, error) }{&r, &i} {
+	r, i, v, whole, w := rebuild(), inconclusive(), review(), wholeReview(), withdrawal()
+	for _, s := range []interface{ Encode() ([]byte, error) }{&r, &i, &v, &whole, &w} {
 		good := encode(t, s)
 		for n := range good {
 			for flip := range 8 {
@@ -203,7 +203,6 @@ func TestHostileStatements(t *testing.T) {
 		}
 		return strings.Replace(good, old, new, 1)
 	}
-	otherPrint := "statement: is not printed as this project prints it"
 	for name, test := range map[string]struct{ text, want string }{
 		"two commits":           {edit(`"gitCommit":"cc`, `"gitCommit":"dd`), otherPrint},
 		"two trees":             {edit(`"gitTree":"dd`, `"gitTree":"cc`), otherPrint},
@@ -243,6 +242,9 @@ func TestHostileStatements(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	f.Add(encode(f, rebuild()))
 	f.Add(encode(f, inconclusive()))
+	f.Add(encode(f, review()))
+	f.Add(encode(f, wholeReview()))
+	f.Add(encode(f, withdrawal()))
 	f.Add([]byte(`{"_type":"https://in-toto.io/Statement/v1","predicateType":"https://slsa.dev/provenance/v1"}`))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		got, err := statement.Parse(b)
