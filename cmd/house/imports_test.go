@@ -109,7 +109,9 @@ var doors = map[string][]string{
 	"github.com/BurntSushi/toml":                        {"cmd/cli", "builds/recipe", "release/event"},
 	"golang.org/x/term":                                 {"cmd/cli"},
 	"golang.org/x/text":                                 {"release/event"},
-	"github.com/gofrs/flock":                            {"tuf/durable"},
+	"github.com/gofrs/flock":                            {"tuf/durable", "messenger/server/store/sqlite"},
+	"modernc.org/sqlite":                                {"messenger/server/store/sqlite"},
+	"github.com/jackc/pgx":                              {"messenger/server/store/postgres"},
 }
 
 func TestOneDoorPerDependency(t *testing.T) {

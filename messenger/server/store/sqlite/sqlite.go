@@ -1,0 +1,198 @@
+// Package sqlite is the store of a single server: one SQLite file, no other process needed.
+//
+// The file is in WAL mode with synchronous=FULL: a commit that returned is on the disk. One goroutine writes, with
+// group commit; readers have connections of their own and do not wait for it. A file next to it (".lock") keeps a second server
+// out, because the in-process router and the write counters assume to be alone.
+//
+// Who can write the file can do what is said in package store; it is created with mode 0600.
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/gofrs/flock"
+	_ "modernc.org/sqlite" // the database/sql driver named "sqlite"
+
+	"github.com/countersign-project/countersign/messenger/server/store"
+	"github.com/countersign-project/countersign/messenger/server/store/relational"
+)
+
+// Options of a store.
+type Options struct {
+	// Beside opens the file while a server has it open, for a short command such as `messengerd invite`. Such a
+	// process must not touch queues.
+	Beside bool
+}
+
+const (
+	readers = 4
+	// busyTimeout is how long a connection waits for another process's lock (a command beside the server, a backup).
+	busyTimeout = 10 * time.Second
+	// checkpointPages is after how many pages of WAL a commit also checkpoints: 16 MB.
+	checkpointPages = 4000
+	// maxWAL is the size at which the writer insists on an empty WAL, though it must wait for readers. Below it, the
+	// checkpoints on the way keep it small; a saturated server with steady readers would let it grow for ever.
+	maxWAL = 128 << 20
+	// checkEvery is how many commits pass between looks at that size.
+	checkEvery = 256
+)
+
+// dialect is SQLite's: lists travel as JSON.
+var dialect = relational.Dialect{
+	Name: "sqlite",
+	In:   func(p string) string { return "IN (SELECT value FROM json_each(" + p + "))" },
+}
+
+// engine is a relational.Engine.
+type engine struct {
+	path    string
+	lock    *flock.Flock // nil beside a server
+	write   *sql.DB      // one connection
+	read    *sql.DB
+	writer  *writer // owned by the batcher's goroutine
+	readTx  *statements
+	batcher *relational.Batcher
+}
+
+// Open opens or creates the file. ErrInUse if another server has it; ErrNewerSchema.
+func Open(ctx context.Context, path string, o Options) (store.Store, error) {
+	e := &engine{path: path}
+	if err := e.open(ctx, o); err != nil {
+		return nil, errors.Join(err, e.closeFiles())
+	}
+	e.batcher = relational.NewBatcher(1, func(_ int, batch []*relational.Pending) { e.writer.commit(batch) })
+	e.writer.batcher = e.batcher
+	return relational.Open(ctx, e, dialect)
+}
+
+func (e *engine) open(ctx context.Context, o Options) (err error) {
+	if !o.Beside {
+		if err := e.takeLock(); err != nil {
+			return err
+		}
+	}
+	f, err := os.OpenFile(e.path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return fmt.Errorf("%w: %v", store.ErrUnavailable, err)
+	}
+	if err := f.Close(); err != nil {
+		return err
+	}
+	if e.write, err = sql.Open("sqlite", dsn(e.path, "synchronous(FULL)", "wal_autocheckpoint("+strconv.Itoa(checkpointPages)+")", "foreign_keys(1)")); err != nil {
+		return err
+	}
+	e.write.SetMaxOpenConns(1)
+	if e.read, err = sql.Open("sqlite", dsn(e.path, "query_only(1)")); err != nil {
+		return err
+	}
+	e.read.SetMaxOpenConns(readers)
+	e.read.SetMaxIdleConns(readers)
+	conn, err := e.write.Conn(ctx)
+	if err != nil {
+		return unavailable(err)
+	}
+	e.writer = &writer{wal: e.path + "-wal", tx: newStatements(conn)}
+	e.readTx = newStatements(e.read)
+	return nil
+}
+
+// dsn names the file with the settings of a connection; the path may hold any character.
+func dsn(path string, pragmas ...string) string {
+	q := url.Values{}
+	for _, p := range append([]string{"busy_timeout(" + strconv.Itoa(int(busyTimeout.Milliseconds())) + ")", "journal_mode(WAL)", "cache_size(-65536)"}, pragmas...) {
+		q.Add("_pragma", p)
+	}
+	return (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: filepath.ToSlash(path)}).EscapedPath(), RawQuery: q.Encode()}).String()
+}
+
+func (e *engine) takeLock() error {
+	lock := flock.New(e.path+".lock", flock.SetPermissions(0o600))
+	got, err := lock.TryLock()
+	if err != nil {
+		return fmt.Errorf("%w: %v", store.ErrUnavailable, err)
+	}
+	if !got {
+		return fmt.Errorf("%s: %w", e.path, store.ErrInUse)
+	}
+	e.lock = lock
+	return nil
+}
+
+// Write implements relational.Engine.
+func (e *engine) Write(ctx context.Context, c relational.Change) error {
+	return e.batcher.Submit(ctx, c)
+}
+
+// Read implements relational.Engine. A read transaction is one snapshot; it must be short, for the WAL cannot
+// shrink below it.
+func (e *engine) Read(ctx context.Context, f func(relational.Tx) error) error {
+	tx, err := e.read.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	if err != nil {
+		return unavailable(err)
+	}
+	defer func() { _ = tx.Rollback() }() // nothing was written
+	return f(reading{ctx, tx, e.readTx})
+}
+
+// Ping implements relational.Engine.
+func (e *engine) Ping(ctx context.Context) error { return unavailable(e.read.PingContext(ctx)) }
+
+// Backup implements relational.Engine: one read transaction, so the copy is the database at one moment, while
+// writers go on.
+func (e *engine) Backup(ctx context.Context, path string) error {
+	if _, err := os.Lstat(path); err == nil {
+		return fmt.Errorf("%s exists already: name a new file", path)
+	}
+	if err := os.WriteFile(path, nil, 0o600); err != nil { // VACUUM INTO accepts an empty file and keeps its mode
+		return err
+	}
+	_, err := e.read.ExecContext(ctx, `VACUUM INTO ?`, path)
+	if err != nil {
+		return errors.Join(unavailable(err), os.Remove(path))
+	}
+	return syncFile(path)
+}
+
+func syncFile(path string) error {
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}
+
+// Counters implements relational.Engine.
+func (e *engine) Counters() relational.Counters { return e.batcher.Counters() }
+
+// Close implements relational.Engine.
+func (e *engine) Close() error {
+	e.batcher.Close()
+	return e.closeFiles()
+}
+
+func (e *engine) closeFiles() error {
+	var errs []error
+	if e.writer != nil {
+		errs = append(errs, e.writer.tx.close())
+	}
+	if e.readTx != nil {
+		errs = append(errs, e.readTx.close())
+	}
+	for _, db := range []*sql.DB{e.write, e.read} {
+		if db != nil {
+			errs = append(errs, db.Close())
+		}
+	}
+	if e.lock != nil {
+		errs = append(errs, e.lock.Unlock())
+	}
+	return errors.Join(errs...)
+}
