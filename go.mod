@@ -24,7 +24,9 @@ require (
 
 require (
 	filippo.io/edwards25519 v1.2.0
+	filippo.io/mldsa v1.0.0
 	github.com/jackc/pgx/v5 v5.12.0
+	github.com/transparency-dev/formats v0.1.1
 	modernc.org/sqlite v1.60.1
 )
 

@@ -112,6 +112,7 @@ var doors = map[string][]string{
 	"github.com/gofrs/flock":                            {"tuf/durable", "messenger/server/store/sqlite"},
 	"modernc.org/sqlite":                                {"messenger/server/store/sqlite"},
 	"github.com/jackc/pgx":                              {"messenger/server/store/postgres"},
+	"github.com/transparency-dev/formats":               {"attest/proof"},
 }
 
 func TestOneDoorPerDependency(t *testing.T) {
