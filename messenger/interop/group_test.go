@@ -68,7 +68,7 @@ func TestSenderKeysBothWays(t *testing.T) {
 
 // The layout before distribution ids is what libsignal-protocol-c writes. We read it, and write today's.
 func TestOldSenderKeyLayout(t *testing.T) {
-	p := startAxc(t)
+	p := startAxc(t, "peer.c")
 	d, err := wire.ParseDistribution(p.bytes(p.ask("senderkey")[0]))
 	if err != nil || !d.Old {
 		t.Fatalf("%+v, %v", d, err)
@@ -119,6 +119,30 @@ func TestSafetyNumbersAndCodes(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// The C library makes and reads codes of version 1.
+func TestSafetyNumbersOfLibsignalProtocolC(t *testing.T) {
+	p := startAxc(t, "peer.c")
+	us := safety.Person{ID: []byte("+14151111111"), Key: newKey(t).Public()}
+	them := safety.Person{ID: []byte("+14152222222"), Key: newKey(t).Public()}
+	ours := safety.New(1, us, them)
+	w := p.ask("fingerprint", string(them.ID), hex.EncodeToString(them.Key.Bytes()), string(us.ID), hex.EncodeToString(us.Key.Bytes()))
+	if w[0] != ours.Digits() {
+		t.Errorf("the peer shows %s, we %s", w[0], ours.Digits())
+	}
+	if !bytes.Equal(p.bytes(w[1]), safety.New(1, them, us).Scannable()) {
+		t.Errorf("codes differ: %s", w[1])
+	}
+	if err := ours.Compare(p.bytes(w[1])); err != nil {
+		t.Error(err)
+	}
+	other := safety.New(1, us, safety.Person{ID: them.ID, Key: newKey(t).Public()})
+	for code, want := range map[string]string{hex.EncodeToString(ours.Scannable()): "1", hex.EncodeToString(other.Scannable()): "0"} {
+		if got := p.ask("compare", w[1], code); got[0] != want {
+			t.Errorf("the peer compares our code to its own: got %s, want %s", got[0], want)
+		}
 	}
 }
 

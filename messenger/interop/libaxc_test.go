@@ -16,8 +16,12 @@ import (
 	"github.com/countersign-project/countersign/messenger/wire"
 )
 
-// libaxc is the version name of the second judge: Debian's libsignal-protocol-c, an implementation of its own, v3 only.
-const libaxc = "libaxc"
+// libaxc is the version name of the second judge: Debian's libsignal-protocol-c, an implementation of its own, which starts v3. Behind
+// libaxcV2 it goes on with sessions of v2.
+const (
+	libaxc   = "libaxc"
+	libaxcV2 = "libaxc v2"
+)
 
 // axcPeer is a foreign process that speaks lines of words.
 type axcPeer struct {
@@ -26,9 +30,10 @@ type axcPeer struct {
 	out *bufio.Reader
 }
 
-// startAxc compiles and runs libaxc/peer.c. It skips when the library is not installed, and fails where CI=true.
-func startAxc(t testing.TB) *axcPeer {
+// startAxc compiles and runs a C file of the folder libaxc. It skips when the library is not installed, and fails where CI=true.
+func startAxc(t testing.TB, source string) *axcPeer {
 	t.Helper()
+	source = filepath.Join("libaxc", source)
 	flags, err := exec.Command("pkg-config", "--cflags", "--libs", "libaxc").Output()
 	if err != nil {
 		text := "libsignal-protocol-c cannot judge: libaxc is not installed (Debian: libaxc-dev pkg-config gcc)"
@@ -39,9 +44,9 @@ func startAxc(t testing.TB) *axcPeer {
 	}
 	dir := t.TempDir()
 	program := filepath.Join(dir, "peer")
-	args := append([]string{"-Wall", "-Werror", "-o", program, "libaxc/peer.c"}, strings.Fields(string(flags))...)
+	args := append([]string{"-Wall", "-Werror", "-o", program, source}, strings.Fields(string(flags))...)
 	if out, err := exec.Command("cc", args...).CombinedOutput(); err != nil {
-		t.Fatalf("libaxc/peer.c: %v\n%s", err, out)
+		t.Fatalf("%s: %v\n%s", source, err, out)
 	}
 	cmd := exec.Command(program, filepath.Join(dir, "db"))
 	in, err1 := cmd.StdinPipe()

@@ -3,6 +3,7 @@ package interop_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"github.com/countersign-project/countersign/messenger/handshake"
@@ -41,10 +42,15 @@ type party interface {
 }
 
 func newTalk(t testing.TB, k kind) *talk {
-	if k.version == libaxc {
-		return &talk{t, k, newUs(t, "+14151111111"), startAxc(t)}
+	us := newUs(t, "+14151111111")
+	switch k.version {
+	case libaxc:
+		return &talk{t, k, us, startAxc(t, "peer.c")}
+	case libaxcV2:
+		us.policy.V2 = true
+		return &talk{t, k, us, v2Peer{startAxc(t, "v2.c")}}
 	}
-	return &talk{t, k, newUs(t, "+14151111111"), startPeer(t, k.version, "+14152222222")}
+	return &talk{t, k, us, startPeer(t, k.version, "+14152222222")}
 }
 
 // weStart and theyStart make a session; nothing is sent yet.
@@ -102,10 +108,10 @@ func TestWeStart(t *testing.T) {
 }
 
 func TestTheyStart(t *testing.T) {
-	for _, k := range kinds {
+	for _, k := range append(kinds, v2) {
 		for _, oneTime := range []bool{true, false} {
-			if k.version == libaxc && !oneTime {
-				continue // it takes no bundle without a one-time prekey
+			if (k.version == libaxc || k == v2) && !oneTime {
+				continue // these take no bundle without a one-time prekey
 			}
 			t.Run(fmt.Sprintf("%s one-time %v", k, oneTime), func(t *testing.T) {
 				w := newTalk(t, k)
@@ -142,10 +148,9 @@ func TestBothStartAtOnce(t *testing.T) {
 
 // Two hundred messages each way over a network that loses, delays and repeats.
 func TestBadNetwork(t *testing.T) {
-	for _, k := range kinds {
+	for _, k := range append(kinds, v2) {
 		t.Run(k.String(), func(t *testing.T) {
 			w := newTalk(t, k)
-			w.weStart(true)
 			r := rand.New(rand.NewPCG(42, uint64(k.level)))
 			type flying struct {
 				m      letter
@@ -161,9 +166,15 @@ func TestBadNetwork(t *testing.T) {
 				}
 				old = append(old, f)
 			}
-			arrive(flying{w.us.seal("first"), "first", true})
+			if k == v2 {
+				w.theyStart(true)
+				arrive(flying{w.peer.seal(w.us.name, "first"), "first", false})
+			} else {
+				w.weStart(true)
+				arrive(flying{w.us.seal("first"), "first", true})
+			}
 			for sent := 0; sent < 400; sent++ {
-				text := fmt.Sprint("message ", sent)
+				text := fmt.Sprint("message ", sent, strings.Repeat(" and so on", sent%50))
 				if r.IntN(2) == 0 {
 					fly = append(fly, flying{w.us.seal(text), text, true})
 				} else {

@@ -8,12 +8,16 @@
  *   prekey NAME MESSAGE                     -> ok TEXT (a prekey message)
  *   senderkey                               -> ok DISTRIBUTION (of one group)
  *   groupencrypt TEXT                       -> ok MESSAGE
+ *   fingerprint ID KEY THEIRID THEIRKEY     -> ok DIGITS CODE
+ *   compare CODE THEIRCODE                  -> ok 1 (the same) or 0
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <axc.h>
+#include <curve.h>
+#include <fingerprint.h>
 #include <group_cipher.h>
 #include <group_session_builder.h>
 #include <protocol.h>
@@ -151,6 +155,53 @@ static int groupencrypt(const char *text) {
 	return 0;
 }
 
+static int point(const char *s, ec_public_key **key) {
+	axc_buf *b = unhex(s);
+	int err = curve_decode_point(key, axc_buf_get_data(b), axc_buf_get_len(b), axc_context_get_axolotl_ctx(ctx));
+	axc_buf_free(b);
+	return err;
+}
+
+static int fingerprint_of(char **w) {
+	ec_public_key *own = NULL, *their = NULL;
+	fingerprint_generator *g = NULL;
+	fingerprint *f = NULL;
+	signal_buffer *code = NULL;
+	int err = point(w[2], &own);
+	if (err || (err = point(w[4], &their)) || (err = fingerprint_generator_create(&g, 5200, 1, axc_context_get_axolotl_ctx(ctx))) ||
+	    (err = fingerprint_generator_create_for(g, w[1], own, w[3], their, &f)) ||
+	    (err = scannable_fingerprint_serialize(&code, fingerprint_get_scannable(f))))
+		return err;
+	printf("ok %s", displayable_fingerprint_text(fingerprint_get_displayable(f)));
+	hex(code);
+	putchar('\n');
+	signal_buffer_free(code);
+	SIGNAL_UNREF(f);
+	fingerprint_generator_free(g);
+	SIGNAL_UNREF(own);
+	SIGNAL_UNREF(their);
+	return 0;
+}
+
+static int compare(char **w) {
+	scannable_fingerprint *f[2] = {NULL, NULL};
+	int err = 0;
+	for (int i = 0; i < 2 && !err; i++) {
+		axc_buf *b = unhex(w[1 + i]);
+		err = scannable_fingerprint_deserialize(&f[i], axc_buf_get_data(b), axc_buf_get_len(b), axc_context_get_axolotl_ctx(ctx));
+		axc_buf_free(b);
+	}
+	if (err)
+		return err;
+	int same = scannable_fingerprint_compare(f[0], f[1]);
+	if (same < 0)
+		return same;
+	printf("ok %d\n", same);
+	SIGNAL_UNREF(f[0]);
+	SIGNAL_UNREF(f[1]);
+	return 0;
+}
+
 int main(int argc, char **argv) {
 	static char line[1 << 20];
 	if (argc != 2 || axc_context_create(&ctx) || axc_context_set_db_fn(ctx, argv[1], strlen(argv[1])) || axc_init(ctx) || axc_install(ctx) || start_group()) {
@@ -169,6 +220,10 @@ int main(int argc, char **argv) {
 			err = senderkey();
 		else if (n == 2 && !strcmp(w[0], "groupencrypt"))
 			err = groupencrypt(w[1]);
+		else if (n == 5 && !strcmp(w[0], "fingerprint"))
+			err = fingerprint_of(w);
+		else if (n == 3 && !strcmp(w[0], "compare"))
+			err = compare(w);
 		else if (n == 8 && !strcmp(w[0], "process"))
 			err = process(w);
 		else if (n == 3)
