@@ -23,7 +23,11 @@ func TestVectors(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			if b := stored(s); !bytes.Equal(b[164:196], v.Hex("a2b")) { // the receiving chain of the responder
+				t.Error("chain differs")
+			}
 			key, _, err := s.Receive(m)
+			v.Outcome(err)
 			if err != nil || !bytes.Equal(key, v.Hex("key")) {
 				t.Errorf("key %x, %v", key, err)
 			}

@@ -2,7 +2,10 @@ package handshake_test
 
 import (
 	"bytes"
+	"crypto/mlkem"
 	"crypto/rand"
+	"crypto/sha256"
+	"crypto/sha3"
 	"fmt"
 	"testing"
 
@@ -47,6 +50,7 @@ func TestVectors(t *testing.T) {
 					t.Errorf("ids differ: %+v", m)
 				}
 				a, _, err := handshake.Respond(identity, have, m)
+				v.Outcome(err)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -56,6 +60,9 @@ func TestVectors(t *testing.T) {
 				if v.Has("pqr") && a.PQ != v.Bytes32("pqr") {
 					t.Error("pqr differs")
 				}
+				if got := secrets(t, v, identity, have, m); got != v.Bytes32("secretsSHA256") {
+					t.Error("concatenated secrets differ")
+				}
 				if v.Has("kyber") {
 					if s, err := have.Kyber.Decapsulate(m.Kyber); err != nil || s != v.Bytes32("kyber") {
 						t.Error("kyber secret differs", err)
@@ -64,6 +71,44 @@ func TestVectors(t *testing.T) {
 			}
 		})
 	}
+}
+
+// secrets is the hash of what goes into the first derivation (3.2), put together here as the specification has it.
+func secrets(t *testing.T, v vector.Vector, identity *keys.Private, have handshake.Prekeys, m *wire.PreKey) [32]byte {
+	t.Helper()
+	var all []byte
+	agree := func(own *keys.Private, their keys.Public) {
+		s, err := own.Agree(their)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, s[:]...)
+	}
+	signed := have.Signed
+	if m.Version() == wire.V2 {
+		signed = have.OneTime
+	} else {
+		all = bytes.Repeat([]byte{0xff}, 32)
+	}
+	agree(signed, m.Identity)
+	agree(identity, m.BaseKey)
+	agree(signed, m.BaseKey)
+	if m.Version() > wire.V2 {
+		agree(have.OneTime, m.BaseKey)
+	}
+	if m.Version() == wire.V4 {
+		k, err := mlkem.NewDecapsulationKey1024(v.Hex("kemSeed"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		shared, err := k.Decapsulate(m.Kyber[1:])
+		if err != nil || !bytes.Equal(shared, v.Hex("mlkem")) && m.Inner.Counter == 0 {
+			t.Error("ML-KEM's own secret differs", err)
+		}
+		c := sha3.Sum256(m.Kyber[1:])
+		all = append(all, sha3.SumSHAKE256(append(shared, c[:]...), 32)...)
+	}
+	return sha256.Sum256(all)
 }
 
 // bob is a responder with prekeys of every kind.

@@ -16,6 +16,7 @@ func TestVectors(t *testing.T) {
 	for _, v := range vector.All(t, "testdata") {
 		t.Run(v.Name, func(t *testing.T) {
 			version := uint8(v.Int("version"))
+			v.Outcome(nil) // these functions refuse nothing
 			switch {
 			case v.Has("chain"):
 				seed, next := kdf.Chain(v.Bytes32("chain"))

@@ -178,8 +178,8 @@ func (p *Private) Wipe() {
 	}
 }
 
-// String prints the public half only.
-func (p *Private) String() string { return fmt.Sprintf("private key of %x", p.public[:4]) }
+// String returns nothing.
+func (p *Private) String() string { return "" }
 
-// Format keeps every verb, %x and %+v too, from printing the scalar.
-func (p *Private) Format(f fmt.State, _ rune) { io.WriteString(f, p.String()) }
+// Format prints nothing, whatever the verb.
+func (p *Private) Format(fmt.State, rune) {}

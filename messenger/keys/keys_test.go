@@ -73,14 +73,14 @@ func TestSecretsDoNotPrint(t *testing.T) {
 	kyber, _ := keys.GenerateKyber(rand.Reader)
 	scalar := k.Scalar()
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%x", "%q", "%d"} {
-		for _, v := range []any{seed, &seed, k, kyber, struct{ S keys.Secret }{seed}, []keys.Secret{seed}} {
+		for _, v := range []any{seed, &seed, k, kyber, struct{ S keys.Secret }{seed}, []keys.Secret{seed}, keys.SecretBytes(seed[:]), struct{ B keys.SecretBytes }{seed[:]}} {
 			out := fmt.Sprintf(verb, v)
 			if strings.Contains(out, "secret bytes") || strings.Contains(out, hex.EncodeToString(scalar[4:12])) || strings.Contains(out, fmt.Sprint(seed[4:9])) {
 				t.Errorf("%s of %T prints the secret", verb, v)
 			}
 		}
 	}
-	if seed.String() != "" || kyber.String() != "" {
+	if seed.String() != "" || k.String() != "" || kyber.String() != "" || keys.SecretBytes("very secret bytes").String() != "" {
 		t.Error("String prints something")
 	}
 }

@@ -22,3 +22,12 @@ func (s Secret) Equal(t Secret) bool { return subtle.ConstantTimeCompare(s[:], t
 
 // Wipe overwrites the secret.
 func (s *Secret) Wipe() { clear(s[:]) }
+
+// SecretBytes are secret bytes of another length: an attachment's key, a profile key, a sender key on its way. They never print themselves.
+type SecretBytes []byte
+
+// String returns nothing.
+func (SecretBytes) String() string { return "" }
+
+// Format prints nothing, whatever the verb.
+func (SecretBytes) Format(fmt.State, rune) {}

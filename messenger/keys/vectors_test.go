@@ -23,6 +23,7 @@ func TestAgreementVectors(t *testing.T) {
 			}
 			ab, err1 := a.Agree(b.Public())
 			ba, err2 := b.Agree(a.Public())
+			v.Outcome(err1)
 			if err1 != nil || err2 != nil || ab != v.Bytes32("shared") || ba != ab {
 				t.Error("secrets differ", err1, err2)
 			}

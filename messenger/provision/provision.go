@@ -28,7 +28,7 @@ type Account struct {
 	Number       string // E.164
 	Code         string // registers the new device: six digits
 	UserAgent    string // shipped codec only, as are the next three
-	ProfileKey   []byte
+	ProfileKey   keys.SecretBytes
 	ReadReceipts bool
 	UUID         string
 	Server       string // draft only: where to register. The device checks it against its own list

@@ -32,6 +32,7 @@ func TestVectors(t *testing.T) {
 					t.Fatalf("%x, %v", plaintext, err)
 				}
 				a, _, err := Shipped{}.Open(own, v.Hex("envelope"))
+				v.Outcome(err)
 				if err != nil || a.Number != v.Text("number") || a.Code != v.Text("code") {
 					t.Errorf("%s %s, %v", a.Number, a.Code, err)
 				}
@@ -54,6 +55,7 @@ func TestVectors(t *testing.T) {
 				t.Errorf("body %x, %v", b, err)
 			}
 			got, err := k.open(v.Hex("body"))
+			v.Outcome(err)
 			if err != nil || string(got) != v.Text("text") {
 				t.Errorf("%q, %v", got, err)
 			}

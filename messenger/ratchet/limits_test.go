@@ -1,12 +1,15 @@
 package ratchet
 
 import (
+	"bytes"
 	"crypto/rand"
+	"fmt"
 	"math"
 	"strings"
 	"testing"
 
 	"github.com/countersign-project/countersign/messenger/handshake"
+	"github.com/countersign-project/countersign/messenger/kdf"
 	"github.com/countersign-project/countersign/messenger/keys"
 	"github.com/countersign-project/countersign/messenger/refusal"
 	"github.com/countersign-project/countersign/messenger/wire"
@@ -137,6 +140,56 @@ func TestTheBudgetServesTheOldestSession(t *testing.T) {
 		old.send(t, "lost")
 	}
 	bob.reads(t, old.send(t, "from long ago"), "from long ago")
+}
+
+// nextKeys are the keys of the next message from one end, which then counts as sent.
+func (e *end) nextKeys(t *testing.T) (m wire.Signal, k kdf.Message) {
+	t.Helper()
+	s := e.r.current
+	p, salt, pq, err := s.pq.Send(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m = wire.Signal{VersionByte: 0x44, RatchetKey: s.own.Public(), Counter: s.sending.index, PQ: p.Append(nil)}
+	s.pq = pq
+	return m, kdf.MessageKeys(wire.V4, s.sending.step(), salt)
+}
+
+// The MAC is taken over the bytes as they came: a field we do not know is skipped, and covered; and so is the low nibble of the version.
+func TestMACCoversWhatCame(t *testing.T) {
+	alice, bob := answered(t)
+	m, k := alice.nextKeys(t)
+	m.VersionByte = 0x4f // from a version to come
+	m.Ciphertext = k.Encrypt(wire.V4, m.Counter, []byte("from the future"))
+	plain := m.Seal(func([]byte) [wire.MACSize]byte { return [wire.MACSize]byte{} })
+	covered := append(plain[:len(plain)-wire.MACSize], 0x98, 0x06, 0x05) // field 99
+	tag := k.Tag(wire.V4, alice.w.Identity.Public(), bob.w.Identity.Public(), covered)
+	bob.reads(t, append(covered, tag[:]...), "from the future")
+}
+
+// A peer cannot learn from the error whether the MAC or the padding was wrong.
+func TestMACAndPaddingErrorsAreOne(t *testing.T) {
+	alice, bob := answered(t)
+	before := bob.r.Marshal()
+	m, k := alice.nextKeys(t)
+	seal := func(ciphertext []byte) []byte {
+		m.Ciphertext = ciphertext
+		return m.Seal(func(covered []byte) [wire.MACSize]byte {
+			return k.Tag(wire.V4, alice.w.Identity.Public(), bob.w.Identity.Public(), covered)
+		})
+	}
+	good := k.Encrypt(wire.V4, m.Counter, []byte("text"))
+	wrong := seal(good)
+	wrong[len(wrong)-1] ^= 1
+	for name, body := range map[string][]byte{"MAC": wrong, "padding": seal(make([]byte, 32)), "no blocks": seal(good[:15]), "empty": seal([]byte{})} {
+		if _, err := bob.r.Decrypt(bob.w, body); fmt.Sprint(err) != "invalid message: the message does not authenticate" {
+			t.Errorf("%s: %v", name, err)
+		}
+		if !bytes.Equal(bob.r.Marshal(), before) {
+			t.Errorf("%s: the record changed", name)
+		}
+	}
+	bob.reads(t, seal(good), "text")
 }
 
 // What a committed session leaves in memory of the one before: nothing that opens a message.

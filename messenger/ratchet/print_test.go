@@ -34,7 +34,8 @@ func TestNothingPrintsItsSecrets(t *testing.T) {
 		secret, key, encapsulation, &encapsulation, braid.New(secret, true, false), handshake.Agreement{Root: secret}, &handshake.Agreement{Chain: secret},
 		handshake.Prekeys{Signed: key}, kdf.Message{Cipher: secret, MAC: secret}, &kdf.Message{MAC: secret}, wire.Distribution{ChainKey: secret},
 		wire.ProvisionMessage{IdentityPrivate: secret}, wire.DeviceIdentity{IdentityPrivate: secret}, provision.Account{Identity: key},
-		ratchet.Setting{Identity: key}, alice.record,
+		ratchet.Setting{Identity: key}, alice.record, wire.Attachment{Key: secret[:]}, &wire.Data{ProfileKey: secret[:], Attachments: []wire.Attachment{{Key: secret[:]}}},
+		&wire.Content{SenderKey: secret[:]}, wire.ProvisionMessage{ProfileKey: secret[:]}, provision.Account{ProfileKey: secret[:]},
 	}
 	forms := []string{string(secret[8:16]), hex.EncodeToString(secret[8:16]), strings.ToUpper(hex.EncodeToString(secret[8:16])), strings.Trim(fmt.Sprint(secret[8:16]), "[]"), "0x53, 0x45, 0x43"}
 	for _, v := range values {

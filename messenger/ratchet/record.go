@@ -35,6 +35,12 @@ func (r *Record) Epochs() uint64 {
 // CanEncrypt tells whether Encrypt would find a session.
 func (r *Record) CanEncrypt(w Setting) bool { return r.usable(w) == nil }
 
+// Sends tells whether key is the ratchet key we send with in the current session: only then does a request to send a message again, which
+// proves nothing by itself, deserve a new session (wire.DecryptionError, 15).
+func (r *Record) Sends(key keys.Public) bool {
+	return r.current != nil && r.current.own.Public().Equal(key)
+}
+
 // Archive puts the current session away: it still decrypts what is on its way, and Encrypt asks for a new one.
 func (r *Record) Archive() {
 	if r.current != nil {

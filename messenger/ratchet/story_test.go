@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/countersign-project/countersign/messenger/handshake"
+	"github.com/countersign-project/countersign/messenger/keys"
 	"github.com/countersign-project/countersign/messenger/ratchet"
 	"github.com/countersign-project/countersign/messenger/refusal"
 	"github.com/countersign-project/countersign/messenger/wire"
@@ -258,6 +259,46 @@ func TestNoSession(t *testing.T) {
 	bob.refuses(alice, m, refusal.UnknownVersion)
 	m.Body[0] = 0x24
 	bob.refuses(alice, m, refusal.InvalidMessage) // another version than the session's
+}
+
+// A request to send again is honoured for the current ratchet key alone.
+func TestSends(t *testing.T) {
+	alice, bob := pair(t, handshake.LevelV3)
+	key := func(m ratchet.Message) keys.Public {
+		p, err := wire.ParseSignal(m.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p.RatchetKey
+	}
+	lost := alice.send(bob, "lost")
+	if !alice.record.Sends(key(lost)) || bob.record.Sends(key(lost)) || new(ratchet.Record).Sends(key(lost)) {
+		t.Error("the key of the newest message")
+	}
+	bob.reads(alice, alice.send(bob, "x"), "x")
+	alice.reads(bob, bob.send(alice, "y"), "y")
+	if alice.record.Sends(key(lost)) || !alice.record.Sends(key(alice.send(bob, "z"))) {
+		t.Error("a key of before the turn")
+	}
+	alice.record.Archive()
+	if alice.record.Sends(key(lost)) {
+		t.Error("an archived session sends nothing")
+	}
+}
+
+// Between our own devices the counter may jump further, but not without end.
+func TestJumpsBetweenOurOwnDevices(t *testing.T) {
+	phone, desk := newDevice(t, "me"), newDevice(t, "me")
+	desk.identity = phone.identity
+	phone.initiate(desk, handshake.LevelV3)
+	desk.reads(phone, phone.send(desk, "hello"), "hello")
+	w := phone.setting(desk)
+	for range 25_001 {
+		if _, err := phone.record.Encrypt(w, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	desk.reads(phone, phone.send(desk, "beyond what others may"), "beyond what others may")
 }
 
 // A used last-resort Kyber prekey is refused for the same base key.

@@ -33,6 +33,7 @@ func TestVectors(t *testing.T) {
 					b := v.Base64(v.All("message")[i])
 					mutate(t, &r, b)
 					got, err := r.Decrypt(b)
+					v.Outcome(err)
 					if err != nil || string(got) != v.All("plaintext")[i] {
 						t.Fatalf("message %d: %q, %v", i+1, got, err)
 					}

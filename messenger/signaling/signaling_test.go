@@ -21,6 +21,7 @@ func TestVectorsAndEveryMutation(t *testing.T) {
 				t.Errorf("sealed %x, %v", sealed, err)
 			}
 			got, err := k.Open(blob)
+			v.Outcome(err)
 			if err != nil || !bytes.Equal(got, v.Hex("plaintext")) {
 				t.Errorf("opened %x, %v", got, err)
 			}

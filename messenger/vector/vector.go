@@ -3,7 +3,7 @@
 //
 // A vector file is lines of "name value", hexadecimal unless the reader of the name says otherwise; blank lines and
 // lines that start with # are skipped. A name may occur several times. The line "expect" is compulsory and says how the
-// case must end ("ok", or the kind of refusal); "source" says who made the vector.
+// case must end ("ok", or the kind of refusal), which Outcome compares; "source" says who made the vector.
 package vector
 
 import (
@@ -14,6 +14,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/countersign-project/countersign/messenger/refusal"
 )
 
 // Vector is one file.
@@ -59,6 +61,18 @@ func read(t testing.TB, path string) Vector {
 		t.Fatalf("%s: the vector does not say what to expect", path)
 	}
 	return v
+}
+
+// Outcome fails the test unless the case ended as the vector expects: without an error for "ok", with a refusal of the kind it names otherwise.
+func (v Vector) Outcome(err error) {
+	v.t.Helper()
+	got := "ok"
+	if err != nil {
+		got = string(refusal.Of(err))
+	}
+	if want := v.Text("expect"); got != want {
+		v.t.Errorf("vector %s: got %q (%v), want %q", v.Name, got, err, want)
+	}
 }
 
 // Has tells whether the vector has a line of that name.

@@ -1,10 +1,12 @@
 package vector_test
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
 
+	"github.com/countersign-project/countersign/messenger/refusal"
 	"github.com/countersign-project/countersign/messenger/vector"
 )
 
@@ -19,6 +21,8 @@ func (f *fatal) Fatalf(format string, args ...any) {
 	f.text = format
 	panic(f)
 }
+
+func (f *fatal) Errorf(format string, args ...any) { f.text = format }
 
 func outcome(dir string) (text string) {
 	f := &fatal{}
@@ -45,6 +49,16 @@ func TestAVectorWithoutExpectationFails(t *testing.T) {
 	}
 	os.WriteFile(filepath.Join(dir, "a.txt"), []byte("# words\nexpect ok\nkey 00ff\n"), 0o600)
 	v := vector.All(t, dir)
+	v[0].Outcome(nil)
+	os.WriteFile(filepath.Join(dir, "a.txt"), []byte("expect duplicate message\nkey 00ff\n"), 0o600)
+	vector.All(t, dir)[0].Outcome(refusal.Because(refusal.Duplicate, "x"))
+	for _, wrong := range []error{nil, refusal.Because(refusal.InvalidKey, "x"), errors.New("duplicate message")} {
+		f := &fatal{}
+		vector.All(f, dir)[0].Outcome(wrong)
+		if f.text == "" {
+			t.Errorf("%v passed for a duplicate", wrong)
+		}
+	}
 	if len(v) != 1 || v[0].Name != "a" || string(v[0].Hex("key")) != "\x00\xff" {
 		t.Error(v)
 	}

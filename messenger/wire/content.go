@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"github.com/countersign-project/countersign/messenger/keys"
 	"github.com/countersign-project/countersign/messenger/refusal"
 	"github.com/countersign-project/countersign/messenger/wire/pb"
 )
@@ -14,8 +15,8 @@ type Content struct {
 	Null            *Null
 	Receipt         *Receipt
 	Typing          *Typing
-	SenderKey       []byte // ParseDistribution
-	DecryptionError []byte // ParseDecryptionError
+	SenderKey       keys.SecretBytes // ParseDistribution
+	DecryptionError []byte           // ParseDecryptionError
 	Edit            *Edit
 }
 

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"github.com/countersign-project/countersign/messenger/keys"
 	"github.com/countersign-project/countersign/messenger/refusal"
 	"github.com/countersign-project/countersign/messenger/wire/pb"
 )
@@ -21,8 +22,8 @@ type Data struct {
 	Flags              uint32
 	ExpireTimer        uint32 // seconds
 	ExpireTimerVersion uint32
-	ProfileKey         []byte // 32 bytes or nil
-	Timestamp          uint64 // must equal the envelope's; the receiver checks
+	ProfileKey         keys.SecretBytes // 32 bytes or nil
+	Timestamp          uint64           // must equal the envelope's; the receiver checks
 	Quote              *Quote
 	RequiredVersion    uint32
 	ViewOnce           bool
@@ -35,9 +36,9 @@ type Data struct {
 type Attachment struct {
 	ID          uint64
 	ContentType string
-	Key         []byte // 64 bytes
-	Digest      []byte // 32 bytes; nil from one old client, whose attachments are not to be trusted to be whole
-	Size        uint32 // of the plaintext
+	Key         keys.SecretBytes // 64 bytes
+	Digest      []byte           // 32 bytes; nil from one old client, whose attachments are not to be trusted to be whole
+	Size        uint32           // of the plaintext
 	Thumbnail   []byte
 	FileName    string // as the sender says: never a path
 	Flags       uint32

@@ -45,7 +45,7 @@ type ProvisionMessage struct {
 	Number          string // E.164
 	Code            string // for PUT /v1/devices/{code}
 	UserAgent       string
-	ProfileKey      []byte
+	ProfileKey      keys.SecretBytes
 	ReadReceipts    bool
 	UUID            string
 	Version         uint32

@@ -7,7 +7,7 @@ import (
 )
 
 // DecryptionError asks for a message to be sent again (15). It travels unencrypted, as there may be no session to encrypt with, and
-// so proves nothing: the receiver sends again only if the ratchet key is its current one.
+// so proves nothing: the receiver sends again only if the ratchet key is its current one (ratchet.Record.Sends).
 type DecryptionError struct {
 	RatchetKey keys.Public // of the message that failed
 	HasKey     bool        // pairwise messages have one, sender-key messages do not
