@@ -170,6 +170,32 @@ func TestCodes(t *testing.T) {
 	}
 }
 
+// An envelope is the one that was sealed, or is refused with a kind.
+func FuzzOpen(f *testing.F) {
+	device, err := keys.NewPrivate(keys.Secret{1})
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, codec := range []Codec{Shipped{}, Draft{}} {
+		envelope, _, err := codec.Seal(device.Public(), account(f), rand.Reader)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(envelope)
+	}
+	f.Fuzz(func(t *testing.T, envelope []byte) {
+		for _, codec := range []Codec{Shipped{}, Draft{}} {
+			a, digits, err := codec.Open(device, envelope)
+			switch {
+			case err == nil && (a.Number != "+14155550021" || a.Code != "069073" || len(digits) != 6):
+				t.Fatalf("%T opens another account", codec)
+			case err != nil && (refusal.Of(err) == "" || a.Identity != nil):
+				t.Fatalf("%T: %v", codec, err)
+			}
+		}
+	})
+}
+
 func FuzzCode(f *testing.F) {
 	k, _ := keys.Generate(rand.Reader)
 	f.Add(Code{Address: "a", Key: k.Public()}.String())

@@ -35,7 +35,8 @@ const (
 	UntrustedIdentity Kind = "untrusted identity"
 	// TooFarInFuture: the counter jumps further than a lossy network explains.
 	TooFarInFuture Kind = "too far in the future"
-	// StaleBundle: a prekey bundle that must not be used (any more), such as a repeated last-resort use.
+	// StaleBundle: a prekey bundle, or a session made from one, of a device that was set up anew since: its registration id is not the one the
+	// server names (6.4, status 410). It is for those who fetch bundles and send; judging keys and messages cannot tell.
 	StaleBundle Kind = "stale bundle"
 	// Downgrade: an older protocol version than this contact is known to speak. The server can strip keys, so a person decides.
 	Downgrade Kind = "protocol downgrade"

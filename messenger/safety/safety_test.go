@@ -11,6 +11,7 @@ import (
 	"github.com/countersign-project/countersign/messenger/refusal"
 	"github.com/countersign-project/countersign/messenger/safety"
 	"github.com/countersign-project/countersign/messenger/vector"
+	"github.com/countersign-project/countersign/messenger/wire"
 )
 
 func person(t *testing.T, v vector.Vector, name string) safety.Person {
@@ -89,6 +90,29 @@ func TestWhatComparisonFinds(t *testing.T) {
 	if refusal.Of(ours.Compare([]byte{8, 0, 0x12, 0, 0x1a, 0})) != refusal.LegacyVersion {
 		t.Error("version 0")
 	}
+}
+
+// Only the code of the other side compares as the same; every other is refused with a reason.
+func FuzzCompare(f *testing.F) {
+	alice, bob := safety.Person{ID: []byte("+14152222222"), Key: keys.Public{1}}, safety.Person{ID: []byte("+14153333333"), Key: keys.Public{2}}
+	ours, theirs := safety.New(1, alice, bob), safety.New(1, bob, alice).Scannable()
+	f.Add(theirs)
+	f.Add(ours.Scannable())
+	f.Fuzz(func(t *testing.T, code []byte) {
+		err := ours.Compare(code)
+		if err == nil {
+			s, err := wire.ParseScannable(code)
+			if err != nil || !bytes.Equal(s.Encode(), theirs) {
+				t.Fatalf("another code compares as the same: %x", code)
+			}
+			return
+		}
+		var version *safety.VersionError
+		var mismatch *safety.MismatchError
+		if refusal.Of(err) == "" && !errors.As(err, &version) && !errors.As(err, &mismatch) {
+			t.Fatal(err)
+		}
+	})
 }
 
 func BenchmarkNew(b *testing.B) {

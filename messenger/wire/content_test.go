@@ -3,6 +3,7 @@ package wire_test
 import (
 	"fmt"
 	"reflect"
+	"runtime"
 	"testing"
 
 	"google.golang.org/protobuf/encoding/protowire"
@@ -82,6 +83,30 @@ func TestContentRefusals(t *testing.T) {
 	} {
 		if _, err := wire.ParseContent(test.in); fmt.Sprint(err) != test.want {
 			t.Errorf("%.20x: got %v, want %q", test.in, err, test.want)
+		}
+	}
+}
+
+// However a content of the largest size is filled, reading it costs a bounded amount of memory.
+func TestHostileContentCostsABoundedAmount(t *testing.T) {
+	many := func(f []byte) (all []byte) {
+		for len(all) < wire.MaxMessage-4<<10 {
+			all = append(all, f...)
+		}
+		return all
+	}
+	for name, in := range map[string][]byte{
+		"attachments": field(1, many(field(2, nil))), "read": field(2, many(field(5, nil))), "candidates": field(3, many(field(3, nil))),
+		"quoted": field(1, field(8, many(field(4, field(3, nil))))), "members": field(1, field(3, many(field(4, nil)))),
+	} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		if _, err := wire.ParseContent(in); refusal.Of(err) != refusal.InvalidMessage {
+			t.Errorf("%s: %v", name, err)
+		}
+		runtime.ReadMemStats(&after)
+		if n := (after.TotalAlloc - before.TotalAlloc) >> 20; n > 40 {
+			t.Errorf("%s: %d MiB for a message of %d KiB", name, n, len(in)>>10)
 		}
 	}
 }

@@ -113,6 +113,27 @@ func TestPublicKeyWithoutImageIsRefused(t *testing.T) {
 	}
 }
 
+// No other signature than the one made is accepted for its message: signatures are not malleable.
+func FuzzVerify(f *testing.F) {
+	k, err := keys.NewPrivate(keys.Secret{1})
+	if err != nil {
+		f.Fatal(err)
+	}
+	made, err := xeddsa.Sign(k, []byte("message"), bytes.NewReader(make([]byte, 64)))
+	if err != nil {
+		f.Fatal(err)
+	}
+	public := k.Public()
+	f.Add(public[:], []byte("message"), made[:])
+	f.Fuzz(func(t *testing.T, key, message, sig []byte) {
+		var p keys.Public
+		copy(p[:], key)
+		if xeddsa.Verify(p, message, sig) && p == public && !bytes.Equal(sig, made[:]) {
+			t.Fatalf("another signature verifies: %x", sig)
+		}
+	})
+}
+
 func BenchmarkSign(b *testing.B) {
 	k, _ := keys.Generate(rand.Reader)
 	m := make([]byte, 33)

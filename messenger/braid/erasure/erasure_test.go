@@ -3,6 +3,7 @@ package erasure_test
 import (
 	"bytes"
 	"crypto/rand"
+	"encoding/binary"
 	mrand "math/rand/v2"
 	"testing"
 
@@ -40,6 +41,28 @@ func TestAnyEnoughChunksDo(t *testing.T) {
 			}
 		}
 	}
+}
+
+// Any chunks at all, honest or not, make a blob of the right size when there are enough of them, and that blob's encoder agrees with them.
+func FuzzDecoder(f *testing.F) {
+	f.Add(make([]byte, 3*34), uint8(3))
+	f.Fuzz(func(t *testing.T, b []byte, size uint8) {
+		k := 1 + int(size)%36
+		d := erasure.NewDecoder(k * erasure.ChunkSize)
+		for len(b) >= 2+erasure.ChunkSize {
+			d = d.Add(erasure.Chunk{Number: binary.BigEndian.Uint16(b), Data: [erasure.ChunkSize]byte(b[2:])})
+			b = b[2+erasure.ChunkSize:]
+		}
+		blob, ok := d.Blob()
+		if ok != (len(d.Chunks()) == k) || ok && len(blob) != k*erasure.ChunkSize {
+			t.Fatalf("%d chunks of %d: %v, %d bytes", len(d.Chunks()), k, ok, len(blob))
+		}
+		for _, c := range d.Chunks() {
+			if ok && erasure.NewEncoder(blob).Chunk(c.Number) != c {
+				t.Fatal("the blob does not belong to its chunks")
+			}
+		}
+	})
 }
 
 func TestFirstChunksAreTheBlob(t *testing.T) {
