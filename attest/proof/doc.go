@@ -38,14 +38,14 @@
 //	log log.example/countersign+5d0e21a8+AXh... https://log.example/
 //
 //	# Ana Sousa (Tejo Labs, PT): two keys, one person
-//	witness ana      ana.example/w+8b1c22f0+BKq... https://witness.ana.example/
-//	witness ana-pq   ana.example/w+93e1d7b5+Bn3...
-//	group   Ana any  ana ana-pq
-//	witness Bo       bo.example/w+1f00a6c9+BAb...
-//	witness Chen     chen.example/w+c3a95e01+BPz...
+//	witness ana-1    ana.example/w+8b1c22f0+BKq... https://witness.ana.example/
+//	witness ana-2    ana.example/w+93e1d7b5+Bn3...
+//	group   ana any  ana-1 ana-2
+//	witness bo       bo.example/w+1f00a6c9+BAb...
+//	witness chen     chen.example/w+c3a95e01+BPz...
 //
-//	group   europe any Ana Bo
-//	group   world  all europe Chen
+//	group   europe any ana bo
+//	group   world  all europe chen
 //	quorum  world
 //
 // Words are parted by spaces and tabs, also at the ends of a line; empty lines and lines that begin with

@@ -36,6 +36,9 @@ func New(checkpoint []byte, entries []Included) (Proof, error) {
 	if err != nil {
 		return Proof{}, err
 	}
+	if err := checkCount(len(entries)); err != nil {
+		return Proof{}, err
+	}
 	p := Proof{checkpoint: bytes.Clone(checkpoint), size: c.size}
 	known := map[span]Hash{}
 	for _, e := range entries {
@@ -68,8 +71,8 @@ func New(checkpoint []byte, entries []Included) (Proof, error) {
 
 // check holds the rules of the fields.
 func (p Proof) check(c checkpoint) error {
-	if len(p.leaves) == 0 || len(p.leaves) > MaxLeaves {
-		return fmt.Errorf("proof: %d leaves, want 1 to %d", len(p.leaves), MaxLeaves)
+	if err := checkCount(len(p.leaves)); err != nil {
+		return err
 	}
 	seen := map[Hash]bool{}
 	for i, l := range p.leaves {
@@ -87,6 +90,13 @@ func (p Proof) check(c checkpoint) error {
 	}
 	if root != c.root {
 		return fmt.Errorf("proof: %w: got %v, want %v", ErrNotTheRoot, root, c.root)
+	}
+	return nil
+}
+
+func checkCount(leaves int) error {
+	if leaves < 1 || leaves > MaxLeaves {
+		return fmt.Errorf("proof: %d leaves, want 1 to %d", leaves, MaxLeaves)
 	}
 	return nil
 }
