@@ -55,9 +55,13 @@ func (db *DB) Enqueue(ctx context.Context, envelopes []store.Envelope, now time.
 }
 
 func insertStep(e store.Envelope, now int64, id *int64) Step {
+	body := e.Body
+	if body == nil {
+		body = []byte{} // NULL is something else
+	}
 	return Step{
 		SQL:  insertEnvelope,
-		Args: []any{int64(e.Device), e.GUID[:], e.Tag, int64(len(e.Body)), now, e.Body, int64(store.MaxQueued), int64(store.MaxQueuedSize)},
+		Args: []any{int64(e.Device), e.GUID[:], e.Tag, int64(len(body)), now, body, int64(store.MaxQueued), int64(store.MaxQueuedSize)},
 		Each: func(scan Scan) error { return scan(id) },
 	}
 }

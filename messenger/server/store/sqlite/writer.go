@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"os"
 
+	"modernc.org/sqlite"
+	lib "modernc.org/sqlite/lib"
+
 	"github.com/countersign-project/countersign/messenger/server/store"
 	"github.com/countersign-project/countersign/messenger/server/store/relational"
 )
@@ -18,24 +21,42 @@ type writer struct {
 	batcher *relational.Batcher
 }
 
-// commit runs a batch as one transaction. A decision has a savepoint, so its refusal undoes only itself; a
-// failing disk fails everybody, and nobody is answered before the commit is on the disk.
+// commit runs a batch as one transaction, and answers nobody before the commit is on the disk. A decision has a
+// savepoint, so its refusal undoes only itself. A failing disk fails everybody; a change that the schema refuses,
+// which would be a mistake of ours, is found by running the changes one by one, and fails alone.
 func (w *writer) commit(batch []*relational.Pending) {
 	answers, err := w.transaction(batch)
-	if err != nil {
-		_ = w.run(`ROLLBACK`) // SQLite may have rolled back by itself; then this says so and that is fine
-		err = unavailable(err)
-	} else {
+	if err == nil {
 		w.batcher.Count(1, 0, 0, 0)
-	}
-	for i, p := range batch {
-		if err != nil {
-			p.Answer(err)
-		} else {
+		for i, p := range batch {
 			p.Answer(answers[i])
 		}
+		w.limitWAL()
+		return
 	}
-	w.limitWAL()
+	_ = w.run(`ROLLBACK`) // SQLite may have rolled back by itself; then this fails, and that is fine
+	if refused(err) && len(batch) > 1 {
+		for i := range batch {
+			w.commit(batch[i : i+1])
+		}
+		return
+	}
+	for _, p := range batch {
+		p.Answer(unavailable(err))
+	}
+}
+
+// refused says whether the statement, and not the disk, is to blame.
+func refused(err error) bool {
+	var e *sqlite.Error
+	if !errors.As(err, &e) {
+		return false
+	}
+	switch e.Code() & 0xff { // the primary code of an extended one
+	case lib.SQLITE_CONSTRAINT, lib.SQLITE_MISMATCH, lib.SQLITE_TOOBIG, lib.SQLITE_ERROR, lib.SQLITE_RANGE:
+		return true
+	}
+	return false
 }
 
 func (w *writer) transaction(batch []*relational.Pending) ([]error, error) {

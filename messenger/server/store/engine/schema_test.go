@@ -1,0 +1,59 @@
+package engine
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/countersign-project/countersign/messenger/server/store"
+)
+
+// A database that a newer program wrote is left alone.
+func testNewerSchema(t *testing.T, w *world) {
+	register(t, w, alice)
+	check(t, w.Close())
+	execute(t, w.url, `UPDATE schema_version SET version = 999`)
+	_, err := Open(t.Context(), w.url, Options{})
+	if !errors.Is(err, store.ErrNewerSchema) || !strings.Contains(err.Error(), "it has 999, this program knows 1; start the newer program") {
+		t.Errorf("got %v", err)
+	}
+	execute(t, w.url, `UPDATE schema_version SET version = 1`)
+	w.Store = open(t, w.url)
+	must[store.Account](t)(w.Account(t.Context(), alice))
+}
+
+// execute changes the database behind the store's back.
+func execute(t *testing.T, url, statement string) {
+	t.Helper()
+	if path, ok := SQLitePath(url); ok {
+		db, err := sql.Open("sqlite", path)
+		check(t, err)
+		_, err = db.Exec(statement)
+		check(t, err)
+		check(t, db.Close())
+		return
+	}
+	conn, err := pgx.Connect(t.Context(), url)
+	check(t, err)
+	_, err = conn.Exec(t.Context(), statement)
+	check(t, err)
+	check(t, conn.Close(t.Context()))
+}
+
+func testClosed(t *testing.T, w *world) {
+	_, d := register(t, w, alice)
+	check(t, w.Close())
+	if err := w.Enqueue(t.Context(), []store.Envelope{{Device: d}}, now)[0]; !errors.Is(err, store.ErrUnavailable) {
+		t.Errorf("enqueue: %v", err)
+	}
+	if _, err := w.Account(t.Context(), alice); !errors.Is(err, store.ErrUnavailable) {
+		t.Errorf("account: %v", err)
+	}
+	if err := w.Ping(context.Background()); !errors.Is(err, store.ErrUnavailable) {
+		t.Errorf("ping: %v", err)
+	}
+}
