@@ -113,6 +113,7 @@ var doors = map[string][]string{
 	"modernc.org/sqlite":                                {"messenger/server/store/sqlite"},
 	"github.com/jackc/pgx":                              {"messenger/server/store/postgres"},
 	"github.com/transparency-dev/formats":               {"attest/proof"},
+	"github.com/nats-io/nats.go":                        {"messenger/server/route"},
 }
 
 func TestOneDoorPerDependency(t *testing.T) {
