@@ -62,6 +62,8 @@ type Attributes struct {
 	SignalingKey    []byte // 52 bytes or nil
 	FetchesMessages bool   // reachable over websocket without push
 	Voice, Video    bool
+	SPQR            bool // ours: speaks the post-quantum ratchet
+	SenderKeys      bool // ours: reads group messages made with sender keys
 }
 
 // Push are the ways to wake a device that is not connected. Empty texts mean none.

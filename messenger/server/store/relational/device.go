@@ -13,6 +13,8 @@ const (
 	flagVoice     = 2
 	flagVideo     = 4
 	flagWebSocket = 8
+	flagSPQR      = 16
+	flagSenders   = 32
 )
 
 func bit(set bool, flag int64) int64 {
@@ -24,7 +26,8 @@ func bit(set bool, flag int64) int64 {
 
 // attributeFlags are the bits that Attributes own; flagWebSocket belongs to Push.
 func attributeFlags(a store.Attributes) int64 {
-	return bit(a.FetchesMessages, flagFetches) | bit(a.Voice, flagVoice) | bit(a.Video, flagVideo)
+	return bit(a.FetchesMessages, flagFetches) | bit(a.Voice, flagVoice) | bit(a.Video, flagVideo) |
+		bit(a.SPQR, flagSPQR) | bit(a.SenderKeys, flagSenders)
 }
 
 func insertDevice(tx Tx, account store.AccountKey, id int, secret []byte, a store.Attributes, day store.Day) (store.DeviceKey, error) {
@@ -88,7 +91,7 @@ func scanDevice(scan Scan) (store.Device, error) {
 		&d.Created, &d.Seen, &signedID, &signed.Public, &signed.Signature)
 	d.Key, d.RegistrationID = store.DeviceKey(key), uint32(registration)
 	d.FetchesMessages, d.Voice, d.Video = flags&flagFetches != 0, flags&flagVoice != 0, flags&flagVideo != 0
-	d.WebSocket = flags&flagWebSocket != 0
+	d.WebSocket, d.SPQR, d.SenderKeys = flags&flagWebSocket != 0, flags&flagSPQR != 0, flags&flagSenders != 0
 	if signedID != nil {
 		signed.ID = uint32(*signedID)
 		d.Signed = &signed
@@ -157,7 +160,7 @@ func (db *DB) SetAttributes(ctx context.Context, device store.DeviceKey, a store
 
 // SetPush implements store.Devices.
 func (db *DB) SetPush(ctx context.Context, device store.DeviceKey, p store.Push) error {
-	return db.found(ctx, int64(device), `UPDATE device SET gcm = $2, apn = $3, voip = $4, flags = (flags & 7) | $5 WHERE key = $1`,
+	return db.found(ctx, int64(device), `UPDATE device SET gcm = $2, apn = $3, voip = $4, flags = (flags & 55) | $5 WHERE key = $1`,
 		int64(device), p.GCM, p.APN, p.VoIP, bit(p.WebSocket, flagWebSocket))
 }
 

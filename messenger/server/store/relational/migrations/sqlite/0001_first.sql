@@ -24,7 +24,7 @@ CREATE TABLE device (
 	name            TEXT NOT NULL,
 	registration_id BIGINT NOT NULL,
 	signaling_key   BLOB,
-	flags           INTEGER NOT NULL, -- 1 fetches messages, 2 voice, 4 video, 8 web socket channel
+	flags           INTEGER NOT NULL, -- 1 fetches messages, 2 voice, 4 video, 8 web socket channel, 16 SPQR, 32 sender keys
 	gcm             TEXT NOT NULL,
 	apn             TEXT NOT NULL,
 	voip            TEXT NOT NULL,
