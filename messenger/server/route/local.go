@@ -35,8 +35,8 @@ func (l *Local) Register(key Key, epoch int64, live Live) (func(), error) {
 	if err := ValidName(string(key)); err != nil {
 		return nil, err
 	}
-	l.put(key, entry{epoch, live})
-	return func() { l.remove(key, live) }, nil
+	e := l.put(key, &entry{epoch, live})
+	return func() { l.remove(key, e) }, nil
 }
 
 // Deliver implements Router.
@@ -109,7 +109,7 @@ type entry struct {
 type table struct {
 	parts [64]struct {
 		sync.RWMutex
-		lives map[Key]entry
+		lives map[Key]*entry
 	}
 }
 
@@ -117,7 +117,7 @@ func (t *table) init() {
 	for i := range t.parts {
 		p := &t.parts[i]
 		p.Lock()
-		p.lives = map[Key]entry{}
+		p.lives = map[Key]*entry{}
 		p.Unlock()
 	}
 }
@@ -131,7 +131,7 @@ func (t *table) part(key Key) int {
 	return int(h % uint32(len(t.parts)))
 }
 
-func (t *table) get(key Key) (entry, bool) {
+func (t *table) get(key Key) (*entry, bool) {
 	p := &t.parts[t.part(key)]
 	p.RLock()
 	defer p.RUnlock()
@@ -140,27 +140,26 @@ func (t *table) get(key Key) (entry, bool) {
 }
 
 // put registers and displaces whoever was there.
-func (t *table) put(key Key, e entry) {
+func (t *table) put(key Key, e *entry) *entry {
 	p := &t.parts[t.part(key)]
 	p.Lock()
 	old, had := p.lives[key]
 	p.lives[key] = e
 	p.Unlock()
-	if had && old.live != e.live {
+	if had {
 		old.live.Displace()
 	}
+	return e
 }
 
-// remove unregisters live, unless somebody else has taken its place.
-func (t *table) remove(key Key, live Live) bool {
+// remove unregisters e, unless another has taken its place.
+func (t *table) remove(key Key, e *entry) {
 	p := &t.parts[t.part(key)]
 	p.Lock()
 	defer p.Unlock()
-	if p.lives[key].live != live {
-		return false
+	if p.lives[key] == e {
+		delete(p.lives, key)
 	}
-	delete(p.lives, key)
-	return true
 }
 
 func (t *table) wake(key Key) bool {

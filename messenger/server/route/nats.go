@@ -150,17 +150,17 @@ func (r *NATS) Register(key Key, epoch int64, live Live) (func(), error) {
 	if err := ValidName(string(key)); err != nil {
 		return nil, err
 	}
-	r.put(key, entry{epoch, live})
+	e := r.put(key, &entry{epoch, live})
 	l := r.link(key)
 	sub, err := l.conn.ChanSubscribe(r.deviceSubject(key), l.in)
 	if err != nil {
-		r.remove(key, live)
+		r.remove(key, e)
 		return nil, fmt.Errorf("NATS: %v", err)
 	}
 	_ = l.conn.FlushTimeout(r.o.Probe)
 	return func() {
 		_ = sub.Unsubscribe() // fails only if the link is closed for good
-		r.remove(key, live)
+		r.remove(key, e)
 	}, nil
 }
 
