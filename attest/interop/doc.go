@@ -1,4 +1,4 @@
 // Package interop holds no code, only tests against foreign readers of our evidence: each in a folder of
-// its own, pinned by its own lock file, never shipped. Today that is sigstorejs, npm's verifier of
-// sigstore bundles.
+// its own, pinned by its own lock file, never shipped. Today these are sigstorejs, npm's verifier of
+// sigstore bundles, and cosign, whose program cosign/build.sh builds once into the user's cache.
 package interop
