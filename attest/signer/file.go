@@ -17,6 +17,8 @@ import (
 
 	"filippo.io/age"
 	"filippo.io/age/armor"
+	"filippo.io/mldsa"
+	mldsax509 "filippo.io/mldsa/x509"
 
 	"github.com/countersign-project/countersign/tuf/durable"
 )
@@ -77,7 +79,7 @@ func seal(keys []Key, passphrase []byte, workFactor int) ([]byte, error) {
 	}
 	var plain bytes.Buffer
 	for _, k := range keys {
-		der, err := x509.MarshalPKCS8PrivateKey(k.private)
+		der, err := marshal(k.private)
 		if err != nil {
 			return nil, err
 		}
@@ -198,12 +200,31 @@ func parseKeys(name string, plain []byte) ([]Key, error) {
 	return keys, nil
 }
 
+// marshal prints PKCS #8: RFC 9881 with the seed for ML-DSA, which crypto/x509 does not know.
+func marshal(key crypto.Signer) ([]byte, error) {
+	if post, ok := key.(*mldsa.PrivateKey); ok {
+		return mldsax509.MarshalPKCS8PrivateKey(post)
+	}
+	return x509.MarshalPKCS8PrivateKey(key)
+}
+
 func parsePrivate(block *pem.Block) (crypto.Signer, error) {
 	if block.Type != pemType {
 		return nil, fmt.Errorf("PEM block %q, want %q", block.Type, pemType)
 	}
 	if !slices.Contains(Purposes(), block.Headers[pemHeader]) || len(block.Headers) != 1 {
 		return nil, fmt.Errorf("purpose %q is none we know", block.Headers[pemHeader])
+	}
+	if block.Headers[pemHeader] == "witness-mldsa" {
+		key, err := mldsax509.ParsePKCS8PrivateKey(block.Bytes)
+		if err != nil {
+			return nil, errors.New("is not PKCS #8 of ML-DSA") // the cause could quote secret bytes
+		}
+		post, ok := key.(*mldsa.PrivateKey)
+		if !ok || len(post.PublicKey().Bytes()) != mldsa.MLDSA44PublicKeySize {
+			return nil, errors.New("is not ML-DSA-44")
+		}
+		return post, nil
 	}
 	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
 	if err != nil {

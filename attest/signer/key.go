@@ -11,21 +11,24 @@ import (
 	"slices"
 	"strings"
 
+	"filippo.io/mldsa"
 	"github.com/sigstore/sigstore/pkg/signature"
 )
 
 // Purposes are what a key can be for. One key has one.
-func Purposes() []string { return []string{"root", "auditor", "statement", "snapshot", "timestamp"} }
+func Purposes() []string {
+	return []string{"root", "auditor", "statement", "snapshot", "timestamp", "log", "witness", "witness-mldsa"}
+}
 
 // Key is one private key of a key file. It prints as purpose and fingerprint only.
 type Key struct {
 	Purpose string
-	private crypto.Signer // ed25519.PrivateKey or *ecdsa.PrivateKey on P-256
+	private crypto.Signer // ed25519.PrivateKey, *ecdsa.PrivateKey on P-256, or *mldsa.PrivateKey (ML-DSA-44)
 	origin  string        // name of the file it came from, "" for a new one
 }
 
 // Generate makes one new key for each purpose: P-256 for statements, so that sigstore's tools verify
-// them, and Ed25519 for all else. The randomness must be a secret source: crypto/rand.
+// them, ML-DSA-44 for "witness-mldsa", and Ed25519 for all else. The randomness must be a secret source: crypto/rand.
 func Generate(purposes []string, random io.Reader) ([]Key, error) {
 	if len(purposes) == 0 {
 		return nil, fmt.Errorf("no purpose given, want some of %s", strings.Join(Purposes(), ", "))
@@ -53,8 +56,12 @@ func generate(purpose string, random io.Reader) (crypto.Signer, error) {
 		if _, err := io.ReadFull(random, seed); err != nil {
 			return nil, err
 		}
-		if purpose != "statement" {
+		switch purpose {
+		case "witness-mldsa":
+			return mldsa.NewPrivateKey(mldsa.MLDSA44(), seed)
+		default:
 			return ed25519.NewKeyFromSeed(seed), nil
+		case "statement":
 		}
 		// A number from 1 to the group's order less one; others, one in 2^32, are drawn again.
 		if key, err := ecdsa.ParseRawPrivateKey(elliptic.P256(), seed); err == nil {
@@ -80,6 +87,9 @@ func (k Key) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, k.String()) 
 
 // Signer returns the key ready to sign.
 func (k Key) Signer() (Signer, error) {
+	if post, ok := k.private.(*mldsa.PrivateKey); ok {
+		return mldsaSigner{k, post}, nil
+	}
 	engine, err := signature.LoadSigner(k.private, crypto.SHA256)
 	if err != nil {
 		return nil, err

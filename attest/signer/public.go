@@ -6,10 +6,13 @@ import (
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/elliptic"
+	"crypto/sha256"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"strings"
 
+	"filippo.io/mldsa"
 	"golang.org/x/crypto/ssh"
 )
 
@@ -51,8 +54,15 @@ func FormatPublic(pub crypto.PublicKey, comment string) string {
 	return line
 }
 
-// Fingerprint names a public key as ssh-keygen -l does: "SHA256:…".
-func Fingerprint(pub crypto.PublicKey) string { return ssh.FingerprintSHA256(sshKey(pub)) }
+// Fingerprint names a public key as ssh-keygen -l does: "SHA256:…". OpenSSH has no ML-DSA; there the hash
+// is of the raw public key.
+func Fingerprint(pub crypto.PublicKey) string {
+	if post, ok := pub.(*mldsa.PublicKey); ok {
+		sum := sha256.Sum256(post.Bytes())
+		return "SHA256:" + base64.RawStdEncoding.EncodeToString(sum[:])
+	}
+	return ssh.FingerprintSHA256(sshKey(pub))
+}
 
 func sshKey(pub crypto.PublicKey) ssh.PublicKey {
 	key, err := ssh.NewPublicKey(pub)

@@ -1,7 +1,7 @@
 // Package signer holds people's private keys and signs with them: keys in a passphrase-encrypted file,
 // or in a running ssh-agent. It is the only package that sees a private key.
 //
-// One key has one purpose (root, auditor, statement, snapshot, timestamp); one file may hold several
+// One key has one purpose (root, auditor, statement, snapshot, timestamp, log, witness, witness-mldsa); one file may hold several
 // keys of one person. Who may use a key: whoever has the file and its passphrase, or reaches the agent's
 // socket. The worst they can do is one person's signature; the quorum is there for that.
 //
@@ -18,12 +18,14 @@ import (
 	"fmt"
 	"path/filepath"
 	"strings"
+
+	"filippo.io/mldsa"
 )
 
 // Signer is one private key, wherever it is kept.
 type Signer interface {
-	Public() crypto.PublicKey            // ed25519.PublicKey, or *ecdsa.PublicKey on P-256
-	Sign(message []byte) ([]byte, error) // Ed25519: 64 bytes. P-256: ASN.1 DER over the message's SHA-256
+	Public() crypto.PublicKey            // ed25519.PublicKey, *ecdsa.PublicKey on P-256, or *mldsa.PublicKey
+	Sign(message []byte) ([]byte, error) // Ed25519: 64 bytes. P-256: ASN.1 DER over the message's SHA-256. ML-DSA-44: 2420 bytes
 	String() string                      // for people: where the key is and its fingerprint
 }
 
@@ -102,6 +104,8 @@ func check(pub crypto.PublicKey, message, sig []byte) error {
 	case *ecdsa.PublicKey:
 		sum := sha256.Sum256(message)
 		good = ecdsa.VerifyASN1(k, sum[:], sig)
+	case *mldsa.PublicKey:
+		good = mldsa.Verify(k, message, sig, nil) == nil
 	}
 	if !good {
 		return fmt.Errorf("key %s made a signature that does not verify", Fingerprint(pub))

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/BurntSushi/toml"
 
+	"github.com/countersign-project/countersign/attest/proof"
 	"github.com/countersign-project/countersign/attest/signer"
 	"github.com/countersign-project/countersign/cmd/cli"
 )
@@ -41,13 +43,24 @@ func TestKeyNewAndShow(t *testing.T) {
 		t.Fatalf("exit %d: %s", code, errs)
 	}
 	var file struct {
-		Person []map[string]string `toml:"person"`
+		Person []map[string]any `toml:"person"`
 	}
 	if _, err := toml.Decode(out, &file); err != nil {
 		t.Fatalf("%v in\n%s", err, out)
 	}
-	p := file.Person[0]
-	if p["name"] != `Ana "A" Sousa` || p["organisation"] != "Tejo Labs" || p["jurisdiction"] != "PT" || len(p) != 6 {
+	p := map[string]string{}
+	for k, v := range file.Person[0] {
+		p[k], _ = v.(string)
+	}
+	witness, _ := file.Person[0]["witness"].([]any)
+	if len(witness) != 1 {
+		t.Fatalf("printed %v", file.Person[0])
+	}
+	p["witness"] = fmt.Sprint(witness[0])
+	if key, err := proof.ParseKey(p["witness"]); err != nil || key.Name != "tejo-labs/ana-a-sousa" || key.Algorithm != proof.Ed25519Cosi {
+		t.Fatalf("%v, %v", key, err)
+	}
+	if p["name"] != `Ana "A" Sousa` || p["organisation"] != "Tejo Labs" || p["jurisdiction"] != "PT" || len(p) != 7 {
 		t.Fatalf("printed %v", p)
 	}
 	for _, purpose := range []string{"root", "auditor", "statement"} {
@@ -56,12 +69,12 @@ func TestKeyNewAndShow(t *testing.T) {
 		}
 	}
 
-	code, out, errs = keyCommand(t, env, "key", "show", "--json", path)
+	code, out, errs = keyCommand(t, env, "key", "show", "--json", "--key-name", "tejo-labs/ana-a-sousa", path)
 	var shown []publicKey
 	if err := json.Unmarshal([]byte(out), &shown); code != 0 || err != nil {
 		t.Fatalf("exit %d, %v: %s", code, err, errs)
 	}
-	if len(shown) != 3 {
+	if len(shown) != 4 {
 		t.Fatalf("shown %v", shown)
 	}
 	for _, k := range shown {
@@ -78,7 +91,7 @@ func TestKeyForThePublisher(t *testing.T) {
 		t.Fatal(err)
 	}
 	code, out, errs := keyCommand(t, nil, "key", "new", "--publisher", "--work-factor=4", "--passphrase-file", pass, filepath.Join(dir, "online.key"))
-	if code != 0 || !strings.HasPrefix(out, "[publisher]\n") || !strings.Contains(out, "\nsnapshot     = \"ssh-ed25519 ") || !strings.Contains(out, "\ntimestamp    = \"ssh-ed25519 ") {
+	if code != 0 || !strings.HasPrefix(out, "[publisher]\n") || !strings.Contains(out, "\nsnapshot     = \"ssh-ed25519 ") || !strings.Contains(out, "\ntimestamp    = \"ssh-ed25519 ") || !strings.Contains(out, "\n[log]\nkey          = \"countersign+") {
 		t.Fatalf("exit %d: %s%s", code, out, errs)
 	}
 }
@@ -102,8 +115,9 @@ func TestKeyErrors(t *testing.T) {
 		{"already there", env, []string{"new", "--work-factor=4", path}, 2, "a file is already there, and key files are never overwritten"},
 		{"no directory", env, []string{"new", "--work-factor=4", filepath.Join(dir, "x", "y")}, 3, "no such file"},
 		{"no passphrase", nil, []string{"new", filepath.Join(dir, "b.key")}, 2, "no passphrase: give --passphrase-file, set COUNTERSIGN_PASSPHRASE, or run at a terminal"},
-		{"unknown purpose", env, []string{"new", "--purpose=login", filepath.Join(dir, "b.key")}, 2, `purpose "login", want one of root, auditor, statement, snapshot, timestamp`},
+		{"unknown purpose", env, []string{"new", "--purpose=login", filepath.Join(dir, "b.key")}, 2, `purpose "login", want one of root, auditor, statement, snapshot, timestamp, log, witness, witness-mldsa`},
 		{"online with auditor", env, []string{"new", "--purpose=auditor", "--purpose=timestamp", filepath.Join(dir, "b.key")}, 2, "in a file of their own"},
+		{"a name with a space", env, []string{"new", "--key-name=Ana Sousa", filepath.Join(dir, "b.key")}, 2, "--key-name: "},
 		{"both kinds of flags", env, []string{"new", "--purpose=root", "--publisher", filepath.Join(dir, "b.key")}, 2, "none of the others can be"},
 		{"work factor", env, []string{"new", "--work-factor=30", filepath.Join(dir, "b.key")}, 2, "--work-factor 30, want 1 to 20"},
 		{"no file", env, []string{"new"}, 2, "accepts 1 arg"},
