@@ -31,10 +31,10 @@ type foreign struct{ text, name string }
 
 func (f *foreign) Error() string { return f.name + ": " + f.text }
 
-// startPeer runs libsignal of that version, with a fresh identity. It skips when the peer is not installed, and fails where CI=true.
-func startPeer(t testing.TB, version, name string) *peer {
+// findPeer returns node and the folder of libsignal of that version. It skips when one is not installed, and fails where CI=true.
+func findPeer(t testing.TB, version string) (node, folder string) {
 	t.Helper()
-	folder := "libsignal-" + version
+	folder = "libsignal-" + version
 	missing := func(what string) {
 		t.Helper()
 		text := fmt.Sprintf("libsignal %s cannot judge: %s (run `npm ci --ignore-scripts` in messenger/interop/%s)", version, what, folder)
@@ -50,6 +50,13 @@ func startPeer(t testing.TB, version, name string) *peer {
 	if _, err := os.Stat(filepath.Join(folder, "node_modules", "@signalapp", "libsignal-client", "package.json")); err != nil {
 		missing("the package is not installed")
 	}
+	return node, folder
+}
+
+// startPeer runs libsignal of that version, with a fresh identity.
+func startPeer(t testing.TB, version, name string) *peer {
+	t.Helper()
+	node, folder := findPeer(t, version)
 	cmd := exec.Command(node, "peer.mjs", folder)
 	cmd.Stderr = os.Stderr
 	in, err1 := cmd.StdinPipe()
