@@ -100,7 +100,7 @@ func (v *verifying) collect(ctx context.Context, set *trust.Set, md trust.Metada
 }
 
 func (v *verifying) verdict(ev genuine.Evidence, s genuine.Subject) genuine.Verdict {
-	return genuine.Judge(v.anchor, ev, s, genuine.Seen(v.client.Seen()), v.app.Now())
+	return genuine.Judge(v.anchor, ev, s, evidence.Seen(v.client.Seen()), v.app.Now())
 }
 
 // judgeAs judges the file as one of a release that names its bytes. Without the person's word for what it

@@ -201,8 +201,9 @@ func (d dishonest) addEvidence(event, release string) error {
 	var file struct {
 		Format     string            `json:"format"`
 		Statements []json.RawMessage `json:"statements"`
+		Proof      string            `json:"proof"`
 	}
-	file.Format = "countersign-evidence-1"
+	file.Format = "countersign-evidence-2"
 	list, err := filepath.Glob(filepath.Join(event, "statements", "*.json"))
 	if err != nil {
 		return err

@@ -1,5 +1,5 @@
 // Package anchor holds what a program believes before it has talked to anyone: its own version, the
-// distribution's TUF root, the policy floor and the first list of mirrors. All four are committed
+// distribution's TUF root, the policy floor, the log's policy and the first list of mirrors. All are committed
 // files, so that auditors read them and a rebuild reproduces them; nothing is stamped in by a linker.
 //
 // Who may change it: whoever can get a source change past the auditors. The worst a bad anchor can do
@@ -37,6 +37,10 @@ type Anchor struct {
 	Root    []byte   // root.json: TUF root metadata
 	Policy  []byte   // policy.json: parsed by release/genuine
 	Mirrors []string // base URLs of repositories, in the order of mirrors.json
+	// LogPolicy is log.policy: who runs the log and which witnesses must have cosigned, as attest/proof
+	// reads it; nil when the distribution has none. It is no TUF target on purpose: whoever could change it
+	// by signature could lead one victim to a private log.
+	LogPolicy []byte
 }
 
 // Version returns the version of the source this program was built from, such as "1.4.0".
@@ -60,8 +64,9 @@ func Embedded() (Anchor, error) {
 	return Load(sub)
 }
 
-// Load reads an anchor from a directory that holds root.json, policy.json and mirrors.json. Without a
-// root.json it returns ErrNoDistribution; with some of the three missing it is an error.
+// Load reads an anchor from a directory that holds root.json, policy.json, mirrors.json and perhaps
+// log.policy. Without a root.json it returns ErrNoDistribution; with another of the first three missing it
+// is an error.
 func Load(dir fs.FS) (Anchor, error) {
 	root, err := fs.ReadFile(dir, "root.json")
 	if errors.Is(err, fs.ErrNotExist) {
@@ -82,7 +87,14 @@ func Load(dir fs.FS) (Anchor, error) {
 	if err != nil {
 		return Anchor{}, err
 	}
-	return Anchor{Name: name, Root: root, Policy: policy, Mirrors: mirrors}, nil
+	log, err := fs.ReadFile(dir, "log.policy")
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return Anchor{}, err
+	}
+	if len(log) > MaxFile {
+		return Anchor{}, fmt.Errorf("log.policy: %d bytes, at most %d allowed", len(log), MaxFile)
+	}
+	return Anchor{Name: name, Root: root, Policy: policy, Mirrors: mirrors, LogPolicy: log}, nil
 }
 
 // mirrorsFormat names the format of mirrors.json.

@@ -34,6 +34,16 @@ const MaxDistribution = 256 << 10
 //	jurisdictions = 3               # countries among them, at least
 //	organisations = 3               # organisations among them, at least
 //	rebuilds = 3                    # people who must state that they rebuilt the same bytes
+//	reviews = 2                     # people who must have read each change of the source
+//	criteria = ["no-backdoor"]      # what such a review must state
+//	logged = true                   # the release must be in the public log, under a witnessed head
+//	withdrawals = 2                 # so many people's withdrawals stop a release
+//
+//	[log]                           # the public log; see attest/proof for log.policy, which comes of this
+//	key = "log.example.org+1a2b3c4d+AAAA…"
+//	url = "https://updates.example.org/countersign/log"
+//	quorum = 3                      # countries from which a witness must have cosigned
+//	# policy = """…"""              # instead of quorum: log.policy written out
 //
 //	[publisher]                     # the online keys: may delay, cannot ship a byte
 //	name = "Ada"
@@ -49,6 +59,8 @@ const MaxDistribution = 256 << 10
 //	auditor = "ssh-ed25519 AAAA…"
 //	statement = "ecdsa-sha2-nistp256 AAAA…"
 //	root = "ssh-ed25519 AAAA…"
+//	witness = ["ben.example+5e6f7a8b+AAAA…"]  # at most one Ed25519 and one ML-DSA-44 key
+//	witness_url = "https://witness.example.net/"
 type Distribution struct {
 	Name      string
 	Mirrors   []string
@@ -57,6 +69,7 @@ type Distribution struct {
 	Channels  []ChannelRule
 	Publisher Publisher
 	People    []Person
+	Log       *Log // nil: there is none
 }
 
 // Quorums are the numbers of the two top-level roles that people sign.
@@ -74,6 +87,18 @@ func DefaultExpiry() Expiry { return Expiry{365, 180, 90, 7, 24} }
 type ChannelRule struct {
 	Name                                           string
 	Quorum, Jurisdictions, Organisations, Rebuilds int
+	Reviews                                        int
+	Criteria                                       []string // sorted
+	Logged                                         bool
+	Withdrawals                                    int
+}
+
+// Log is the public log: who signs its heads and where it is. Either Quorum or Policy is set.
+type Log struct {
+	Key    string // note verifier key
+	URL    string // where its tiles are, or ""
+	Quorum int    // countries from which a witness must have cosigned
+	Policy string // log.policy written out, or ""
 }
 
 // Publisher holds the online keys.
@@ -82,10 +107,12 @@ type Publisher struct {
 	Snapshot, Timestamp crypto.PublicKey
 }
 
-// Person is one human with up to three keys; nil where there is none.
+// Person is one human with up to three keys, nil where there is none, and up to two witness keys.
 type Person struct {
 	repo.Person
 	Auditor, Statement, Root crypto.PublicKey
+	Witness                  []string // note verifier keys
+	WitnessURL               string   // where their witness answers, or ""
 }
 
 // Layout returns the roles and keys as tuf/repo wants them.
@@ -118,15 +145,16 @@ func (d Distribution) Layout() (repo.Layout, error) {
 func (d Distribution) Policy() genuine.Policy {
 	var p genuine.Policy
 	for _, c := range d.Channels {
-		p.Channels = append(p.Channels, genuine.Rule{Channel: c.Name, Quorum: c.Quorum, Jurisdictions: c.Jurisdictions, Organisations: c.Organisations, Rebuilds: c.Rebuilds})
+		p.Channels = append(p.Channels, genuine.Rule{Channel: c.Name, Quorum: c.Quorum, Jurisdictions: c.Jurisdictions, Organisations: c.Organisations, Rebuilds: c.Rebuilds,
+			Reviews: c.Reviews, Criteria: c.Criteria, Logged: c.Logged, Withdrawals: c.Withdrawals})
 	}
 	for _, who := range d.People {
-		if who.Auditor == nil && who.Statement == nil {
+		if who.Auditor == nil && who.Statement == nil && len(who.Witness) == 0 {
 			continue
 		}
 		p.People = append(p.People, genuine.Member{
 			Person:  genuine.Person{Name: who.Name, Organisation: who.Organisation, Jurisdiction: who.Jurisdiction},
-			Auditor: pkix(who.Auditor), Statement: pkix(who.Statement),
+			Auditor: pkix(who.Auditor), Statement: pkix(who.Statement), Witness: who.Witness,
 		})
 	}
 	return p

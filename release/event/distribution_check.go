@@ -32,7 +32,7 @@ func (d Distribution) check(at places) error {
 		}
 		seen[strings.TrimRight(m, "/")] = true
 	}
-	for _, step := range []func(places) error{d.checkExpiry, d.checkPublisher, d.checkPeople, d.checkKeys, d.checkQuorums, d.checkChannels} {
+	for _, step := range []func(places) error{d.checkExpiry, d.checkPublisher, d.checkPeople, d.checkKeys, d.checkQuorums, d.checkChannels, d.checkLog} {
 		if err := step(at); err != nil {
 			return err
 		}
@@ -83,8 +83,14 @@ func (d Distribution) checkPeople(at places) error {
 			return fmt.Errorf("%s: name %q is already that of %s; one person, one entry", place, p.Name, at.table("[[person]]", first))
 		}
 		names[strings.ToLower(p.Name)] = i
-		if p.Auditor == nil && p.Statement == nil && p.Root == nil {
-			return fmt.Errorf("%s: has no key, want auditor, statement or root", place)
+		if p.Auditor == nil && p.Statement == nil && p.Root == nil && len(p.Witness) == 0 {
+			return fmt.Errorf("%s: has no key, want auditor, statement, root or witness", place)
+		}
+		if err := checkURL(p.WitnessURL); err != nil {
+			return fmt.Errorf("%s: witness_url %w", place, err)
+		}
+		if p.WitnessURL != "" && len(p.Witness) == 0 {
+			return fmt.Errorf("%s: has a witness_url and no witness key", place)
 		}
 		if _, ok := p.Statement.(*ecdsa.PublicKey); p.Statement != nil && !ok {
 			return fmt.Errorf("%s: statement is a key of type %T, want a P-256 key (ecdsa-sha2-nistp256 …), which stock tools can check", place, p.Statement)
@@ -157,11 +163,11 @@ func (d Distribution) checkChannels(at places) error {
 			countries[p.Jurisdiction], organisations[strings.ToLower(p.Organisation)] = true, true
 		}
 	}
-	rebuilders := d.count(func(p Person) bool { return p.Statement != nil })
+	speakers := d.count(func(p Person) bool { return p.Statement != nil })
 	names := map[string]bool{}
 	for _, c := range d.Channels {
 		place := fmt.Sprintf("channel %q", c.Name)
-		if !roleName.MatchString(c.Name) || isTopRole(c.Name) {
+		if !roleName.MatchString(c.Name) || reserved(c.Name) {
 			return fmt.Errorf("%s: want a name of lower case letters, digits and dashes that is not a TUF role's", place)
 		}
 		if names[c.Name] {
@@ -183,11 +189,20 @@ func (d Distribution) checkChannels(at places) error {
 				return fmt.Errorf("%s: %s = %d, want %d to %d, %s", place, n.name, n.got, n.min, n.max, n.what)
 			}
 		}
-		if c.Rebuilds < 0 || c.Rebuilds > rebuilders {
-			return fmt.Errorf("%s: rebuilds = %d, want 0 to %d, the number of people with a statement key%s", place, c.Rebuilds, rebuilders, d.withoutStatement())
+		for _, n := range []struct {
+			name string
+			got  int
+		}{{"rebuilds", c.Rebuilds}, {"reviews", c.Reviews}, {"withdrawals", c.Withdrawals}} {
+			if n.got < 0 || n.got > speakers {
+				return fmt.Errorf("%s: %s = %d, want 0 to %d, the number of people with a statement key%s", place, n.name, n.got, speakers, d.withoutStatement())
+			}
+		}
+		if c.Logged && d.Log == nil {
+			return fmt.Errorf("%s: logged = true and there is no table [log], want one with key and quorum", place)
 		}
 	}
-	return nil
+	_, err := d.Policy().Encode() // what is left, such as the form of criteria and witness keys
+	return err
 }
 
 // withoutStatement names the auditors who have no statement key, since that is the usual cause.
@@ -214,6 +229,22 @@ func (d Distribution) count(has func(Person) bool) int {
 		}
 	}
 	return n
+}
+
+// reserved reports whether a channel may not have this name: those of the top-level roles, and that of the
+// file of withdrawals, which the snapshot lists beside the roles.
+func reserved(name string) bool { return isTopRole(name) || name == "withdrawn" }
+
+// checkURL takes a plain http or https URL, or none.
+func checkURL(s string) error {
+	if s == "" {
+		return nil
+	}
+	u, err := url.Parse(s)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
+		return fmt.Errorf("%q, want a plain http or https URL without user, query or fragment", clip(s))
+	}
+	return nil
 }
 
 func isTopRole(name string) bool {

@@ -4,6 +4,7 @@ import (
 	"crypto"
 	"errors"
 	"fmt"
+	"slices"
 	"sort"
 	"strings"
 
@@ -29,12 +30,22 @@ type distributionFile struct {
 		Timestamp *int `toml:"timestamp_hours"`
 	} `toml:"expiry"`
 	Channel []struct {
-		Name          string `toml:"name"`
-		Quorum        int    `toml:"quorum"`
-		Jurisdictions int    `toml:"jurisdictions"`
-		Organisations int    `toml:"organisations"`
-		Rebuilds      int    `toml:"rebuilds"`
+		Name          string   `toml:"name"`
+		Quorum        int      `toml:"quorum"`
+		Jurisdictions int      `toml:"jurisdictions"`
+		Organisations int      `toml:"organisations"`
+		Rebuilds      int      `toml:"rebuilds"`
+		Reviews       int      `toml:"reviews"`
+		Criteria      []string `toml:"criteria"`
+		Logged        bool     `toml:"logged"`
+		Withdrawals   int      `toml:"withdrawals"`
 	} `toml:"channel"`
+	Log *struct {
+		Key    string `toml:"key"`
+		URL    string `toml:"url"`
+		Quorum int    `toml:"quorum"`
+		Policy string `toml:"policy"`
+	} `toml:"log"`
 	Publisher *struct {
 		Name         string `toml:"name"`
 		Organisation string `toml:"organisation"`
@@ -43,12 +54,14 @@ type distributionFile struct {
 		Timestamp    string `toml:"timestamp"`
 	} `toml:"publisher"`
 	Person []struct {
-		Name         string `toml:"name"`
-		Organisation string `toml:"organisation"`
-		Jurisdiction string `toml:"jurisdiction"`
-		Auditor      string `toml:"auditor"`
-		Statement    string `toml:"statement"`
-		Root         string `toml:"root"`
+		Name         string   `toml:"name"`
+		Organisation string   `toml:"organisation"`
+		Jurisdiction string   `toml:"jurisdiction"`
+		Auditor      string   `toml:"auditor"`
+		Statement    string   `toml:"statement"`
+		Root         string   `toml:"root"`
+		Witness      []string `toml:"witness"`
+		WitnessURL   string   `toml:"witness_url"`
 	} `toml:"person"`
 }
 
@@ -105,7 +118,11 @@ func (f distributionFile) convert(at places) (Distribution, error) {
 		}
 	}
 	for _, c := range f.Channel {
-		d.Channels = append(d.Channels, ChannelRule{c.Name, c.Quorum, c.Jurisdictions, c.Organisations, c.Rebuilds})
+		d.Channels = append(d.Channels, ChannelRule{c.Name, c.Quorum, c.Jurisdictions, c.Organisations, c.Rebuilds,
+			c.Reviews, slices.Sorted(slices.Values(c.Criteria)), c.Logged, c.Withdrawals})
+	}
+	if l := f.Log; l != nil {
+		d.Log = &Log{l.Key, l.URL, l.Quorum, l.Policy}
 	}
 	sort.SliceStable(d.Channels, func(i, j int) bool { return d.Channels[i].Name < d.Channels[j].Name })
 	p := f.Publisher
@@ -115,7 +132,7 @@ func (f distributionFile) convert(at places) (Distribution, error) {
 		return d, err
 	}
 	for i, p := range f.Person {
-		who := Person{Person: repo.Person{Name: p.Name, Organisation: p.Organisation, Jurisdiction: p.Jurisdiction}}
+		who := Person{Person: repo.Person{Name: p.Name, Organisation: p.Organisation, Jurisdiction: p.Jurisdiction}, Witness: p.Witness, WitnessURL: p.WitnessURL}
 		place := at.person(i, p.Name)
 		if err := readKeys(place, keyLine{"auditor", p.Auditor, &who.Auditor}, keyLine{"statement", p.Statement, &who.Statement}, keyLine{"root", p.Root, &who.Root}); err != nil {
 			return d, err

@@ -89,12 +89,12 @@ func Statements(ctx context.Context, release [32]byte, policy genuine.Policy, ch
 			seen[id], authors[author] = true, true
 		}
 	}
-	err := c.FetchEach(ctx, Path(release), MaxFile, func(b []byte) (bool, error) {
-		list, err := Parse(b)
+	err := c.FetchEach(ctx, Path(release), genuine.MaxFile, func(b []byte) (bool, error) {
+		f, err := genuine.ParseFile(b)
 		if err != nil {
 			return false, err
 		}
-		for _, s := range list {
+		for _, s := range f.Statements {
 			author, id, ok := identify(s, release, keys)
 			if !ok || seen[id] {
 				continue
@@ -108,7 +108,7 @@ func Statements(ctx context.Context, release [32]byte, policy genuine.Policy, ch
 		return nil, err
 	}
 	slices.SortFunc(all, bytes.Compare)
-	return all[:min(len(all), MaxStatements)], nil
+	return all[:min(len(all), genuine.MaxStatements)], nil
 }
 
 // identify opens a statement and names its author and what was said, when it is about this release. The

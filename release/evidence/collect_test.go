@@ -39,7 +39,7 @@ func source(name string, files map[string][]byte) fetch.Source {
 func with(t *testing.T, w *repotest.World, m repotest.Made, statements ...[]byte) fetch.Source {
 	t.Helper()
 	files := w.Files()
-	b, err := Format(statements)
+	b, err := genuine.File{Statements: statements}.Encode()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,7 +94,7 @@ func TestNoiseIsDropped(t *testing.T) {
 	w, m := world(t)
 	other := w.Release("0.9.0", map[string][]byte{"linux-amd64/messenger": program})
 	var noise [][]byte
-	for i := range MaxStatements - 30 { // by people nobody knows
+	for i := range genuine.MaxStatements - 30 { // by people nobody knows
 		noise = append(noise, w.Bundle(w.People[0].Auditor, fmt.Appendf(nil, `{"n":%d}`, i)))
 	}
 	noise = append(noise, other.Statements...) // by auditors, about another release

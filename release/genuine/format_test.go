@@ -117,7 +117,7 @@ func FuzzParsePolicy(f *testing.F) {
 }
 
 func FuzzParseEvidence(f *testing.F) {
-	f.Add([]byte("{\n  \"format\": \"countersign-proof-1\",\n  \"roots\": null,\n  \"timestamp\": \"\",\n  \"snapshot\": \"\",\n  \"targets\": \"\",\n  \"delegated\": null,\n  \"policy\": \"\",\n  \"release\": \"\",\n  \"statements\": null\n}\n"))
+	f.Add([]byte("{\n  \"format\": \"countersign-proof-2\",\n  \"roots\": null,\n  \"timestamp\": \"\",\n  \"snapshot\": \"\",\n  \"targets\": \"\",\n  \"delegated\": null,\n  \"policy\": \"\",\n  \"release\": \"\",\n  \"statements\": null,\n  \"proof\": \"\",\n  \"withdrawn\": \"\",\n  \"withdrawals\": null\n}\n"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		e, err := genuine.ParseEvidence(b)
 		if err != nil {
@@ -172,14 +172,18 @@ const sampleManifest = `{
 `
 
 const samplePolicy = `{
-  "format": "countersign-policy-1",
+  "format": "countersign-policy-2",
   "channels": [
     {
       "channel": "stable",
       "quorum": 1,
       "jurisdictions": 1,
       "organisations": 1,
-      "rebuilds": 0
+      "rebuilds": 0,
+      "reviews": 0,
+      "criteria": [],
+      "logged": false,
+      "withdrawals": 0
     }
   ],
   "people": [
@@ -188,7 +192,8 @@ const samplePolicy = `{
       "organisation": "Uni Porto",
       "jurisdiction": "PT",
       "auditor": "MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=",
-      "statement": ""
+      "statement": "",
+      "witness": []
     }
   ]
 }

@@ -3,37 +3,36 @@ package genuine
 import (
 	"bytes"
 	"crypto"
-	"crypto/ecdsa"
-	"crypto/ed25519"
-	"crypto/elliptic"
 	"crypto/x509"
-	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 )
 
 // MaxPolicy is the largest policy.json that is read, in bytes.
 const MaxPolicy = 256 << 10
 
-const policyFormat = "countersign-policy-1"
+const policyFormat = "countersign-policy-2"
 
 // Policy says what a channel asks of a release, and who the people are whose word counts. It is a TUF
 // target signed by the targets role (k of n auditors), and the same file is committed in the source as
 // the floor below which a program never goes (see Stricter).
 type Policy struct {
-	Format   string   `json:"format"` // "countersign-policy-1"
+	Format   string   `json:"format"` // "countersign-policy-2"
 	Channels []Rule   `json:"channels"`
 	People   []Member `json:"people"`
 }
 
 // Rule is what one channel asks. A number of 0 asks nothing of that reason; Quorum is at least 1.
 type Rule struct {
-	Channel       string `json:"channel"`
-	Quorum        int    `json:"quorum"`        // distinct auditors who signed (reason 1)
-	Jurisdictions int    `json:"jurisdictions"` // distinct countries among them (reason 2)
-	Organisations int    `json:"organisations"` // distinct organisations among them (reason 2)
-	Rebuilds      int    `json:"rebuilds"`      // distinct auditors who rebuilt these bytes (reason 4)
+	Channel       string   `json:"channel"`
+	Quorum        int      `json:"quorum"`        // distinct auditors who signed (reason 1)
+	Jurisdictions int      `json:"jurisdictions"` // distinct countries among them (reason 2)
+	Organisations int      `json:"organisations"` // distinct organisations among them (reason 2)
+	Rebuilds      int      `json:"rebuilds"`      // distinct auditors who rebuilt these bytes (reason 4)
+	Reviews       int      `json:"reviews"`       // distinct auditors who read each change (reason 5)
+	Criteria      []string `json:"criteria"`      // what a review must state to count (reason 5); sorted
+	Logged        bool     `json:"logged"`        // the anchor's log.policy must be met (reason 6)
+	Withdrawals   int      `json:"withdrawals"`   // so many auditors' withdrawals stop a release (reason 7)
 }
 
 // Person is who somebody is. Jurisdiction is an ISO 3166 two-letter code.
@@ -52,6 +51,9 @@ type Member struct {
 	Person
 	Auditor   []byte `json:"auditor"`   // PKIX DER of the key that signs TUF roles, or empty
 	Statement []byte `json:"statement"` // PKIX DER of the key that signs statements, or empty
+	// Witness are note verifier keys ("name+hash+key") of the log's cosignatures: at most one Ed25519 and
+	// one ML-DSA-44 key. They tell who a cosignature is by; whose are asked for is in log.policy.
+	Witness []string `json:"witness"`
 }
 
 // Rule returns the rule of a channel.
@@ -62,6 +64,16 @@ func (p Policy) Rule(channel string) (Rule, bool) {
 		}
 	}
 	return Rule{}, false
+}
+
+// byWitness returns the member who holds a witness key.
+func (p Policy) byWitness(vkey string) (Member, bool) {
+	for _, m := range p.People {
+		if slices.Contains(m.Witness, vkey) {
+			return m, true
+		}
+	}
+	return Member{}, false
 }
 
 // byAuditorKey returns the member who holds a TUF key.
@@ -96,19 +108,37 @@ func (p Policy) StatementKeys() []StatementKey {
 	return keys
 }
 
-// Stricter joins a rule with the floor built into the program: of each number the larger one counts.
-// So a repository may ask for more at any time; asking for less takes a release that met the old rule.
+// Stricter joins a rule with the floor built into the program: of each number the larger one counts, of
+// withdrawals the smaller one that is not 0, of the criteria all. So a repository may ask for more at any
+// time; asking for less takes a release that met the old rule.
 func Stricter(a, floor Rule) Rule {
 	a.Quorum = max(a.Quorum, floor.Quorum)
 	a.Jurisdictions = max(a.Jurisdictions, floor.Jurisdictions)
 	a.Organisations = max(a.Organisations, floor.Organisations)
 	a.Rebuilds = max(a.Rebuilds, floor.Rebuilds)
+	a.Reviews = max(a.Reviews, floor.Reviews)
+	a.Criteria = unique(slices.Concat(a.Criteria, floor.Criteria))
+	a.Logged = a.Logged || floor.Logged
+	if a.Withdrawals == 0 || floor.Withdrawals != 0 && floor.Withdrawals < a.Withdrawals {
+		a.Withdrawals = floor.Withdrawals
+	}
 	return a
 }
 
 // Encode prints the policy in its one canonical form.
 func (p Policy) Encode() ([]byte, error) {
 	p.Format = policyFormat
+	p.Channels, p.People = slices.Clone(p.Channels), slices.Clone(p.People)
+	for i := range p.Channels {
+		if p.Channels[i].Criteria == nil {
+			p.Channels[i].Criteria = []string{}
+		}
+	}
+	for i := range p.People {
+		if p.People[i].Witness == nil {
+			p.People[i].Witness = []string{}
+		}
+	}
 	if err := p.check(); err != nil {
 		return nil, fmt.Errorf("policy.json: %w", err)
 	}
@@ -125,92 +155,4 @@ func ParsePolicy(b []byte) (Policy, error) {
 		return Policy{}, fmt.Errorf("policy.json: %w", err)
 	}
 	return p, nil
-}
-
-var country = regexp.MustCompile(`^[A-Z]{2}$`)
-
-// check holds the rules of the fields. No key and no name may count twice, whatever the numbers say.
-func (p Policy) check() error {
-	if p.Format != policyFormat {
-		return fmt.Errorf("format %q, want %q", p.Format, policyFormat)
-	}
-	var names []string
-	keys := map[string]string{}
-	for _, m := range p.People {
-		if m.Name == "" || m.Organisation == "" || !country.MatchString(m.Jurisdiction) {
-			return fmt.Errorf("person %q: organisation %q and jurisdiction %q: want all three, the last as a two-letter country code", m.Name, m.Organisation, m.Jurisdiction)
-		}
-		if slices.Contains(names, m.Name) {
-			return fmt.Errorf("person %q is there twice", m.Name)
-		}
-		names = append(names, m.Name)
-		if len(m.Auditor)+len(m.Statement) == 0 {
-			return fmt.Errorf("person %q has no key", m.Name)
-		}
-		for _, k := range [][]byte{m.Auditor, m.Statement} {
-			if len(k) == 0 {
-				continue
-			}
-			if err := checkKey(k); err != nil {
-				return fmt.Errorf("person %q: %w", m.Name, err)
-			}
-			if other, ok := keys[string(k)]; ok {
-				return fmt.Errorf("person %q has a key that is already there for %q: one key, one purpose, one person", m.Name, other)
-			}
-			keys[string(k)] = m.Name
-		}
-	}
-	return p.checkRules()
-}
-
-func (p Policy) checkRules() error {
-	if len(p.Channels) == 0 {
-		return errors.New("no channels")
-	}
-	auditors, rebuilders := 0, 0
-	for _, m := range p.People {
-		auditors += min(1, len(m.Auditor))
-		rebuilders += min(1, len(m.Statement))
-	}
-	for i, r := range p.Channels {
-		if !plainName.MatchString(r.Channel) {
-			return fmt.Errorf("channel %q is not a plain name", r.Channel)
-		}
-		if i > 0 && p.Channels[i-1].Channel >= r.Channel {
-			return fmt.Errorf("channel %q is out of order or there twice", r.Channel)
-		}
-		if r.Quorum < 1 || r.Quorum > auditors {
-			return fmt.Errorf("channel %q: quorum %d, want 1 to %d, the number of auditors", r.Channel, r.Quorum, auditors)
-		}
-		if r.Jurisdictions < 0 || r.Jurisdictions > r.Quorum || r.Organisations < 0 || r.Organisations > r.Quorum {
-			return fmt.Errorf("channel %q: %d jurisdictions and %d organisations, want 0 to %d, the quorum", r.Channel, r.Jurisdictions, r.Organisations, r.Quorum)
-		}
-		if r.Rebuilds < 0 || r.Rebuilds > rebuilders {
-			return fmt.Errorf("channel %q: %d rebuilds, want 0 to %d, the number of people with a statement key", r.Channel, r.Rebuilds, rebuilders)
-		}
-	}
-	return nil
-}
-
-// checkKey takes the PKIX DER of an Ed25519 or P-256 key, and only its one canonical encoding, so that
-// one key cannot appear under two spellings.
-func checkKey(der []byte) error {
-	pub, err := x509.ParsePKIXPublicKey(der)
-	if err != nil {
-		return fmt.Errorf("unreadable key: %v", err)
-	}
-	switch k := pub.(type) {
-	case ed25519.PublicKey:
-	case *ecdsa.PublicKey:
-		if k.Curve != elliptic.P256() {
-			return errors.New("an ECDSA key that is not P-256")
-		}
-	default:
-		return fmt.Errorf("a key of type %T, want Ed25519 or P-256", pub)
-	}
-	again, err := x509.MarshalPKIXPublicKey(pub)
-	if err != nil || !bytes.Equal(again, der) {
-		return errors.New("a key that is not in canonical encoding")
-	}
-	return nil
 }

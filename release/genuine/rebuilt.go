@@ -9,9 +9,6 @@ import (
 	"github.com/countersign-project/countersign/attest/statement"
 )
 
-// maxStatements bounds the work a hostile evidence file can cause.
-const maxStatements = 256
-
 // rebuilt is reason 4. A statement counts when it opens with the statement key of a person in the
 // policy, is about exactly this release.json, and its artifacts are exactly those of the release: the
 // comparison is made here, and no field of a statement can claim its result. A person who ever stated
@@ -46,7 +43,7 @@ func (b believed) rebuilders(ev Evidence) (got, otherwise map[Person]bool) {
 		pubs = append(pubs, h.Public)
 	}
 	release := sha256.Sum256(ev.Release)
-	for _, raw := range ev.Statements[:min(len(ev.Statements), maxStatements)] {
+	for _, raw := range ev.Statements[:min(len(ev.Statements), MaxStatements)] {
 		payload, by, err := bundle.Open(raw, pubs)
 		if err != nil {
 			continue

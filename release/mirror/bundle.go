@@ -119,7 +119,7 @@ func (b *bundling) release(ctx context.Context, set *trust.Set, md trust.Metadat
 		}
 		b.small[fetch.TargetPath(path, t.SHA256)] = content
 		if path != "policy.json" && len(ev.Statements) > 0 {
-			if b.small[evidence.Path(t.SHA256)], err = evidence.Format(ev.Statements); err != nil {
+			if b.small[evidence.Path(t.SHA256)], err = (genuine.File{Statements: ev.Statements, Proof: ev.Proof}).Encode(); err != nil {
 				return err
 			}
 		}

@@ -60,7 +60,7 @@ func TestBundleIsAMirror(t *testing.T) {
 	}
 	program := programs("1.1.0")["linux-amd64/messenger"]
 	verdict := genuine.Judge(anchor.Anchor{Root: w.Anchor(), Policy: w.Policy}, ev, genuine.Subject{Channel: "stable", Program: "messenger",
-		OS: "linux", Arch: "amd64", Length: int64(len(program)), SHA256: sha256.Sum256(program)}, genuine.Seen(c.Seen()), w.Now)
+		OS: "linux", Arch: "amd64", Length: int64(len(program)), SHA256: sha256.Sum256(program)}, evidence.Seen(c.Seen()), w.Now)
 	if verdict.Outcome != genuine.Genuine {
 		t.Errorf("%s", verdict.Text())
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/countersign-project/countersign/release/anchor"
 	"github.com/countersign-project/countersign/release/evidence"
+	"github.com/countersign-project/countersign/release/genuine"
 	"github.com/countersign-project/countersign/tuf/client"
 	"github.com/countersign-project/countersign/tuf/fetch"
 	"github.com/countersign-project/countersign/tuf/trust"
@@ -205,9 +206,9 @@ func (o CheckOptions) patience(n int64) time.Duration {
 
 // evidence counts the statements a mirror has for a release; how many there should be is shown by others.
 func (o CheckOptions) evidence(ctx context.Context, c *fetch.Courier, r release, s *Status) {
-	_, err := c.FetchChecked(ctx, evidence.Path(r.sum), evidence.MaxFile, func(b []byte) error {
-		list, err := evidence.Parse(b)
-		s.statements[r] = len(list)
+	_, err := c.FetchChecked(ctx, evidence.Path(r.sum), genuine.MaxFile, func(b []byte) error {
+		f, err := genuine.ParseFile(b)
+		s.statements[r] = len(f.Statements)
 		return err
 	})
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {

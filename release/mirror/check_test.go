@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/countersign-project/countersign/release/anchor"
-	"github.com/countersign-project/countersign/release/evidence"
+	"github.com/countersign-project/countersign/release/genuine"
 	"github.com/countersign-project/countersign/tuf/fetch"
 	"github.com/countersign-project/countersign/tuf/repo/repotest"
 )
@@ -41,7 +41,7 @@ func TestCheckTellsWhichMirrorsAreWrong(t *testing.T) {
 	w.Now = w.Now.Add(time.Hour)
 	made := w.Release("1.1.0", programs("1.1.0"))
 	less := w.Files()
-	one, err := evidence.Format(made.Statements[:1])
+	one, err := genuine.File{Statements: made.Statements[:1]}.Encode()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -204,11 +204,11 @@ func (s *syncing) evidence(ctx context.Context) error {
 // stored, perhaps under an older policy, and is kept; a file that does not parse is not ours and is replaced.
 func (s *syncing) statements(ctx context.Context, r release) (changed bool, err error) {
 	name := evidence.Path(r.sum)
-	var have [][]byte
-	if old, err := readSmall(s.path(name), evidence.MaxFile); err == nil {
-		have, _ = evidence.Parse(old)
+	var have genuine.File
+	if old, err := readSmall(s.path(name), genuine.MaxFile); err == nil {
+		have, _ = genuine.ParseFile(old)
 	}
-	all, err := evidence.Statements(ctx, r.sum, s.policy, r.channel, have, s.Courier)
+	all, err := evidence.Statements(ctx, r.sum, s.policy, r.channel, have.Statements, s.Courier)
 	if ctx.Err() != nil {
 		return false, err
 	}
@@ -219,7 +219,7 @@ func (s *syncing) statements(ctx context.Context, r release) (changed bool, err 
 		s.result.Warnings = append(s.result.Warnings, fmt.Sprintf("statements for %s: %v", r, err))
 		return false, nil
 	}
-	b, err := evidence.Format(all)
+	b, err := genuine.File{Statements: all, Proof: have.Proof}.Encode()
 	if err != nil {
 		return false, err
 	}

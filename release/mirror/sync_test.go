@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/countersign-project/countersign/release/evidence"
+	"github.com/countersign-project/countersign/release/genuine"
 	"github.com/countersign-project/countersign/tuf/durable"
 	"github.com/countersign-project/countersign/tuf/fetch"
 	"github.com/countersign-project/countersign/tuf/repo/repotest"
@@ -308,7 +308,7 @@ func TestStatementsAreJoined(t *testing.T) {
 	name := repotest.EvidencePath(made.Manifest)
 	with := func(statements ...[]byte) fetch.Source {
 		files := w.Files()
-		b, err := evidence.Format(statements)
+		b, err := genuine.File{Statements: statements}.Encode()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -317,11 +317,11 @@ func TestStatementsAreJoined(t *testing.T) {
 	}
 	stranger := repotest.NewWith(t, repotest.Config{Place: nil}).Bundle(w.People[0].Auditor, []byte(`{}`)) // a key that makes no statements
 	count := func() int {
-		list, err := evidence.Parse([]byte(listing(t, dir)[name]))
+		f, err := genuine.ParseFile([]byte(listing(t, dir)[name]))
 		if err != nil {
 			t.Fatal(err)
 		}
-		return len(list)
+		return len(f.Statements)
 	}
 	sync(t, options(w, dir, with(made.Statements[0], stranger)))
 	if n := count(); n != 1 {
@@ -337,7 +337,7 @@ func TestStatementsAreJoined(t *testing.T) {
 		t.Errorf("%+v, want nothing changed", r)
 	}
 	junk := w.Files()
-	junk[name] = []byte(`{"format":"countersign-evidence-1","statements":[{}]}`)
+	junk[name] = []byte(`{"format":"countersign-evidence-2","statements":[{}]}`)
 	sync(t, options(w, dir, source("junk", junk)))
 	if n := count(); n != 3 {
 		t.Errorf("%d statements, want still three", n)

@@ -6,6 +6,7 @@ import (
 
 	"github.com/countersign-project/countersign/release/event"
 	"github.com/countersign-project/countersign/release/evidence"
+	"github.com/countersign-project/countersign/release/genuine"
 )
 
 // writeEvidence joins the event's statements with those published before, if that says anything new.
@@ -14,19 +15,19 @@ func (r *Repository) writeEvidence(p *event.Proposal) error {
 		return nil
 	}
 	name := evidence.Path(p.ReleaseSHA256())
-	var list [][]byte
+	var f genuine.File
 	old, err := r.read(name)
 	if err == nil {
-		list, err = evidence.Parse(old)
+		f, err = genuine.ParseFile(old)
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	list = r.stillGood(p, list)
+	list := r.stillGood(p, f.Statements)
 	for _, st := range p.Statements {
 		list = append(list, st.Bundle)
 	}
-	b, err := evidence.Format(onePer(p, list))
+	b, err := genuine.File{Statements: onePer(p, list), Proof: f.Proof}.Encode()
 	if err != nil || string(b) == string(old) {
 		return err
 	}

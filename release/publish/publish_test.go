@@ -13,6 +13,7 @@ import (
 	"github.com/countersign-project/countersign/attest/statement"
 	"github.com/countersign-project/countersign/release/event"
 	"github.com/countersign-project/countersign/release/evidence"
+	"github.com/countersign-project/countersign/release/genuine"
 	"github.com/countersign-project/countersign/release/publish"
 	. "github.com/countersign-project/countersign/release/publish/roomtest"
 )
@@ -239,11 +240,11 @@ func TestLateStatements(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		list, err := evidence.Parse(b)
+		f, err := genuine.ParseFile(b)
 		if err != nil {
 			t.Fatal(err)
 		}
-		return len(list)
+		return len(f.Statements)
 	}
 	if n := count(); n != 3 {
 		t.Fatal(n, "statements")
@@ -262,7 +263,7 @@ func TestLateStatements(t *testing.T) {
 	other := New(t)
 	other.Distribute()
 	beta := w.Stage("1.0.0", "beta")
-	b, err := evidence.Format([][]byte{w.Bundle(Ana, w.Rebuilt(beta))})
+	b, err := genuine.File{Statements: [][]byte{w.Bundle(Ana, w.Rebuilt(beta))}}.Encode()
 	if err != nil {
 		t.Fatal(err)
 	}

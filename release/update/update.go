@@ -156,5 +156,5 @@ func sum(r io.Reader) (int64, genuine.Digest, error) {
 
 // seen turns what the client remembers into what the judge asks for.
 func seen(s client.Seen) genuine.Seen {
-	return genuine.Seen{Root: s.Root, Timestamp: s.Timestamp, Snapshot: s.Snapshot, Targets: s.Targets, Channels: s.Channels, Floor: s.Floor}
+	return evidence.Seen(s)
 }

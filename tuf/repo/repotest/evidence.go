@@ -59,7 +59,8 @@ func (w *World) SetEvidence(manifest []byte, statements [][]byte) {
 	b, err := json.Marshal(struct {
 		Format     string            `json:"format"`
 		Statements []json.RawMessage `json:"statements"`
-	}{"countersign-evidence-1", raw})
+		Proof      string            `json:"proof"`
+	}{"countersign-evidence-2", raw, string(w.Proofs[EvidencePath(manifest)])})
 	w.check(err)
 	w.files[EvidencePath(manifest)] = append(b, '\n')
 }

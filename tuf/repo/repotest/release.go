@@ -188,21 +188,26 @@ func describe(name string, content []byte) artifact {
 // policy prints policy.json as release/genuine reads it.
 func policy(w *World, rules []Rule) []byte {
 	type person struct {
-		Name         string `json:"name"`
-		Organisation string `json:"organisation"`
-		Jurisdiction string `json:"jurisdiction"`
-		Auditor      []byte `json:"auditor"`
-		Statement    []byte `json:"statement"`
+		Name         string   `json:"name"`
+		Organisation string   `json:"organisation"`
+		Jurisdiction string   `json:"jurisdiction"`
+		Auditor      []byte   `json:"auditor"`
+		Statement    []byte   `json:"statement"`
+		Witness      []string `json:"witness"`
 	}
 	var people []person
 	for _, m := range w.People {
-		people = append(people, person{m.Name, m.Organisation, m.Jurisdiction, pkix(m.Auditor), pkix(m.Statement)})
+		people = append(people, person{m.Name, m.Organisation, m.Jurisdiction, pkix(m.Auditor), pkix(m.Statement), append([]string{}, m.Witness...)})
+	}
+	rules = slices.Clone(rules)
+	for i := range rules {
+		rules[i].Criteria = append([]string{}, rules[i].Criteria...)
 	}
 	return indented(struct {
 		Format   string   `json:"format"`
 		Channels []Rule   `json:"channels"`
 		People   []person `json:"people"`
-	}{"countersign-policy-1", rules, people})
+	}{"countersign-policy-2", rules, people})
 }
 
 func mirrors(list []string) []byte {

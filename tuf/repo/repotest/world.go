@@ -29,15 +29,20 @@ type Member struct {
 	Auditor   crypto.Signer // signs targets and channels; Ed25519 for even, P-256 for odd members
 	Statement crypto.Signer // signs statements; P-256
 	Root      crypto.Signer // signs root; Ed25519
+	Witness   []string      // verifier keys that policy.json gives them; none unless a test or Config.Member sets them
 }
 
 // Rule is what policy.json asks of one channel.
 type Rule struct {
-	Channel       string `json:"channel"`
-	Quorum        int    `json:"quorum"`
-	Jurisdictions int    `json:"jurisdictions"`
-	Organisations int    `json:"organisations"`
-	Rebuilds      int    `json:"rebuilds"`
+	Channel       string   `json:"channel"`
+	Quorum        int      `json:"quorum"`
+	Jurisdictions int      `json:"jurisdictions"`
+	Organisations int      `json:"organisations"`
+	Rebuilds      int      `json:"rebuilds"`
+	Reviews       int      `json:"reviews"`
+	Criteria      []string `json:"criteria"`
+	Logged        bool     `json:"logged"`
+	Withdrawals   int      `json:"withdrawals"`
 }
 
 // Config says what a world is like. The zero value of a field takes the default.
@@ -51,6 +56,7 @@ type Config struct {
 	Mirrors    []string                               // default one that does not exist
 	Policy     func(w *World) []byte                  // bytes of policy.json; default from Rules and the people
 	Place      func(i int) (org, jurisdiction string) // of member i; default all different (five of them)
+	Member     func(i int, m *Member)                 // may change member i before anything is made; nil: nothing
 }
 
 // World is a repository and everyone who signs it.
@@ -63,8 +69,9 @@ type World struct {
 	Timestamp crypto.Signer
 	Layout    repo.Layout
 	Quorum    int
-	Policy    []byte // policy.json
-	Mirrors   []byte // mirrors.json
+	Policy    []byte            // policy.json
+	Mirrors   []byte            // mirrors.json
+	Proofs    map[string][]byte // proofs by evidence path, which the next SetEvidence writes
 
 	current  map[string][]byte // role name → newest signed bytes
 	readable map[string][]byte // the same, but the newest that tuf/repo can read
@@ -88,6 +95,9 @@ func NewWith(t testing.TB, c Config) *World {
 		current: map[string][]byte{}, readable: map[string][]byte{}, files: map[string][]byte{}, made: map[string]Made{}}
 	for i := range c.People {
 		w.People = append(w.People, member(i, c.Place))
+		if c.Member != nil {
+			c.Member(i, w.People[i])
+		}
 	}
 	w.Layout = w.layout(c)
 	w.Policy = c.Policy(w)
