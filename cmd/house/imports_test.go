@@ -107,6 +107,7 @@ var doors = map[string][]string{
 	"github.com/spf13/pflag":                            {"cmd/"},
 	"github.com/schollz/progressbar/v3":                 {"cmd/cli"},
 	"github.com/BurntSushi/toml":                        {"cmd/cli", "builds/recipe", "release/event"},
+	"github.com/gorilla/websocket":                      {"messenger/server/socket"},
 	"golang.org/x/term":                                 {"cmd/cli"},
 	"golang.org/x/text":                                 {"release/event"},
 	"github.com/gofrs/flock":                            {"tuf/durable", "messenger/server/store/sqlite"},

@@ -1,0 +1,39 @@
+package api
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+)
+
+// ErrTooLarge says that a body was longer than the limit.
+var ErrTooLarge = errors.New("the body is too large")
+
+// maxList bounds every list in a body: prekeys come by the hundred, contacts by the thousand.
+const maxList = 50_000
+
+// checked is what types with lists implement.
+type checked interface{ lists() []int }
+
+// Decode reads one JSON value of at most limit bytes into v, and nothing behind it.
+func Decode(r io.Reader, limit int64, v any) error {
+	b, err := io.ReadAll(io.LimitReader(r, limit+1))
+	if err != nil {
+		return fmt.Errorf("the body ended early: %v", err)
+	}
+	if int64(len(b)) > limit {
+		return fmt.Errorf("%w: want at most %d bytes", ErrTooLarge, limit)
+	}
+	if err := json.Unmarshal(b, v); err != nil {
+		return fmt.Errorf("the body is not the JSON wanted here: %v", err)
+	}
+	if c, ok := v.(checked); ok {
+		for _, n := range c.lists() {
+			if n > maxList {
+				return fmt.Errorf("%w: a list of %d, want at most %d", ErrTooLarge, n, maxList)
+			}
+		}
+	}
+	return nil
+}
