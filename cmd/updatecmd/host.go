@@ -9,6 +9,7 @@ package updatecmd
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
 	"runtime"
 	"slices"
 
@@ -79,6 +80,14 @@ func (h *Host) Run(root *cobra.Command, args []string) int {
 		h.app.Say("%s: notice: could not note that this version works: %v", h.app.Name, err)
 	}
 	return code
+}
+
+// Data is the directory below the program's home for what is not about updates: accounts, databases. It may not exist yet.
+func (h *Host) Data() (string, error) {
+	if h.started.Home.Dir == "" {
+		return "", fmt.Errorf("no home directory: give one with --home or in %s", variable)
+	}
+	return filepath.Join(h.started.Home.Dir, "data"), nil
 }
 
 // running is this program as the updater sees it.

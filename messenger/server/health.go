@@ -1,28 +1,50 @@
-// Package server answers requests of messenger clients. In its present extent that is one question: is
-// this server alive?
-//
-// Its world: anybody who can reach the listening address. Nothing here holds a secret, and all anybody
-// learns is which version runs.
 package server
 
 import (
+	"context"
+	_ "embed"
 	"encoding/json"
 	"net/http"
+	"time"
+
+	"github.com/countersign-project/countersign/messenger/server/api"
+	"github.com/countersign-project/countersign/messenger/server/endpoint"
 )
 
-// Health is the answer to GET /health.
-type Health struct {
-	Status  string `json:"status"` // "ok"
-	Version string `json:"version"`
+// health is GET /health: this process answers.
+func (s *Server) health(*endpoint.Call) (any, error) {
+	return api.Health{Status: "ok", Version: s.Version}, nil
 }
 
-// Handler serves the API of a server of that version.
-func Handler(version string) http.Handler {
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /health", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		w.Header().Set("Cache-Control", "no-store")
-		_ = json.NewEncoder(w).Encode(Health{"ok", version}) // an asker who left needs no answer
-	})
-	return mux
+// ready is GET /ready: it can do its work, so that a balancer may send it clients.
+func (s *Server) ready(c *endpoint.Call) (any, error) {
+	if s.draining.Load() {
+		return endpoint.Status{Code: http.StatusServiceUnavailable, Body: api.Health{Status: "draining", Version: s.Version}}, nil
+	}
+	ctx, cancel := context.WithTimeout(c.Context(), 2*time.Second)
+	defer cancel()
+	if err := s.Store.Ping(ctx); err != nil {
+		s.Log.Warn("not ready", "error", err)
+		return endpoint.Status{Code: http.StatusServiceUnavailable, Body: api.Health{Status: "the database does not answer", Version: s.Version}}, nil
+	}
+	return api.Health{Status: "ok", Version: s.Version}, nil
 }
+
+// keepalive is GET /v1/keepalive (6.7). Through a websocket whose device is not registered any more it ends that.
+func (s *Server) keepalive(c *endpoint.Call) (any, error) {
+	if t := endpoint.TunnelOf(c.Request); t != nil && t.Caller != nil {
+		if _, err := s.tunnelCaller(c.Request, t); err != nil {
+			if conn := s.live.of(t.Caller.Device.Key); conn != nil {
+				conn.conn.Close(1008, "this device is not registered any more")
+			}
+			return nil, err
+		}
+	}
+	return endpoint.Status{Code: http.StatusOK}, nil
+}
+
+//go:embed openapi.json
+var openapi []byte
+
+// openAPI is GET /v3/openapi.json.
+func (*Server) openAPI(*endpoint.Call) (any, error) { return json.RawMessage(openapi), nil }

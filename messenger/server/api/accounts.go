@@ -8,6 +8,8 @@ type AccountAttributes struct {
 	Voice           bool   `json:"voice"`
 	Video           bool   `json:"video"`
 	Name            string `json:"name,omitempty"` // of a linked device; today encrypted by the client
+	// Pin is the registration lock: whoever registers this number anew must know it. Absent or empty: none.
+	Pin string `json:"pin,omitempty"`
 	// Capabilities are ours: what else this device speaks. Old clients send none.
 	Capabilities Capabilities `json:"capabilities"`
 }

@@ -19,6 +19,8 @@ type Messages struct {
 	Timestamp uint64    `json:"timestamp"` // milliseconds; 0 is replaced by the server's time
 	Relay     string    `json:"relay,omitempty"`
 	Silent    bool      `json:"silent,omitempty"`
+	// NoReceipt is ours: the server tells nobody when a device has the message. Its receipts prove nothing anyway.
+	NoReceipt bool `json:"noReceipt,omitempty"`
 }
 
 func (m Messages) lists() []int { return []int{len(m.Messages)} }
@@ -70,6 +72,7 @@ type Multi struct {
 	Content    Bytes       `json:"content"`
 	Timestamp  uint64      `json:"timestamp"`
 	Recipients []Recipient `json:"recipients"`
+	NoReceipt  bool        `json:"noReceipt,omitempty"`
 }
 
 func (m Multi) lists() []int { return []int{len(m.Recipients)} }

@@ -22,6 +22,8 @@ type Hash [32]byte
 type Blobs interface {
 	// Received returns how many bytes of an upload have arrived: 0 for one that was never begun.
 	Received(ctx context.Context, upload int64) (int64, error)
+	// Reset drops what has arrived of an upload.
+	Reset(ctx context.Context, upload int64) error
 	// Append adds what r gives to an upload, which must have offset bytes so far, else ErrOffset. Above limit bytes in all it returns
 	// ErrTooLarge and drops the upload. What arrived before an error of r is kept. It returns the bytes there are now.
 	Append(ctx context.Context, upload, offset int64, r io.Reader, limit int64) (int64, error)

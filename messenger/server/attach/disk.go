@@ -90,6 +90,20 @@ func (d *Disk) lock(upload int64) (unlock func(), err error) {
 	}, nil
 }
 
+// Reset implements Blobs.
+func (d *Disk) Reset(ctx context.Context, upload int64) error {
+	unlock, err := d.lock(upload)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	have, err := d.Received(ctx, upload)
+	if err == nil && have > 0 {
+		d.drop(d.upload(upload), have)
+	}
+	return err
+}
+
 // Append implements Blobs.
 func (d *Disk) Append(ctx context.Context, upload, offset int64, r io.Reader, limit int64) (int64, error) {
 	unlock, err := d.lock(upload)

@@ -1,0 +1,175 @@
+package server
+
+import (
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/countersign-project/countersign/messenger/server/api"
+	"github.com/countersign-project/countersign/messenger/server/deliver"
+	"github.com/countersign-project/countersign/messenger/server/endpoint"
+	"github.com/countersign-project/countersign/messenger/server/store"
+	"github.com/countersign-project/countersign/messenger/wire"
+)
+
+// sendMessages is PUT /v1/messages/{destination}; the steps are those of 6.4.
+func (s *Server) sendMessages(c *endpoint.Call) (any, error) {
+	start := time.Now()
+	destination := c.PathValue("destination")
+	var body api.Messages
+	if err := c.Decode(&body); err != nil {
+		return nil, err
+	}
+	if err := s.allow("messages", s.limits.messages, accountBucket(c)+" "+destination); err != nil { // 1
+		return nil, err
+	}
+	if !validNumber(destination) { // a channel of the seed gist (10.2)
+		return nil, s.sendToChannel(c, destination, &body)
+	}
+	if body.Relay != "" {
+		return nil, noRelay(body.Relay)
+	}
+	to, err := s.destination(c, destination)
+	if err != nil {
+		return nil, err
+	}
+	devices, err := s.match(c, to, body.Messages)
+	if err != nil {
+		return nil, err
+	}
+	list := make([]outgoing, len(devices))
+	for i, m := range body.Messages {
+		list[i] = outgoing{device: devices[i], kind: m.Type, legacy: m.Body, content: m.Content}
+	}
+	if err := s.send(c, list, body.Timestamp, !body.NoReceipt); err != nil {
+		return nil, err
+	}
+	s.Metrics.Sent(time.Since(start))
+	return api.Sent{NeedsSync: s.needsSync(c, to.Key)}, nil
+}
+
+// destination is step 2: an account that can be written to.
+func (s *Server) destination(c *endpoint.Call, number string) (*store.Account, error) {
+	if number == c.Caller.Account.Name {
+		a := c.Caller.Account
+		return &a, nil // one's other devices are reached while this one has no keys yet
+	}
+	a, err := s.Store.Account(c.Context(), number)
+	if err != nil {
+		return nil, err
+	}
+	if len(s.activeDevices(&a)) == 0 {
+		return nil, store.ErrNotFound
+	}
+	return &a, nil
+}
+
+// recipients are the devices a message must address: the active ones, without the sender.
+func (s *Server) recipients(c *endpoint.Call, to *store.Account) map[uint32]store.Device {
+	want := map[uint32]store.Device{}
+	for _, d := range s.activeDevices(to) {
+		if d.Key != c.Caller.Device.Key {
+			want[uint32(d.ID)] = d
+		}
+	}
+	return want
+}
+
+// match is steps 3 and 4. It returns the device of each message.
+func (s *Server) match(c *endpoint.Call, to *store.Account, messages []api.Message) ([]store.Device, error) {
+	devices := make([]store.Device, len(messages))
+	addressed := make([]api.RecipientDevice, len(messages))
+	for i, m := range messages {
+		if err := checkType(m.Type); err != nil {
+			return nil, err
+		}
+		if m.Relay != "" {
+			return nil, noRelay(m.Relay)
+		}
+		id := m.DeviceID
+		if id == 0 {
+			id = store.MasterDevice // clients of before several devices
+		}
+		addressed[i] = api.RecipientDevice{ID: id, RegistrationID: m.RegistrationID}
+	}
+	want := s.recipients(c, to)
+	if bad := compare(want, addressed); len(bad.MissingDevices)+len(bad.ExtraDevices) > 0 {
+		return nil, endpoint.RefuseWith(http.StatusConflict, api.Mismatch{MissingDevices: bad.MissingDevices, ExtraDevices: bad.ExtraDevices})
+	} else if len(bad.StaleDevices) > 0 {
+		return nil, endpoint.RefuseWith(http.StatusGone, api.Stale{StaleDevices: bad.StaleDevices})
+	}
+	for i, a := range addressed {
+		devices[i] = want[a.ID]
+	}
+	return devices, nil
+}
+
+// checkType refuses what only servers send, and plaintext (7.3).
+func checkType(t uint32) error {
+	switch wire.EnvelopeType(t) {
+	case wire.EnvelopePlaintext:
+		return endpoint.Refuse(http.StatusBadRequest, "type 4 is plaintext, which nobody accepts")
+	case wire.EnvelopeReceipt:
+		return endpoint.Refuse(http.StatusBadRequest, "type 5 is a receipt, which servers make; PUT /v1/receipt asks for one")
+	}
+	return nil
+}
+
+// outgoing is one ciphertext for one device.
+type outgoing struct {
+	device          store.Device
+	kind            uint32
+	legacy, content []byte
+}
+
+// send is step 5: it returns when each device has its envelope or the queue has it.
+func (s *Server) send(c *endpoint.Call, list []outgoing, timestamp uint64, receipt bool) error {
+	now := uint64(s.Now().UnixMilli())
+	if timestamp == 0 {
+		timestamp = now
+	}
+	e := wire.Envelope{Source: c.Caller.Account.Name, SourceDevice: uint32(c.Caller.Device.ID), Timestamp: timestamp, ServerTimestamp: now}
+	messages := make([]deliver.Message, len(list))
+	for i, o := range list {
+		g, err := newGUID(s.Rand)
+		if err != nil {
+			return err
+		}
+		e.Type, e.Legacy, e.Content, e.ServerGUID = wire.EnvelopeType(o.kind), o.legacy, o.content, guidText(g)
+		messages[i] = deliver.Message{Device: o.device.Key, GUID: g, Tag: tagOf(e.Source, timestamp), Body: coded(&e, receipt)}
+	}
+	return s.handOver(c, messages)
+}
+
+// handOver gives envelopes to deliver, and makes of its results what the sender is told.
+func (s *Server) handOver(c *endpoint.Call, messages []deliver.Message) error {
+	live, queued, rejected := 0, 0, 0
+	var failed error
+	for _, r := range s.Sender.Send(c.Context(), messages) {
+		switch {
+		case r.Live:
+			live++
+		case r.Err == nil:
+			queued++
+		case errors.Is(r.Err, store.ErrNotFound): // the device went away just now; its account's next 409 says so
+		default:
+			rejected++
+			failed = r.Err
+		}
+	}
+	s.Metrics.Envelopes("live", live)
+	s.Metrics.Envelopes("queued", queued)
+	s.Metrics.Envelopes("rejected", rejected)
+	switch {
+	case errors.Is(failed, store.ErrQueueFull):
+		return &endpoint.Refusal{Status: http.StatusTooManyRequests, Text: "the recipient's queue is full until they connect", Wait: time.Hour}
+	case errors.Is(failed, store.ErrTooLarge):
+		return endpoint.Refuse(http.StatusRequestEntityTooLarge, "the message is too large: want at most %d bytes", store.MaxEnvelope)
+	}
+	return failed
+}
+
+// needsSync tells a sender to let their other devices know (6.4).
+func (s *Server) needsSync(c *endpoint.Call, to store.AccountKey) bool {
+	return to != c.Caller.Account.Key && len(s.activeDevices(&c.Caller.Account)) > 1
+}

@@ -1,0 +1,182 @@
+package server
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/countersign-project/countersign/messenger/server/deliver"
+	"github.com/countersign-project/countersign/messenger/server/endpoint"
+	"github.com/countersign-project/countersign/messenger/server/socket"
+	"github.com/countersign-project/countersign/messenger/server/store"
+	"github.com/countersign-project/countersign/messenger/signaling"
+	"github.com/countersign-project/countersign/messenger/wire"
+)
+
+// unanswered is how long a device may take to answer an envelope before it counts as refused: one peer never answers what it
+// cannot read, and the rest of its queue must not wait for that.
+const unanswered = 20 * time.Second
+
+// websocket is GET /v1/websocket (7.1).
+func (s *Server) websocket(w http.ResponseWriter, r *http.Request) {
+	const route = "GET /v1/websocket"
+	caller, err := s.socketLogin(r)
+	if err != nil {
+		s.router.Write(w, r, route, err)
+		return
+	}
+	conn, err := s.sockets.Accept(w, r)
+	if err != nil {
+		s.Metrics.Answered(route, http.StatusBadRequest)
+		return
+	}
+	s.Metrics.Answered(route, http.StatusSwitchingProtocols)
+	c := &connection{s: s, conn: conn, wantsEmpty: strings.EqualFold(r.Header.Get("X-Queue-Empty"), "true"), tunnel: s.tunnel(r, caller)}
+	c.setKey(caller.Device.SignalingKey)
+	c.start()
+}
+
+// socketLogin reads the credentials from the query (7.1), or, as today's clients send them, from the Authorization header.
+func (s *Server) socketLogin(r *http.Request) (*endpoint.Caller, error) {
+	if err := s.admitSocket(r); err != nil {
+		return nil, err
+	}
+	login, password := r.URL.Query().Get("login"), r.URL.Query().Get("password")
+	if login == "" {
+		login, password, _ = r.BasicAuth()
+	}
+	cred, ok := parseLogin(login, password)
+	if !ok {
+		return nil, unauthorized()
+	}
+	caller, err := s.login(r, cred)
+	if refused, ok := err.(*endpoint.Refusal); ok && refused.Status == http.StatusUnauthorized {
+		return nil, endpoint.Refuse(http.StatusForbidden, "wrong number or password") // what the Java client understands
+	}
+	return caller, err
+}
+
+func (s *Server) admitSocket(r *http.Request) error {
+	if s.draining.Load() {
+		return &endpoint.Refusal{Status: http.StatusServiceUnavailable, Text: "the server is about to restart", Wait: time.Second}
+	}
+	if s.live.count() >= s.MaxSockets {
+		s.Metrics.Limited("websockets")
+		return &endpoint.Refusal{Status: http.StatusServiceUnavailable, Text: "too many connections; try again later", Wait: time.Minute}
+	}
+	return s.allow("websockets of a source", s.limits.sockets, s.source(r))
+}
+
+// tunnel keeps of a request what the websocket's requests need, and no more: a connection lives long, and what it holds is not freed.
+func (s *Server) tunnel(r *http.Request, caller *endpoint.Caller) *endpoint.Tunnel {
+	t := &endpoint.Tunnel{Host: strings.Clone(r.Host), Secure: s.secure(r), Remote: s.remote(r).String()}
+	if caller != nil {
+		t.Caller = &endpoint.Caller{Account: store.Account{Key: caller.Account.Key, Name: caller.Account.Name}, Device: store.Device{Key: caller.Device.Key, ID: caller.Device.ID}}
+	}
+	return t
+}
+
+// connection is a device with a websocket: the socket's Peer, and the hub's Connection.
+type connection struct {
+	s          *Server
+	conn       *socket.Conn
+	tunnel     *endpoint.Tunnel
+	key        atomic.Pointer[signaling.Key] // nil: envelopes go bare (7.4)
+	wantsEmpty bool
+
+	mu         sync.Mutex
+	attachment *deliver.Attachment // mu
+	closed     bool                // mu
+}
+
+func (c *connection) device() store.DeviceKey { return c.tunnel.Caller.Device.Key }
+
+func (c *connection) setKey(key []byte) {
+	if len(key) != signaling.KeySize {
+		c.key.Store(nil)
+		return
+	}
+	c.key.Store((*signaling.Key)(key))
+}
+
+// start makes the device reachable. Nothing of the request may be kept.
+func (c *connection) start() {
+	c.s.Metrics.Connected()
+	c.s.live.add(c.conn, c)
+	c.conn.Run(c)
+	if c.s.draining.Load() { // Drain may have looked before we were there
+		c.conn.Close(socket.CloseRestart, "restarting")
+		return
+	}
+	a, err := c.s.Hub.Attach(context.Background(), c.device(), c)
+	if err != nil {
+		c.s.Log.Error("device not attached", "error", err)
+		c.conn.Close(socket.CloseRestart, "try again")
+		return
+	}
+	c.mu.Lock()
+	c.attachment = a
+	closed := c.closed
+	c.mu.Unlock()
+	if closed {
+		a.Detach(context.Background())
+	}
+}
+
+// Serve implements socket.Peer.
+func (c *connection) Serve(r *wire.Request) *wire.Response {
+	return c.s.router.ServeFrame(context.Background(), c.tunnel, r)
+}
+
+// Closed implements socket.Peer.
+func (c *connection) Closed() {
+	c.mu.Lock()
+	c.closed = true
+	a := c.attachment
+	c.mu.Unlock()
+	if a != nil {
+		a.Detach(context.Background())
+	}
+	c.s.live.remove(c.conn)
+	c.s.Metrics.Disconnected()
+}
+
+// Push implements deliver.Connection (7.2).
+func (c *connection) Push(e deliver.Pushed, done func(acked bool)) {
+	envelope, _, err := decoded(e.Body)
+	if err == nil {
+		if key := c.key.Load(); key != nil {
+			envelope, err = key.Seal(envelope, c.s.Rand)
+		}
+	}
+	if err != nil {
+		c.s.Log.Error("envelope not sealed", "error", err)
+		done(false)
+		return
+	}
+	var once sync.Once
+	timer := time.AfterFunc(unanswered, func() { once.Do(func() { done(false) }) })
+	c.conn.Ask(wire.Request{Verb: http.MethodPut, Path: "/api/v1/message", Body: envelope}, func(status int) {
+		timer.Stop()
+		once.Do(func() {
+			acked := status/100 == 2
+			done(acked)
+			if acked {
+				c.s.acknowledged(e.Body, c.tunnel.Caller)
+			}
+		})
+	})
+}
+
+// Empty implements deliver.Connection: only who asked for it is told (7.2).
+func (c *connection) Empty() {
+	if c.wantsEmpty {
+		c.conn.Ask(wire.Request{Verb: http.MethodPut, Path: "/api/v1/queue/empty"}, func(int) {})
+	}
+}
+
+// Displace implements deliver.Connection.
+func (c *connection) Displace() { c.conn.Close(socket.CloseDisplaced, "connected elsewhere") }
