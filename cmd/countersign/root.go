@@ -38,5 +38,6 @@ func newRoot(app *cli.App) *cobra.Command {
 	root.AddCommand(newMirrorCommand(app))
 	root.AddCommand(newAuditCommand(app))
 	root.AddCommand(newVerifyCommand(app))
+	root.AddCommand(newPolicyCommand(app))
 	return root
 }
