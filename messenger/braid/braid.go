@@ -137,6 +137,23 @@ func (s *State) Steps(m wire.SPQR) uint32 {
 	return max(m.Index, have) - have
 }
 
+// Kept counts the keys kept for late messages.
+func (s *State) Kept() (n int) {
+	for _, l := range s.chain.links {
+		n += len(l.recv.skipped)
+	}
+	return n
+}
+
+// Forget returns the state without the keys kept for late messages. Wipe the old one.
+func (s *State) Forget() *State {
+	next := s.successor()
+	for i := range next.chain.links {
+		next.chain.links[i].recv.skipped = nil
+	}
+	return next
+}
+
 // successor is a copy that can be changed. Secrets in it are its own, but for the skipped keys, which both may hold.
 func (s *State) successor() *State {
 	next := *s

@@ -10,7 +10,6 @@ import (
 	"testing"
 
 	"github.com/countersign-project/countersign/messenger/attachment"
-	"github.com/countersign-project/countersign/messenger/handshake"
 	"github.com/countersign-project/countersign/messenger/kdf"
 	"github.com/countersign-project/countersign/messenger/keys"
 	"github.com/countersign-project/countersign/messenger/ratchet"
@@ -65,13 +64,8 @@ func newCouple(b *testing.B) *couple {
 }
 
 func (c *couple) meet() {
-	u := c.u[1]
-	signed, _ := handshake.SignPrekey(u.identity, 22, u.signed.Public(), rand.Reader)
-	kyber, _ := handshake.SignKyber(u.identity, 77, u.kyber.Public(), rand.Reader)
-	u.oneTime[31337] = newKey(c.b)
-	bundle := &handshake.Bundle{RegistrationID: 5, Identity: u.identity.Public(), Signed: signed, Kyber: &kyber, SPQR: true,
-		OneTime: &handshake.OneTime{ID: 31337, Key: u.oneTime[31337].Public()}}
-	if err := c.u[0].record.Initiate(c.set[0], bundle); err != nil {
+	c.u[1].oneTime[31337] = newKey(c.b)
+	if err := c.u[0].record.Initiate(c.set[0], ownBundle(c.b, c.u[1])); err != nil {
 		c.b.Fatal(err)
 	}
 	c.pass(0)

@@ -142,6 +142,51 @@ func TestTheBudgetServesTheOldestSession(t *testing.T) {
 	bob.reads(t, old.send(t, "from long ago"), "from long ago")
 }
 
+// A peer that starts session after session, and leaves all it may unread in each, does not make the record grow without bound. The newest
+// sessions still read what was late.
+func TestOnePeerHasOneRecordsWorth(t *testing.T) {
+	alice, bob := newEnd(t), newEnd(t)
+	var late [][]byte
+	for range 30 {
+		alice.start(t, bob)
+		late = append(late, alice.send(t, "late"))
+		for range maxSkipped - 1 {
+			alice.send(t, "")
+		}
+		m, err := wire.ParsePreKey(alice.send(t, "read"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := bob.r.DecryptPreKey(bob.w, m, handshake.Prekeys{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	stored := bob.r.Marshal()
+	if n := len(stored); n > 1_500_000 {
+		t.Errorf("a record of %d bytes", n)
+	}
+	r, err := Unmarshal(stored)
+	if err != nil || !bytes.Equal(r.Marshal(), stored) {
+		t.Fatal("stored form", err)
+	}
+	open := func(i int) error {
+		m, err := wire.ParsePreKey(late[i])
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = bob.r.DecryptPreKey(bob.w, m, handshake.Prekeys{})
+		return err
+	}
+	if err := open(0); refusal.Of(err) != refusal.Duplicate {
+		t.Error("the oldest session kept its seeds:", err)
+	}
+	for i := 25; i < 30; i++ {
+		if err := open(i); err != nil {
+			t.Errorf("session %d of 30 lost its seeds: %v", i, err)
+		}
+	}
+}
+
 // nextKeys are the keys of the next message from one end, which then counts as sent.
 func (e *end) nextKeys(t *testing.T) (m wire.Signal, k kdf.Message) {
 	t.Helper()

@@ -30,6 +30,9 @@ const (
 	maxReceiving  = 5
 	maxArchived   = 40
 	maxUnanswered = 30 * 24 * time.Hour
+	// maxKept bounds what the archived sessions of one record keep for late messages, together and of both ratchets: the limits above allow
+	// a hostile peer some twenty megabytes, to be written with every message. Honest ones stay far below.
+	maxKept = 25_000
 	// maxJumpSelf is for sessions with ourselves, which other clients do not limit at all. The counter is not authentic yet when
 	// the steps are made, so without a limit one forged message would cost an hour.
 	maxJumpSelf = 1_000_000

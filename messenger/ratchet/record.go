@@ -56,6 +56,21 @@ func (r *Record) push(s *session) {
 		r.archived[maxArchived] = nil
 		r.archived = r.archived[:maxArchived]
 	}
+	r.trim()
+}
+
+// trim keeps what the archived sessions have for late messages within maxKept, the newest sessions first.
+func (r *Record) trim() {
+	total := 0
+	for i, s := range r.archived {
+		n := s.kept()
+		if total+n <= maxKept {
+			total += n
+			continue
+		}
+		r.archived[i] = s.forget()
+		s.wipe(r.archived[i])
+	}
 }
 
 // replace makes s the current session and archives the former one.

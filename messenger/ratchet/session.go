@@ -87,6 +87,29 @@ func (s *session) wipe(next *session) {
 	}
 }
 
+// kept counts what the session has for late messages.
+func (s *session) kept() (n int) {
+	for _, r := range s.receiving {
+		n += len(r.skipped)
+	}
+	if s.pq != nil {
+		n += s.pq.Kept()
+	}
+	return n
+}
+
+// forget is the session without what it has for late messages.
+func (s *session) forget() *session {
+	next := s.successor()
+	for i := range next.receiving {
+		next.receiving[i].skipped = nil
+	}
+	if s.pq != nil {
+		next.pq = s.pq.Forget()
+	}
+	return next
+}
+
 // sharesSkipped tells whether two states of a chain hold the same skipped seeds in the same memory.
 func (r *received) sharesSkipped(o received) bool {
 	return len(r.skipped) > 0 && len(o.skipped) > 0 && &r.skipped[0] == &o.skipped[0]

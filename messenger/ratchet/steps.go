@@ -94,7 +94,7 @@ func (s *session) salt(m *wire.Signal, w *work, first bool) ([]byte, error) {
 }
 
 // decrypt opens a message and returns the session's successor (3.4, steps 1 to 3).
-func (s *session) decrypt(m *wire.Signal, w *work, first bool, policy handshake.Policy, best handshake.Level, rand io.Reader) ([]byte, *session, error) {
+func (s *session) decrypt(m *wire.Signal, w *work, first bool, policy handshake.Policy, best handshake.Level, rand io.Reader) (_ []byte, _ *session, err error) {
 	if m.Version() != s.version {
 		return nil, nil, refusal.Because(refusal.InvalidMessage, "message of version %d in a session of version %d", m.Version(), s.version)
 	}
@@ -102,6 +102,11 @@ func (s *session) decrypt(m *wire.Signal, w *work, first bool, policy handshake.
 		return nil, nil, refusal.Because(refusal.LegacyVersion, "version 2 is switched off")
 	}
 	next := s.successor()
+	defer func() {
+		if err != nil {
+			next.wipe(s)
+		}
+	}()
 	seed, fresh, err := next.seedFor(m, w)
 	if err != nil {
 		return nil, nil, err
