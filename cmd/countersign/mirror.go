@@ -37,6 +37,7 @@ type mirrorSyncOptions struct {
 	To      string
 	Every   time.Duration
 	Recheck bool
+	Site    bool
 }
 
 func newMirrorSyncCommand(app *cli.App) *cobra.Command {
@@ -51,6 +52,7 @@ right is not fetched again; interrupted downloads are continued. New content bec
 at the end: whatever goes wrong before, the old content is still there, complete. A directory that is
 not empty and was not made by this command is not touched. Files in it that no release names are
 reported and left alone; a file in the place of one that a release names is replaced when it differs.
+Web pages of the public record are made from what was verified, in the folder site; they are not copied.
 
 Example:
 
@@ -68,6 +70,7 @@ Example:
 	c.Flags().StringVar(&o.To, "to", "", "directory of the mirror")
 	c.Flags().DurationVar(&o.Every, "every", 0, "go on, and sync again after this time (default: once)")
 	c.Flags().BoolVar(&o.Recheck, "recheck", false, "read every stored file again and compare its hash")
+	siteFlag(c, &o.Site)
 	return c
 }
 
@@ -79,15 +82,16 @@ func runMirrorSync(ctx context.Context, app *cli.App, o mirrorSyncOptions) error
 		return cli.Usagef("--every %s, want at least 1s", o.Every)
 	}
 	if o.Every == 0 {
-		return syncOnce(ctx, app, o)
+		return syncOnce(ctx, app, o, o.pages(app))
 	}
 	return syncForEver(ctx, app, o)
 }
 
 // syncForEver reports errors and tries again: a mirror whose source is away still serves what it has.
 func syncForEver(ctx context.Context, app *cli.App, o mirrorSyncOptions) error {
+	pages := o.pages(app)
 	for {
-		err := syncOnce(ctx, app, o)
+		err := syncOnce(ctx, app, o, pages)
 		if ctx.Err() != nil {
 			return nil // the person's wish
 		}
@@ -105,7 +109,12 @@ func syncForEver(ctx context.Context, app *cli.App, o mirrorSyncOptions) error {
 	}
 }
 
-func syncOnce(ctx context.Context, app *cli.App, o mirrorSyncOptions) error {
+// pages keeps the web pages of the mirror.
+func (o *mirrorSyncOptions) pages(app *cli.App) *siteKeeper {
+	return &siteKeeper{app: app, dir: o.To, off: !o.Site, anchor: o.anchor}
+}
+
+func syncOnce(ctx context.Context, app *cli.App, o mirrorSyncOptions, pages *siteKeeper) error {
 	a, err := o.anchor()
 	if err != nil {
 		return err
@@ -122,6 +131,9 @@ func syncOnce(ctx context.Context, app *cli.App, o mirrorSyncOptions) error {
 	})
 	if bar != nil {
 		bar.Done()
+	}
+	if err == nil {
+		pages.keep(ctx)
 	}
 	if len(r.Versions) > 0 && (err == nil || r.Changed) {
 		if perr := app.Print(r, syncText(o.To, r)); perr != nil {

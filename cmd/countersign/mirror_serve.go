@@ -46,6 +46,7 @@ Exit codes: 0 stopped by an interrupt, 2 wrong usage, 3 could not listen.`,
 	o.flags(c, "from")
 	c.Flags().StringVar(&o.Listen, "listen", "127.0.0.1:8738", "address to listen on")
 	c.Flags().DurationVar(&o.Every, "every", 0, "bring the mirror up to date this often (default: serve only)")
+	siteFlag(c, &o.Site)
 	return c
 }
 

@@ -39,5 +39,6 @@ func newRoot(app *cli.App) *cobra.Command {
 	root.AddCommand(newAuditCommand(app))
 	root.AddCommand(newVerifyCommand(app))
 	root.AddCommand(newPolicyCommand(app))
+	root.AddCommand(newSiteCommand(app))
 	return root
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/countersign-project/countersign/cmd/cli"
+	"github.com/countersign-project/countersign/release/anchor"
 	"github.com/countersign-project/countersign/release/publish"
 )
 
@@ -20,6 +21,7 @@ type serveOptions struct {
 	Listen string
 	Every  time.Duration
 	Once   bool
+	Site   bool
 }
 
 func newServeCommand(app *cli.App) *cobra.Command {
@@ -34,7 +36,7 @@ Auditors read events and hand in signatures and statements at /events/; mirrors 
 An event is published as soon as its quorum is there; snapshot and timestamp are signed again in time.
 Who is missing, and which roles people must renew soon, is printed whenever it changes. Put a web
 server with TLS in front of it for the public. Stop it with an interrupt; nothing that was accepted
-is lost, however it ends.
+is lost, however it ends. Web pages of the public record are at /repository/site/.
 
 Example:
 
@@ -52,6 +54,7 @@ Example:
 	c.Flags().StringVar(&o.Listen, "listen", "127.0.0.1:8737", "address to listen on")
 	c.Flags().DurationVar(&o.Every, "every", time.Minute, "how often to look though nobody answered")
 	c.Flags().BoolVar(&o.Once, "once", false, "do once what is due, without listening")
+	siteFlag(c, &o.Site)
 	return c
 }
 
@@ -74,6 +77,7 @@ func runServe(ctx context.Context, app *cli.App, o serveOptions) error {
 		if err != nil {
 			return needKeys(err)
 		}
+		o.pages(app, room).keep(ctx)
 		if err := app.Print(report, reportText(report)); err != nil {
 			return err
 		}
@@ -93,8 +97,9 @@ func serveOn(ctx context.Context, app *cli.App, o serveOptions, room *publish.Ro
 	}
 	tick := time.NewTicker(o.Every)
 	defer tick.Stop()
-	last := ""
+	last, pages := "", o.pages(app, room)
 	srv := publish.Server{Room: room, Now: app.Now, Tick: tick.C, Report: func(r publish.Report, err error) {
+		pages.keep(ctx)
 		text := reportLines(r)
 		if err != nil {
 			text = "error: " + err.Error()
@@ -105,6 +110,17 @@ func serveOn(ctx context.Context, app *cli.App, o serveOptions, room *publish.Ro
 		last = text
 	}}
 	return srv.Run(ctx, ln)
+}
+
+// pages keeps the web pages of the room's repository, as a program sees it that began with its first root.
+func (o *serveOptions) pages(app *cli.App, room *publish.Room) *siteKeeper {
+	return &siteKeeper{app: app, dir: room.Repository.Dir, off: !o.Site, anchor: func() (anchor.Anchor, error) {
+		s, err := room.Repository.Load()
+		if err != nil || s.Empty() {
+			return anchor.Anchor{}, err
+		}
+		return anchor.Anchor{Root: s.Base.Roots[0], Policy: s.Base.Policy}, nil
+	}}
 }
 
 // reportLines is a step in few lines, for a log: what was done, and one line for each event that waits.

@@ -37,7 +37,7 @@ func (d *directory) foreign(p plan) ([]string, error) {
 		}
 		name := filepath.ToSlash(rel)
 		switch {
-		case hidden(name):
+		case hidden(name), name == "site": // the pages are made from all this by release/site, which minds its folder
 			return fs.SkipDir
 		case e.IsDir():
 			return nil

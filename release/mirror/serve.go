@@ -12,9 +12,9 @@ import (
 	"time"
 )
 
-// served is every path that is answered: the three folders of a repository, plain names that do not begin
-// with a dot. All else, our own directory included, does not exist.
-var served = regexp.MustCompile(`^/(metadata|targets|evidence)(/[A-Za-z0-9_][A-Za-z0-9._+~-]*){1,5}$`)
+// served is every path that is answered: the folders of a repository and of its pages, plain names that do
+// not begin with a dot. All else, our own directory included, does not exist.
+var served = regexp.MustCompile(`^/(metadata|targets|evidence|site)(/[A-Za-z0-9_][A-Za-z0-9._+~-]*){1,5}$`)
 
 // hashed is a name that begins with the sum of what it names.
 var hashed = regexp.MustCompile(`^([0-9a-f]{64})\.`)
@@ -32,11 +32,14 @@ func (h handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "want GET or HEAD", http.StatusMethodNotAllowed)
 		return
 	}
-	if !served.MatchString(r.URL.Path) || strings.Contains(r.URL.Path, "..") {
+	if r.URL.Path != "/site/" && !served.MatchString(r.URL.Path) || strings.Contains(r.URL.Path, "..") {
 		missing(w)
 		return
 	}
 	name := r.URL.Path[1:]
+	if name == "site/" {
+		name += "index.html"
+	}
 	// A root of its own, so that a link in the directory can not lead out of it.
 	root, err := os.OpenRoot(h.dir)
 	if err != nil {
@@ -64,6 +67,7 @@ func (h handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	header.Set("Cache-Control", caching(name))
 	header.Set("Content-Type", contentType(name))
 	header.Set("X-Content-Type-Options", "nosniff")
+	header.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
 	if m := hashed.FindStringSubmatch(filepath.Base(name)); m != nil && strings.HasPrefix(name, "targets/") {
 		header.Set("ETag", `"`+m[1]+`"`)
 	}
@@ -86,9 +90,15 @@ func caching(name string) string {
 	return "no-cache"
 }
 
+// contentType is that of a page only in the pages' own folder: nothing that was uploaded as a target is one.
 func contentType(name string) string {
-	if strings.HasSuffix(name, ".json") {
+	switch {
+	case strings.HasSuffix(name, ".json"):
 		return "application/json"
+	case strings.HasPrefix(name, "site/") && strings.HasSuffix(name, ".html"):
+		return "text/html; charset=utf-8"
+	case strings.HasPrefix(name, "site/") && strings.HasSuffix(name, ".css"):
+		return "text/css; charset=utf-8"
 	}
 	return "application/octet-stream"
 }

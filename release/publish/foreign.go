@@ -25,6 +25,9 @@ func (r *Repository) Foreign(s State) ([]string, error) {
 		if errors.Is(err, os.ErrNotExist) {
 			return nil
 		}
+		if err == nil && f.IsDir() && path == filepath.Join(r.Dir, "site") {
+			return fs.SkipDir // the pages are made from all this by release/site, which minds its folder
+		}
 		if err != nil || f.IsDir() {
 			return err
 		}

@@ -97,7 +97,7 @@ func (s *Server) step(ctx context.Context) {
 // files serves the repository: plain files by their names, no listings, nothing hidden.
 type files struct{ dir string }
 
-var served = regexp.MustCompile(`^(metadata|targets|evidence)(/[A-Za-z0-9_][A-Za-z0-9._+-]*){1,5}$`)
+var served = regexp.MustCompile(`^(metadata|targets|evidence|site)(/[A-Za-z0-9_][A-Za-z0-9._+-]*){1,5}$`)
 
 func (f files) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
@@ -106,6 +106,9 @@ func (f files) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	name := r.URL.Path
+	if name == "site/" {
+		name += "index.html"
+	}
 	if !served.MatchString(name) {
 		http.NotFound(w, r)
 		return
@@ -128,16 +131,28 @@ func (f files) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Cache-Control", caching(name))
-	w.Header().Set("Content-Type", "application/octet-stream")
+	w.Header().Set("Content-Type", contentType(name))
 	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
 	http.ServeContent(w, r, "", info.ModTime(), file)
 }
 
 // caching lets caches keep for ever what is named by version or hash, and nothing else: a stale
 // timestamp looks like an attack to those who saw a newer one.
 func caching(name string) string {
-	if name == "metadata/timestamp.json" || strings.HasPrefix(name, "evidence/") {
+	if name == "metadata/timestamp.json" || strings.HasPrefix(name, "evidence/") || strings.HasPrefix(name, "site/") {
 		return "no-cache"
 	}
 	return "public, max-age=31536000, immutable"
+}
+
+// contentType is that of a page only in the pages' own folder: nothing that was uploaded as a target is one.
+func contentType(name string) string {
+	switch {
+	case strings.HasPrefix(name, "site/") && strings.HasSuffix(name, ".html"):
+		return "text/html; charset=utf-8"
+	case strings.HasPrefix(name, "site/") && strings.HasSuffix(name, ".css"):
+		return "text/css; charset=utf-8"
+	}
+	return "application/octet-stream"
 }

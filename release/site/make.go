@@ -1,0 +1,74 @@
+package site
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/countersign-project/countersign/release/anchor"
+	"github.com/countersign-project/countersign/release/evidence"
+	"github.com/countersign-project/countersign/tuf/client"
+	"github.com/countersign-project/countersign/tuf/fetch"
+	"github.com/countersign-project/countersign/tuf/trust"
+)
+
+// Folder is where a repository that is served keeps its pages.
+const Folder = "site"
+
+// Options says what to make pages of.
+type Options struct {
+	Anchor   anchor.Anchor
+	Courier  func() *fetch.Courier // a new one for each try
+	Now      time.Time             // the clock's, to tell whether metadata has expired
+	At       time.Time             // judged for; zero: when the timestamp was made
+	Progress func(done, total int) // releases looked at; may be nil
+}
+
+// Read verifies a repository as a device would that knows nothing but the anchor, and gathers its record.
+// What has expired is shown all the same, with what that means for the verdicts.
+func Read(ctx context.Context, o Options) (Record, error) {
+	scratch, err := os.MkdirTemp("", "countersign-site-")
+	if err != nil {
+		return Record{}, err
+	}
+	defer os.RemoveAll(scratch)
+	c, err := client.Open(scratch, o.Anchor.Root)
+	if err != nil {
+		return Record{}, err
+	}
+	courier := o.Courier()
+	set, md, err := evidence.RefreshAll(ctx, c, courier, o.Now)
+	var expired *trust.ExpiredError
+	if errors.As(err, &expired) {
+		courier = o.Courier() // the first has given up its sources
+		set, md, err = evidence.RefreshAll(ctx, c, courier, time.Time{})
+		if err == nil {
+			err = expired
+		}
+		if o.At.IsZero() {
+			o.At = o.Now
+		}
+	}
+	if set == nil {
+		return Record{}, err
+	}
+	return Gather(ctx, Source{Anchor: o.Anchor, Set: set, Metadata: md, Broken: err, Courier: courier, Progress: o.Progress}, o.At)
+}
+
+// Keep brings the pages of a repository in a directory up to date: dir/site, linked with the files
+// beside it. It is for those who serve the directory: a publisher, a mirror.
+func Keep(ctx context.Context, a anchor.Anchor, dir string, now time.Time) (changed int, err error) {
+	r, err := Read(ctx, Options{Anchor: a, Now: now, Courier: func() *fetch.Courier {
+		return &fetch.Courier{Sources: []fetch.Source{fetch.Dir(os.DirFS(dir), dir)}}
+	}})
+	if err != nil {
+		return 0, err
+	}
+	files, err := Render(r, Links{Repository: "../"})
+	if err != nil {
+		return 0, err
+	}
+	return Write(filepath.Join(dir, Folder), files)
+}
