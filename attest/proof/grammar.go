@@ -134,7 +134,7 @@ func (r *policyReader) readWitness(words []string, n int) error {
 
 func (r *policyReader) readGroup(words []string, n int) error {
 	if len(words) < 3 {
-		return fmt.Errorf("want: group NAME all|any|NUMBER MEMBER...")
+		return fmt.Errorf("want: group NAME all|any|NUMBER and its members")
 	}
 	if r.groups++; r.groups > MaxGroups {
 		return fmt.Errorf("more than %d groups", MaxGroups)

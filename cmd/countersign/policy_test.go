@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/big"
 	"os"
 	"path/filepath"
 	"strings"
@@ -59,9 +58,10 @@ func newCouncil() council {
 
 // pkix returns a P-256 public key that follows from a number.
 func pkix(n int) []byte {
-	k := new(ecdsa.PrivateKey)
-	k.Curve, k.D = elliptic.P256(), big.NewInt(int64(n))
-	k.X, k.Y = k.ScalarBaseMult(k.D.Bytes())
+	k, err := ecdsa.ParseRawPrivateKey(elliptic.P256(), append(make([]byte, 31), byte(n)))
+	if err != nil {
+		panic(err)
+	}
 	der, err := x509.MarshalPKIXPublicKey(&k.PublicKey)
 	if err != nil {
 		panic(err)
