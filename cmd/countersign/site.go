@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/countersign-project/countersign/cmd/cli"
+	"github.com/countersign-project/countersign/release/record"
 	"github.com/countersign-project/countersign/release/site"
 	"github.com/countersign-project/countersign/tuf/durable"
 	"github.com/countersign-project/countersign/tuf/fetch"
@@ -74,7 +75,7 @@ func runSite(ctx context.Context, app *cli.App, o siteOptions) error {
 		return err
 	}
 	bar := app.Progress("judging releases", -1, false)
-	r, err := site.Read(ctx, site.Options{Anchor: a, Now: app.Now(), At: at, Progress: func(done, _ int) { bar.Set(int64(done)) },
+	r, err := record.Read(ctx, record.Options{Anchor: a, Now: app.Now(), At: at, Progress: func(done, _ int) { bar.Set(int64(done)) },
 		Courier: func() *fetch.Courier {
 			return &fetch.Courier{Sources: sources, Deadline: 10 * time.Minute, Report: sayFetch(app)}
 		}})
@@ -93,7 +94,7 @@ func runSite(ctx context.Context, app *cli.App, o siteOptions) error {
 	return app.Print(r, siteText(o.Out, r, len(pages), changed))
 }
 
-func siteText(out string, r site.Record, pages, changed int) string {
+func siteText(out string, r record.Record, pages, changed int) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: %d files, %d changed; open %s\n", out, pages, changed, filepath.Join(out, "index.html"))
 	for _, ch := range r.Channels {

@@ -3,14 +3,12 @@
 // withdrawn and why, which policy it was all measured by, and how to check it without us.
 //
 // Its world: everything it shows was verified from the anchor on by the same code as on every device
-// (tuf/client, release/evidence, release/genuine); what does not hold is shown as refused, with the
-// reason. The pages themselves are signed by nobody. Who may change them: whoever serves them. The worst
+// (release/record); what does not hold is shown as refused, with the reason. The pages themselves are signed by nobody. Who may change them: whoever serves them. The worst
 // they can do is to show readers something else, which is why no program reads a page and why each page
 // says how to check. A mirror does not copy the pages: it makes them again from what it verified, so that
 // a lying publisher's page ends at the publisher, and honest mirrors show the same bytes.
 //
-// Three steps, each on its own: Gather brings and judges (it fetches, through a courier), Render is pure,
-// Write puts the files into a folder. The same repository gives the same bytes: the time everything is
+// Render is pure: a record goes in, pages come out; Write puts them into a folder. The same repository gives the same bytes: the time everything is
 // judged for is an argument, by default the one at which the publisher last signed the timestamp.
 //
 // The pages hold no script, load nothing from anywhere, and forbid both to the browser. Text that people

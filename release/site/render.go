@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/countersign-project/countersign/release/genuine"
+	"github.com/countersign-project/countersign/release/record"
 	"github.com/countersign-project/countersign/tuf/trust"
 )
 
@@ -23,22 +24,22 @@ type Links struct {
 
 // view is what a template sees.
 type view struct {
-	Record
+	record.Record
 	Links
 	Site, Title string
 	File, Up    string // the page, and the way from it to the site's folder
 	Nav         []link
-	Stamp       Role    // timestamp
-	Channel     Channel // of channel pages
-	Release     Release // of release pages
-	Mirror      string  // first of the mirrors
-	Commit      string  // of the newest release
+	Stamp       record.Role    // timestamp
+	Channel     record.Channel // of channel pages
+	Release     record.Release // of release pages
+	Mirror      string         // first of the mirrors
+	Commit      string         // of the newest release
 }
 
 type link struct{ Name, File string }
 
 // Render prints the pages: name → content. It is pure, and the same record gives the same bytes.
-func Render(r Record, l Links) (map[string][]byte, error) {
+func Render(r record.Record, l Links) (map[string][]byte, error) {
 	v := view{Record: r, Links: l, Site: plain(r.Name), Nav: []link{{"Releases", "index.html"}, {"People", "people.html"}, {"Policy", "policy.html"}}}
 	if v.Site == "" {
 		v.Site = "Countersign"
@@ -110,7 +111,7 @@ func (v view) print(kind string) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-func pageOf(r Release) string { return r.Channel + "/" + r.Version + ".html" }
+func pageOf(r record.Release) string { return r.Channel + "/" + r.Version + ".html" }
 
 // functions are the words templates may use.
 func functions() template.FuncMap {
@@ -121,19 +122,11 @@ func functions() template.FuncMap {
 		"day":     func(t time.Time) string { return t.UTC().Format("2 January 2006") },
 		"short":   func(s string) string { return s[:min(len(s), 12)] },
 		"join":    func(s []string) string { return strings.Join(s, ", ") },
-		"expired": func(r Role, at time.Time) bool { return at.After(r.Expires) },
-		"head":    func(list []Release, n int) []Release { return list[:min(len(list), n)] },
+		"expired": func(r record.Role, at time.Time) bool { return at.After(r.Expires) },
+		"head":    func(list []record.Release, n int) []record.Release { return list[:min(len(list), n)] },
 		"signers": signers,
 		"seenBy":  seenBy,
-		"sameBytes": func(r Release) int {
-			return people(r.Rebuilds, func(b Rebuild) (genuine.Person, bool) { return b.Person, b.Same() })
-		},
-		"otherBytes": func(r Release) int {
-			return people(r.Rebuilds, func(b Rebuild) (genuine.Person, bool) { return b.Person, !b.Same() })
-		},
-		"reviewers":   reviewers,
-		"withdrawers": withdrawers,
-		"reasonPeople": func(r Release, name string) []genuine.Person {
+		"reasonPeople": func(r record.Release, name string) []genuine.Person {
 			return genuine.Verdict{Reasons: r.Reasons}.Reason(name).People
 		},
 		"outcomeClass": func(o genuine.Outcome) string {

@@ -27,7 +27,23 @@ func ruleWords(r genuine.Rule, auditors int) []string {
 }
 
 // laterWords are reasons 5 to 7.
-func laterWords(genuine.Rule) []string { return nil }
+func laterWords(r genuine.Rule) []string {
+	var list []string
+	if r.Reviews > 0 {
+		text := fmt.Sprintf("At least %s must have read every change since a release that was read before", count(r.Reviews, "auditor"))
+		if len(r.Criteria) > 0 {
+			text += ", by the criteria " + strings.Join(r.Criteria, ", ")
+		}
+		list = append(list, text+".")
+	}
+	if r.Logged {
+		list = append(list, "The release, the rebuilds and the reviews must be in the public log, under a head that a quorum of witnesses cosigned.")
+	}
+	if r.Withdrawals > 0 {
+		list = append(list, fmt.Sprintf("If %s take it back, no program installs it any more, and those that run it return to the last good one.", count(r.Withdrawals, "auditor")))
+	}
+	return list
+}
 
 // count prints a number with its noun.
 func count(n int, noun string) string {

@@ -1,4 +1,4 @@
-package site
+package record
 
 import (
 	"cmp"
@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/countersign-project/countersign/attest/tiles"
 	"github.com/countersign-project/countersign/release/anchor"
 	"github.com/countersign-project/countersign/release/evidence"
 	"github.com/countersign-project/countersign/release/genuine"
@@ -19,6 +20,7 @@ import (
 // Courier is what *fetch.Courier does.
 type Courier interface {
 	evidence.Courier
+	tiles.Source
 }
 
 // Source is verified metadata and who brings the rest. Where the anchor has no policy, as on a mirror that
@@ -67,6 +69,7 @@ func Gather(ctx context.Context, s Source, at time.Time) (Record, error) {
 		return Record{}, err
 	}
 	r.auditors()
+	r.Log = s.log(ctx)
 	return r, nil
 }
 

@@ -1,14 +1,16 @@
-package site
+package record
 
 import (
 	"crypto"
 	"crypto/sha256"
+	"crypto/x509"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/countersign-project/countersign/attest/bundle"
+	"github.com/countersign-project/countersign/attest/proof"
 	"github.com/countersign-project/countersign/attest/statement"
 	"github.com/countersign-project/countersign/release/genuine"
 )
@@ -18,29 +20,73 @@ import (
 func (r *Release) sort(ev genuine.Evidence, policy genuine.Policy) {
 	keys := policy.StatementKeys()
 	release := sha256.Sum256(ev.Release)
-	for _, raw := range ev.Statements {
-		person, said, ok := open(raw, keys)
-		if !ok {
+	r.Entries = [][]byte{proof.ReleaseLeaf(r.Channel, r.Version, release)}
+	seen := map[string]bool{}
+	for _, raw := range slices.Concat(ev.Statements, withdrawnIn(ev), ev.Withdrawals) {
+		s, ok := open(raw, keys)
+		if !ok || seen[string(s.entry)] || !r.add(s, release) {
 			continue
 		}
-		switch s := said.(type) {
-		case *statement.Rebuild:
-			if s.Release == release {
-				r.Rebuilds = append(r.Rebuilds, rebuildOf(person, s, r.Manifest))
-			}
-		case *statement.Inconclusive:
-			if s.Release == release {
-				r.Inconclusive = append(r.Inconclusive, Inconclusive{person, s.Finished, s.Reason, s.Builder})
-			}
-		case *statement.Review:
-			if s.Release == release {
-				r.Reviews = append(r.Reviews, reviewOf(person, s))
-			}
-		}
+		seen[string(s.entry)] = true
+		r.Entries = append(r.Entries, s.entry)
 	}
 	slices.SortStableFunc(r.Rebuilds, func(a, b Rebuild) int { return first(a.Finished.Compare(b.Finished), a.Person, b.Person) })
 	slices.SortStableFunc(r.Inconclusive, func(a, b Inconclusive) int { return first(a.Finished.Compare(b.Finished), a.Person, b.Person) })
 	slices.SortStableFunc(r.Reviews, func(a, b Review) int { return first(a.Finished.Compare(b.Finished), a.Person, b.Person) })
+	r.latest()
+}
+
+// add files one statement, if it is about this release.
+func (r *Release) add(s said, release [32]byte) bool {
+	switch x := s.what.(type) {
+	case *statement.Rebuild:
+		if x.Release != release {
+			return false
+		}
+		r.Rebuilds = append(r.Rebuilds, rebuildOf(s.by, x, r.Manifest))
+	case *statement.Inconclusive:
+		if x.Release != release {
+			return false
+		}
+		r.Inconclusive = append(r.Inconclusive, Inconclusive{s.by, x.Finished, x.Reason, x.Builder})
+	case *statement.Review:
+		if x.Release != release {
+			return false
+		}
+		r.Reviews = append(r.Reviews, reviewOf(s.by, x))
+	case *statement.Withdrawal:
+		if x.Release != release {
+			return false
+		}
+		r.Withdrawals = append(r.Withdrawals, Withdrawal{Person: s.by, At: x.At, State: x.State, Reason: x.Reason})
+	}
+	return true
+}
+
+// latest marks each person's last word about a release; of two at one time the withdrawal counts.
+func (r *Release) latest() {
+	slices.SortStableFunc(r.Withdrawals, func(a, b Withdrawal) int {
+		if c := a.At.Compare(b.At); c != 0 {
+			return c
+		}
+		return first(strings.Compare(a.State, b.State), a.Person, b.Person) // "reinstated" before "withdrawn"
+	})
+	last := map[genuine.Person]int{}
+	for i, w := range r.Withdrawals {
+		last[w.Person] = i
+	}
+	for _, i := range last {
+		r.Withdrawals[i].Latest = true
+	}
+}
+
+// withdrawnIn returns the withdrawals of all releases that the snapshot's file holds.
+func withdrawnIn(ev genuine.Evidence) [][]byte {
+	f, err := genuine.ParseFile(ev.Withdrawn)
+	if err != nil {
+		return nil // absent, or not one: the judge says which
+	}
+	return f.Statements
 }
 
 func first(c int, a, b genuine.Person) int {
@@ -50,17 +96,28 @@ func first(c int, a, b genuine.Person) int {
 	return strings.Compare(a.Name, b.Name)
 }
 
+// said is one statement by a person of the policy.
+type said struct {
+	by    genuine.Person
+	what  any
+	entry []byte // by which the log knows it
+}
+
 // open returns what a bundle says and whose word it is, when that is somebody of the policy.
-func open(raw []byte, keys []genuine.StatementKey) (genuine.Person, any, bool) {
+func open(raw []byte, keys []genuine.StatementKey) (said, bool) {
 	for _, k := range keys {
 		payload, _, err := bundle.Open(raw, []crypto.PublicKey{k.Public})
 		if err != nil {
 			continue
 		}
-		said, err := statement.Parse(payload)
-		return k.Person, said, err == nil
+		what, err := statement.Parse(payload)
+		if err != nil {
+			return said{}, false
+		}
+		der, err := x509.MarshalPKIXPublicKey(k.Public)
+		return said{k.Person, what, proof.StatementLeaf(sha256.Sum256(der), sha256.Sum256(payload))}, err == nil
 	}
-	return genuine.Person{}, nil, false
+	return said{}, false
 }
 
 func reviewOf(p genuine.Person, s *statement.Review) Review {

@@ -1,4 +1,4 @@
-package site
+package record
 
 import (
 	"time"
@@ -6,18 +6,17 @@ import (
 	"github.com/countersign-project/countersign/release/genuine"
 )
 
-// Record is all that the pages say. Times are UTC.
+// Record is what a repository shows. Times are UTC.
 type Record struct {
-	Name     string           `json:"name"`     // of the distribution, from mirrors.json
-	At       time.Time        `json:"at"`       // what everything is judged for
-	Mirrors  []string         `json:"mirrors"`  // URLs
-	Channels []Channel        `json:"channels"` // stable first, then by name
-	People   []Auditor        `json:"people"`   // as the policy lists them
-	Roles    []Role           `json:"roles"`    // signed metadata, with expiries
-	Log      *Log             `json:"log,omitempty"`
-	Missing  []string         `json:"missing"` // what could not be had or did not hold, each in a line
-	Policy   genuine.Policy   `json:"-"`
-	Numbers  map[string]int64 `json:"-"` // versions by role
+	Name     string         `json:"name"`     // of the distribution, from mirrors.json
+	At       time.Time      `json:"at"`       // what everything is judged for
+	Mirrors  []string       `json:"mirrors"`  // URLs
+	Channels []Channel      `json:"channels"` // stable first, then by name
+	People   []Auditor      `json:"people"`   // as the policy lists them
+	Roles    []Role         `json:"roles"`    // signed metadata, with expiries
+	Log      *Log           `json:"log,omitempty"`
+	Missing  []string       `json:"missing"` // what could not be had or did not hold, each in a line
+	Policy   genuine.Policy `json:"-"`
 }
 
 // Role is a verified TUF role.
@@ -53,6 +52,7 @@ type Release struct {
 	Reviews      []Review         `json:"reviews"`
 	Withdrawals  []Withdrawal     `json:"withdrawals"`
 	Problem      string           `json:"problem,omitempty"` // why nothing more is known of it
+	Entries      [][]byte         `json:"-"`                 // of the log: the release, then its statements and withdrawals
 }
 
 // Artifact is a file of a release and where the repository has it.

@@ -1,4 +1,4 @@
-package site
+package record
 
 import (
 	"crypto/sha256"
@@ -16,6 +16,9 @@ func (r *Record) auditors() {
 			if len(k.der) > 0 {
 				a.Keys = append(a.Keys, Key{k.purpose, fingerprint(k.der)})
 			}
+		}
+		for _, k := range m.Witness {
+			a.Keys = append(a.Keys, Key{"witness", k})
 		}
 		for _, ch := range r.Channels {
 			for _, rel := range ch.Releases {

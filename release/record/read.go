@@ -1,10 +1,9 @@
-package site
+package record
 
 import (
 	"context"
 	"errors"
 	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/countersign-project/countersign/release/anchor"
@@ -14,10 +13,7 @@ import (
 	"github.com/countersign-project/countersign/tuf/trust"
 )
 
-// Folder is where a repository that is served keeps its pages.
-const Folder = "site"
-
-// Options says what to make pages of.
+// Options says what to read.
 type Options struct {
 	Anchor   anchor.Anchor
 	Courier  func() *fetch.Courier // a new one for each try
@@ -29,7 +25,7 @@ type Options struct {
 // Read verifies a repository as a device would that knows nothing but the anchor, and gathers its record.
 // What has expired is shown all the same, with what that means for the verdicts.
 func Read(ctx context.Context, o Options) (Record, error) {
-	scratch, err := os.MkdirTemp("", "countersign-site-")
+	scratch, err := os.MkdirTemp("", "countersign-record-")
 	if err != nil {
 		return Record{}, err
 	}
@@ -55,20 +51,4 @@ func Read(ctx context.Context, o Options) (Record, error) {
 		return Record{}, err
 	}
 	return Gather(ctx, Source{Anchor: o.Anchor, Set: set, Metadata: md, Broken: err, Courier: courier, Progress: o.Progress}, o.At)
-}
-
-// Keep brings the pages of a repository in a directory up to date: dir/site, linked with the files
-// beside it. It is for those who serve the directory: a publisher, a mirror.
-func Keep(ctx context.Context, a anchor.Anchor, dir string, now time.Time) (changed int, err error) {
-	r, err := Read(ctx, Options{Anchor: a, Now: now, Courier: func() *fetch.Courier {
-		return &fetch.Courier{Sources: []fetch.Source{fetch.Dir(os.DirFS(dir), dir)}}
-	}})
-	if err != nil {
-		return 0, err
-	}
-	files, err := Render(r, Links{Repository: "../"})
-	if err != nil {
-		return 0, err
-	}
-	return Write(filepath.Join(dir, Folder), files)
 }
