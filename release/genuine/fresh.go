@@ -3,6 +3,8 @@ package genuine
 import (
 	"fmt"
 	"time"
+
+	"github.com/countersign-project/countersign/tuf/trust"
 )
 
 // fresh is reason 3, in two halves that fail differently. Something older than what this device has
@@ -40,6 +42,10 @@ func (b believed) older(seen Seen) string {
 		if role.Version < c.seen {
 			return fmt.Sprintf("%s metadata is version %d, but this device has seen version %d: an old state was served again", c.role, role.Version, c.seen)
 		}
+	}
+	f, _ := b.set.Withdrawn()
+	if had := seen.Channels[trust.Withdrawn]; f.Version < had {
+		return fmt.Sprintf("the list of withdrawals is version %d, but this device has seen version %d: an old state was served again", f.Version, had)
 	}
 	return ""
 }

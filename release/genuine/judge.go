@@ -44,6 +44,8 @@ type believed struct {
 	policy  Policy
 	rule    Rule
 	release Manifest
+	sum     Digest // of release.json
+	said    []said // what people state about the release
 }
 
 // Judge answers whether the subject is genuine for a device that began with this anchor and remembers
@@ -54,15 +56,11 @@ func Judge(a anchor.Anchor, ev Evidence, s Subject, seen Seen, now time.Time) Ve
 		{Number: 3, Name: ReasonFresh}, {Number: 4, Name: ReasonRebuilt},
 		{Number: 5, Name: ReasonReviewed}, {Number: 6, Name: ReasonLogged}, {Number: 7, Name: ReasonNotWithdrawn},
 	}}
-	for i := range v.Reasons[4:] {
-		r := &v.Reasons[4+i]
-		r.State, r.Text = NotRequired, NotRequired.String()
-	}
 	b, err := believe(a, ev, s)
 	if err != nil {
 		r := &v.Reasons[0]
 		r.State, r.Text, r.People = Failed, err.Error(), signersOf(err)
-		for i := range v.Reasons[1:4] {
+		for i := range v.Reasons[1:] {
 			v.Reasons[1+i].Text = "not judged, since " + ReasonQuorum + " failed"
 		}
 		v.Outcome = Refused
@@ -72,7 +70,10 @@ func Judge(a anchor.Anchor, ev Evidence, s Subject, seen Seen, now time.Time) Ve
 	b.quorum(&v.Reasons[0])
 	b.spread(&v.Reasons[1])
 	b.fresh(&v.Reasons[2], ev, seen, now)
-	b.rebuilt(&v.Reasons[3], ev)
+	b.rebuilt(&v.Reasons[3])
+	b.reviewed(&v.Reasons[4])
+	v.Log = b.logged(&v.Reasons[5], a, ev, seen)
+	b.notWithdrawn(&v.Reasons[6], ev)
 	v.Outcome = outcome(v.Reasons)
 	return v
 }
@@ -122,6 +123,8 @@ func believe(a anchor.Anchor, ev Evidence, s Subject) (believed, error) {
 	if err := b.isTarget(ManifestPath(s.Channel, b.release.Version), s.Channel, ev.Release); err != nil {
 		return b, err
 	}
+	b.sum = sha256.Sum256(ev.Release)
+	b.said = b.open(ev.Statements)
 	return b, b.namesSubject(s)
 }
 

@@ -6,6 +6,8 @@ import (
 	"crypto/x509"
 	"fmt"
 	"slices"
+
+	"github.com/countersign-project/countersign/attest/proof"
 )
 
 // MaxPolicy is the largest policy.json that is read, in bytes.
@@ -43,6 +45,9 @@ type Person struct {
 }
 
 func (p Person) String() string {
+	if p.Organisation == "" && p.Jurisdiction == "" {
+		return p.Name // a witness who is not among the policy's people
+	}
 	return fmt.Sprintf("%s (%s, %s)", p.Name, p.Organisation, p.Jurisdiction)
 }
 
@@ -66,14 +71,14 @@ func (p Policy) Rule(channel string) (Rule, bool) {
 	return Rule{}, false
 }
 
-// byWitness returns the member who holds a witness key.
-func (p Policy) byWitness(vkey string) (Member, bool) {
+// byWitness returns the person who holds a witness key; somebody of that name where the policy has none.
+func (p Policy) byWitness(key proof.Key) Person {
 	for _, m := range p.People {
-		if slices.Contains(m.Witness, vkey) {
-			return m, true
+		if slices.Contains(m.Witness, key.String()) {
+			return m.Person
 		}
 	}
-	return Member{}, false
+	return Person{Name: key.Name}
 }
 
 // byAuditorKey returns the member who holds a TUF key.
@@ -90,6 +95,7 @@ func (p Policy) byAuditorKey(pkix []byte) (Member, bool) {
 type StatementKey struct {
 	Public crypto.PublicKey
 	Person Person
+	PKIX   []byte // DER, by which the log names it
 }
 
 // StatementKeys returns every statement key of the policy, in the order of its people.
@@ -103,7 +109,7 @@ func (p Policy) StatementKeys() []StatementKey {
 		if err != nil {
 			panic("internal error: a checked policy holds an unreadable key")
 		}
-		keys = append(keys, StatementKey{pub, m.Person})
+		keys = append(keys, StatementKey{pub, m.Person, m.Statement})
 	}
 	return keys
 }

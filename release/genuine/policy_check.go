@@ -10,6 +10,8 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+
+	"github.com/countersign-project/countersign/attest/proof"
 )
 
 var country = regexp.MustCompile(`^[A-Z]{2}$`)
@@ -62,17 +64,20 @@ func (m Member) keys() ([]string, error) {
 	if m.Witness == nil {
 		return nil, errors.New("witness is null, want a list")
 	}
-	kinds := map[byte]bool{}
+	kinds := map[proof.Algorithm]bool{}
 	for _, vkey := range m.Witness {
-		kind, raw, err := parseWitness(vkey)
+		k, err := proof.ParseKey(vkey)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("witness %w", err)
 		}
-		if kinds[kind] {
+		if k.Algorithm != proof.Ed25519Cosi && k.Algorithm != proof.MLDSA44 {
+			return nil, fmt.Errorf("witness key %s is of kind %v, want a cosignature key", k.Name, k.Algorithm)
+		}
+		if kinds[k.Algorithm] {
 			return nil, errors.New("two witness keys of one kind, want at most one Ed25519 and one ML-DSA-44 key")
 		}
-		kinds[kind] = true
-		list = append(list, raw)
+		kinds[k.Algorithm] = true
+		list = append(list, k.Public)
 	}
 	return list, nil
 }

@@ -1,11 +1,8 @@
 package genuine
 
 import (
-	"crypto"
-	"crypto/sha256"
 	"fmt"
 
-	"github.com/countersign-project/countersign/attest/bundle"
 	"github.com/countersign-project/countersign/attest/statement"
 )
 
@@ -13,57 +10,41 @@ import (
 // policy, is about exactly this release.json, and its artifacts are exactly those of the release: the
 // comparison is made here, and no field of a statement can claim its result. A person who ever stated
 // other bytes for this release is not counted at all.
-func (b believed) rebuilt(r *Reason, ev Evidence) {
+func (b believed) rebuilt(r *Reason) {
 	if b.rule.Rebuilds == 0 {
 		r.State, r.Text = NotRequired, NotRequired.String()
 		return
 	}
-	got, otherwise := b.rebuilders(ev)
-	for p := range otherwise {
-		delete(got, p)
-	}
-	r.People = distinct(keys(got))
+	got, otherwise := b.rebuilders(b.said)
+	r.People, r.Against = got, otherwise
 	r.State = Held
-	if len(r.People) < b.rule.Rebuilds {
+	if len(got) < b.rule.Rebuilds {
 		r.State = Failed
 	}
-	r.Text = fmt.Sprintf("%d auditors rebuilt exactly these bytes, %d needed: %s", len(r.People), b.rule.Rebuilds, names(r.People))
+	r.Text = fmt.Sprintf("%d auditors rebuilt exactly these bytes, %d needed: %s", len(got), b.rule.Rebuilds, names(got))
 	if len(otherwise) > 0 {
-		r.Text += "; got other bytes: " + names(distinct(keys(otherwise)))
+		r.Text += "; got other bytes: " + names(otherwise)
 	}
 }
 
-// rebuilders sorts the authors of valid statements about this release into those who got its bytes and
-// those who got others. What does not open, or speaks of something else, is noise anybody can add.
-func (b believed) rebuilders(ev Evidence) (got, otherwise map[Person]bool) {
-	got, otherwise = map[Person]bool{}, map[Person]bool{}
-	holders := b.policy.StatementKeys()
-	var pubs []crypto.PublicKey
-	for _, h := range holders {
-		pubs = append(pubs, h.Public)
-	}
-	release := sha256.Sum256(ev.Release)
-	for _, raw := range ev.Statements[:min(len(ev.Statements), MaxStatements)] {
-		payload, by, err := bundle.Open(raw, pubs)
-		if err != nil {
-			continue
-		}
-		parsed, err := statement.Parse(payload)
-		if err != nil {
-			continue
-		}
-		s, ok := parsed.(*statement.Rebuild)
-		if !ok || s.Release != release {
-			continue
-		}
-		person := holderOf(holders, by)
-		if b.sameArtifacts(s) {
-			got[person] = true
-		} else {
-			otherwise[person] = true
+// rebuilders sorts the authors of statements about this release into those who got its bytes and those who
+// got others.
+func (b believed) rebuilders(list []said) (got, otherwise []Person) {
+	same, other := map[Person]bool{}, map[Person]bool{}
+	for _, s := range list {
+		r, ok := s.what.(*statement.Rebuild)
+		switch {
+		case !ok || r.Release != b.sum:
+		case b.sameArtifacts(r):
+			same[s.by] = true
+		default:
+			other[s.by] = true
 		}
 	}
-	return got, otherwise
+	for p := range other {
+		delete(same, p)
+	}
+	return distinct(keys(same)), distinct(keys(other))
 }
 
 // sameArtifacts compares every artifact of the release, in both directions, and the source and recipe
@@ -91,21 +72,4 @@ func (b believed) sameArtifacts(s *statement.Rebuild) bool {
 		delete(want, a.Path) // a path named twice must not stand in for a missing one
 	}
 	return len(want) == 0
-}
-
-func holderOf(holders []StatementKey, by crypto.PublicKey) Person {
-	for _, h := range holders {
-		if k, ok := h.Public.(interface{ Equal(crypto.PublicKey) bool }); ok && k.Equal(by) {
-			return h.Person
-		}
-	}
-	panic("internal error: a bundle opened with a key nobody gave it")
-}
-
-func keys(m map[Person]bool) []Person {
-	var list []Person
-	for p := range m {
-		list = append(list, p)
-	}
-	return list
 }

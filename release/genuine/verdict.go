@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/countersign-project/countersign/attest/proof"
 )
 
 // Outcome is the result of judging. The zero value is Unknown, so a verdict nobody filled is harmless.
@@ -64,6 +66,8 @@ type Reason struct {
 	State  State    `json:"state"`
 	Text   string   `json:"text"`             // one sentence for people
 	People []Person `json:"people,omitempty"` // who vouched, sorted by name
+	// Against are those whose word speaks against it: who got other bytes, found fault, or withdrew it.
+	Against []Person `json:"against,omitempty"`
 }
 
 func (r Reason) String() string {
@@ -78,7 +82,15 @@ type Verdict struct {
 	Commit  string    `json:"commit,omitempty"`  // git commit it was built from
 	Notes   string    `json:"notes,omitempty"`   // what the signed release says to users
 	At      time.Time `json:"at"`                // the time it was judged for
+	Log     *Logged   `json:"log,omitempty"`     // the log's head that was looked at, if the policy asks for one
 	Reasons []Reason  `json:"reasons"`
+}
+
+// Logged is the head of the log under which a release was shown to be logged, or the one that was refused.
+type Logged struct {
+	Head       proof.Head `json:"head"`
+	Checkpoint string     `json:"checkpoint"`     // the head as signed: evidence
+	Seen       string     `json:"seen,omitempty"` // the signed head that this device has seen, when the two conflict
 }
 
 // First returns the first reason that keeps the verdict from being genuine.

@@ -70,6 +70,7 @@ func (w *walk) recover() error {
 			}
 		}
 		w.seen.Timestamp, w.seen.Snapshot = 0, 0
+		delete(w.seen.Channels, trust.Withdrawn) // its version is the snapshot's word
 		delete(w.seen.Keys, trust.Timestamp)
 		delete(w.seen.Keys, trust.Snapshot)
 		if w.c.mode == trust.Standard {
@@ -83,6 +84,7 @@ func (w *walk) recover() error {
 	}
 	w.set.AtLeast(trust.Timestamp, w.seen.Timestamp)
 	w.set.AtLeast(trust.Snapshot, w.seen.Snapshot)
+	w.set.AtLeast(trust.Withdrawn, w.seen.Channels[trust.Withdrawn])
 	w.set.AtLeast(trust.Targets, w.seen.Targets)
 	return nil
 }
@@ -223,6 +225,9 @@ func (w *walk) remember() error {
 		if w.kept[r.Name] {
 			w.seen.note(r)
 		}
+	}
+	if f, ok := w.set.Withdrawn(); ok && w.kept[trust.Snapshot] {
+		w.seen.Channels[trust.Withdrawn] = max(w.seen.Channels[trust.Withdrawn], f.Version)
 	}
 	return w.c.writeMemory(w.seen)
 }

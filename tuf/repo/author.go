@@ -113,6 +113,20 @@ func ChannelRole(previous []byte, add []File, s Stamp) ([]byte, error) {
 // Snapshot makes unsigned snapshot metadata over the full signed bytes of each role by name: "targets"
 // and the channels it delegates to (TUF 4.4).
 func Snapshot(roles map[string][]byte, s Stamp) ([]byte, error) {
+	return SnapshotListing(roles, Listed{}, s)
+}
+
+// withdrawn is the name under which a snapshot lists the file of withdrawals, which is no role.
+const withdrawn = "withdrawn"
+
+// Listed is the file of withdrawals, metadata/<version>.withdrawn.json. The zero value is none.
+type Listed struct {
+	Version int64
+	Content []byte
+}
+
+// SnapshotListing makes a snapshot that also lists the file of withdrawals.
+func SnapshotListing(roles map[string][]byte, list Listed, s Stamp) ([]byte, error) {
 	if err := s.check("snapshot", false); err != nil {
 		return nil, err
 	}
@@ -136,6 +150,12 @@ func Snapshot(roles map[string][]byte, s Stamp) ([]byte, error) {
 			return nil, err
 		}
 		meta[name+".json"] = metaFile(m.Signed.Version, b)
+	}
+	if list.Version < 0 || (list.Version == 0) != (len(list.Content) == 0) {
+		return nil, refusef("snapshot", "withdrawals of version %d in %d bytes", list.Version, len(list.Content))
+	}
+	if list.Version > 0 {
+		meta[withdrawn+".json"] = metaFile(list.Version, list.Content)
 	}
 	return encode("snapshot", metadata.SnapshotType{Type: metadata.SNAPSHOT, SpecVersion: metadata.SPECIFICATION_VERSION,
 		Version: s.Version, Expires: seconds(s.Expires), Meta: meta, UnrecognizedFields: s.fields()}, nil)

@@ -59,7 +59,7 @@ func (l Layout) checkChannels() error {
 	seen := map[string]bool{}
 	for _, ch := range l.Channels {
 		switch ch.Name {
-		case "root", "targets", "snapshot", "timestamp":
+		case "root", "targets", "snapshot", "timestamp", withdrawn:
 			return &LayoutError{ch.Name, "is a reserved name, no channel can have it"}
 		}
 		if !channelName.MatchString(ch.Name) {

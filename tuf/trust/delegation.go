@@ -123,6 +123,8 @@ func (p *parser) readDelegation(a at, keys map[string]verifyKey) delegation {
 		return delegation{}
 	case name == Root || name == Timestamp || name == Snapshot || name == Targets || name == "":
 		a.field("name").refuse("%q cannot be delegated", name)
+	case p.mode == Strict && name == Withdrawn:
+		a.field("name").refuse("%q is the list of withdrawals, no role", name)
 	case p.mode == Strict && !roleForm.MatchString(name):
 		a.field("name").refuse("%.40q, want small letters, digits and dashes", name)
 	}

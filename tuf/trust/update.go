@@ -144,6 +144,9 @@ func (s *Set) LoadSnapshot(b []byte) (final bool, err error) {
 			return false, nil
 		}
 	}
+	if s.stillWithdrawn(d) != nil {
+		return false, nil
+	}
 	s.final = true
 	s.accept(d, by, signers)
 	return true, nil
@@ -186,6 +189,9 @@ func (s *Set) olderSnapshot(d *document) error {
 		if err := s.notBelow(roleOf(name), f.version); err != nil {
 			return err
 		}
+	}
+	if err := s.stillWithdrawn(d); err != nil {
+		return err
 	}
 	if s.snapshot == nil {
 		return nil

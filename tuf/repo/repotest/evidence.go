@@ -12,6 +12,8 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"github.com/countersign-project/countersign/tuf/repo"
 )
 
 // Statement returns member i's bundle saying that these artifacts came out of rebuilding a release.
@@ -52,6 +54,11 @@ func (w *World) Bundle(k crypto.Signer, payload []byte) []byte {
 // SetEvidence publishes the statements (bundles on one line each) about a release.json, sorted, in place
 // of those before.
 func (w *World) SetEvidence(manifest []byte, statements [][]byte) {
+	w.files[EvidencePath(manifest)] = w.evidence(statements, w.Proofs[EvidencePath(manifest)])
+}
+
+// evidence prints an evidence file as release/genuine reads it.
+func (w *World) evidence(statements [][]byte, proof []byte) []byte {
 	raw := []json.RawMessage{}
 	for _, s := range slices.SortedFunc(slices.Values(statements), bytes.Compare) {
 		raw = append(raw, s)
@@ -60,9 +67,18 @@ func (w *World) SetEvidence(manifest []byte, statements [][]byte) {
 		Format     string            `json:"format"`
 		Statements []json.RawMessage `json:"statements"`
 		Proof      string            `json:"proof"`
-	}{"countersign-evidence-2", raw, string(w.Proofs[EvidencePath(manifest)])})
+	}{"countersign-evidence-2", raw, string(proof)})
 	w.check(err)
-	w.files[EvidencePath(manifest)] = append(b, '\n')
+	return append(b, '\n')
+}
+
+// Withdraw publishes the next list of withdrawals, with these bundles in place of those before, and a
+// snapshot that lists it.
+func (w *World) Withdraw(bundles ...[]byte) {
+	w.T.Helper()
+	w.Withdrawn = repo.Listed{Version: w.Withdrawn.Version + 1, Content: w.evidence(bundles, nil)}
+	w.files[fmt.Sprintf("metadata/%d.withdrawn.json", w.Withdrawn.Version)] = w.Withdrawn.Content
+	w.Refresh()
 }
 
 // EvidencePath is where a mirror holds the statements about a release.json.

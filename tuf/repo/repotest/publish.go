@@ -125,7 +125,7 @@ func (w *World) Refresh() {
 	for _, ch := range w.Layout.Channels {
 		roles[ch.Name] = w.readable[ch.Name]
 	}
-	b, err := repo.Snapshot(roles, w.stamp("snapshot", w.next("snapshot"), ""))
+	b, err := repo.SnapshotListing(roles, w.Withdrawn, w.stamp("snapshot", w.next("snapshot"), ""))
 	w.check(err)
 	for role, good := range roles { // what cannot be read is pinned all the same
 		b = bytes.Replace(b, pin(role, good), pin(role, w.current[role]), 1)

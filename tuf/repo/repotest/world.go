@@ -71,6 +71,7 @@ type World struct {
 	Quorum    int
 	Policy    []byte            // policy.json
 	Mirrors   []byte            // mirrors.json
+	Withdrawn repo.Listed       // the list of withdrawals; see Withdraw
 	Proofs    map[string][]byte // proofs by evidence path, which the next SetEvidence writes
 
 	current  map[string][]byte // role name → newest signed bytes
