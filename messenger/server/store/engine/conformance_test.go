@@ -47,6 +47,7 @@ var conformance = []promise{
 	{"attachments", testAttachments},
 	{"sweep", testSweep},
 	{"many writers", testManyWriters},
+	{"many readers", testManyReaders},
 	{"newer schema", testNewerSchema},
 	{"closed", testClosed},
 }

@@ -274,3 +274,17 @@ func testManyWriters(t *testing.T, w *world) {
 		t.Errorf("2,000 changes at once took %d commits", commits)
 	}
 }
+
+// Many more readers than connections, on a store whose statements were never used before.
+func testManyReaders(t *testing.T, w *world) {
+	_, d := register(t, w, alice)
+	enqueue(t, w, d, "x")
+	w.reopen(t)
+	together(200, func(int) {
+		page, err := w.Page(t.Context(), d, 0, 10)
+		a, err2 := w.Account(t.Context(), alice)
+		if err != nil || err2 != nil || len(page) != 1 || a.Name != alice {
+			t.Errorf("got %v, %v, %v, %v", page, err, a, err2)
+		}
+	})
+}

@@ -16,6 +16,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -57,14 +58,16 @@ type engine struct {
 	lock    *flock.Flock // nil beside a server
 	write   *sql.DB      // one connection
 	read    *sql.DB
-	writer  *writer // owned by the batcher's goroutine
-	readTx  *statements
+	writer  *writer          // owned by the batcher's goroutine
+	readers chan *statements // connections for reading that are free
+	closing sync.Once
+	closed  chan struct{}
 	batcher *relational.Batcher
 }
 
 // Open opens or creates the file. ErrInUse if another server has it; ErrNewerSchema.
 func Open(ctx context.Context, path string, o Options) (store.Store, error) {
-	e := &engine{path: path}
+	e := &engine{path: path, closed: make(chan struct{})}
 	if err := e.open(ctx, o); err != nil {
 		return nil, errors.Join(err, e.closeFiles())
 	}
@@ -93,14 +96,19 @@ func (e *engine) open(ctx context.Context, o Options) (err error) {
 	if e.read, err = sql.Open("sqlite", dsn(e.path, "query_only(1)")); err != nil {
 		return err
 	}
-	e.read.SetMaxOpenConns(readers)
-	e.read.SetMaxIdleConns(readers)
 	conn, err := e.write.Conn(ctx)
 	if err != nil {
 		return unavailable(err)
 	}
 	e.writer = &writer{wal: e.path + "-wal", tx: newStatements(conn)}
-	e.readTx = newStatements(e.read)
+	e.readers = make(chan *statements, readers)
+	for range readers {
+		conn, err := e.read.Conn(ctx)
+		if err != nil {
+			return unavailable(err)
+		}
+		e.readers <- newStatements(conn)
+	}
 	return nil
 }
 
@@ -134,16 +142,32 @@ func (e *engine) Write(ctx context.Context, c relational.Change) error {
 // Read implements relational.Engine. A read transaction is one snapshot; it must be short, for the WAL cannot
 // shrink below it.
 func (e *engine) Read(ctx context.Context, f func(relational.Tx) error) error {
-	tx, err := e.read.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
-	if err != nil {
+	var r *statements
+	select {
+	case r = <-e.readers:
+		defer func() { e.readers <- r }()
+	case <-e.closed:
+		return fmt.Errorf("%w: closed", store.ErrUnavailable)
+	case <-ctx.Done():
+		return fmt.Errorf("%w: waiting for a reader: %v", store.ErrUnavailable, ctx.Err())
+	}
+	if _, err := r.exec(context.Background(), `BEGIN`, nil); err != nil {
 		return unavailable(err)
 	}
-	defer func() { _ = tx.Rollback() }() // nothing was written
-	return f(reading{ctx, tx, e.readTx})
+	err := f(transaction{r})
+	_, end := r.exec(context.Background(), `ROLLBACK`, nil) // nothing was written
+	if err == nil {
+		err = unavailable(end)
+	}
+	return err
 }
 
 // Ping implements relational.Engine.
-func (e *engine) Ping(ctx context.Context) error { return unavailable(e.read.PingContext(ctx)) }
+func (e *engine) Ping(ctx context.Context) error {
+	return e.Read(ctx, func(tx relational.Tx) error {
+		return tx.Query(`SELECT version FROM schema_version`, nil, func(relational.Scan) error { return nil })
+	})
+}
 
 // Backup implements relational.Engine: one read transaction, so the copy is the database at one moment, while
 // writers go on.
@@ -154,8 +178,7 @@ func (e *engine) Backup(ctx context.Context, path string) error {
 	if err := os.WriteFile(path, nil, 0o600); err != nil { // VACUUM INTO accepts an empty file and keeps its mode
 		return err
 	}
-	_, err := e.read.ExecContext(ctx, `VACUUM INTO ?`, path)
-	if err != nil {
+	if _, err := e.read.ExecContext(ctx, `VACUUM INTO ?`, path); err != nil {
 		return errors.Join(unavailable(err), os.Remove(path))
 	}
 	return syncFile(path)
@@ -172,19 +195,24 @@ func syncFile(path string) error {
 // Counters implements relational.Engine.
 func (e *engine) Counters() relational.Counters { return e.batcher.Counters() }
 
-// Close implements relational.Engine.
-func (e *engine) Close() error {
-	e.batcher.Close()
-	return e.closeFiles()
+// Close implements relational.Engine. It waits for reads that are under way.
+func (e *engine) Close() (err error) {
+	e.closing.Do(func() {
+		e.batcher.Close()
+		close(e.closed)
+		var ends []error
+		for range readers {
+			ends = append(ends, (<-e.readers).close())
+		}
+		err = errors.Join(append(ends, e.closeFiles())...)
+	})
+	return err
 }
 
 func (e *engine) closeFiles() error {
 	var errs []error
 	if e.writer != nil {
 		errs = append(errs, e.writer.tx.close())
-	}
-	if e.readTx != nil {
-		errs = append(errs, e.readTx.close())
 	}
 	for _, db := range []*sql.DB{e.write, e.read} {
 		if db != nil {

@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
-	"sync"
 
 	"modernc.org/sqlite"
 	lib "modernc.org/sqlite/lib"
@@ -13,36 +12,22 @@ import (
 	"github.com/countersign-project/countersign/messenger/server/store/relational"
 )
 
-// preparer is a *sql.DB or a *sql.Conn.
-type preparer interface {
-	PrepareContext(ctx context.Context, query string) (*sql.Stmt, error)
-}
-
-// statements prepares each text once. The number of texts is the number of statements in package relational.
+// statements is a connection that prepares each text once. One goroutine uses it at a time. The number of texts is the
+// number of statements in package relational.
 type statements struct {
-	on preparer
-
-	mu    sync.RWMutex
+	conn  *sql.Conn
 	known map[string]*sql.Stmt
 }
 
-func newStatements(on preparer) *statements {
-	return &statements{on: on, known: map[string]*sql.Stmt{}}
+func newStatements(conn *sql.Conn) *statements {
+	return &statements{conn: conn, known: map[string]*sql.Stmt{}}
 }
 
 func (s *statements) prepare(ctx context.Context, text string) (*sql.Stmt, error) {
-	s.mu.RLock()
-	stmt := s.known[text]
-	s.mu.RUnlock()
-	if stmt != nil {
-		return stmt, nil
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	if stmt := s.known[text]; stmt != nil {
 		return stmt, nil
 	}
-	stmt, err := s.on.PrepareContext(ctx, relational.Plain(text))
+	stmt, err := s.conn.PrepareContext(ctx, relational.Plain(text))
 	if err != nil {
 		return nil, err
 	}
@@ -67,10 +52,6 @@ func (s *statements) query(ctx context.Context, text string, args []any, each fu
 	if err != nil {
 		return err
 	}
-	return rows(stmt, ctx, args, each)
-}
-
-func rows(stmt *sql.Stmt, ctx context.Context, args []any, each func(relational.Scan) error) error {
 	r, err := stmt.QueryContext(ctx, lists(args)...)
 	if err != nil {
 		return err
@@ -103,56 +84,25 @@ func lists(args []any) []any {
 }
 
 func (s *statements) close() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	var errs []error
 	for _, stmt := range s.known {
 		errs = append(errs, stmt.Close())
 	}
-	clear(s.known)
-	if conn, ok := s.on.(*sql.Conn); ok {
-		errs = append(errs, conn.Close())
-	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, s.conn.Close())...)
 }
 
-// deciding is the transaction of the writer, seen by a decision.
-type deciding struct{ s *statements }
+// transaction is the one that runs on a connection, seen by a decision or a reader.
+type transaction struct{ s *statements }
 
 // Exec implements relational.Tx.
-func (d deciding) Exec(text string, args ...any) (int64, error) {
-	n, err := d.s.exec(context.Background(), text, args)
+func (t transaction) Exec(text string, args ...any) (int64, error) {
+	n, err := t.s.exec(context.Background(), text, args)
 	return n, engineError(err)
 }
 
 // Query implements relational.Tx.
-func (d deciding) Query(text string, args []any, each func(relational.Scan) error) error {
-	return engineError(d.s.query(context.Background(), text, args, each))
-}
-
-// reading is a read-only transaction.
-type reading struct {
-	ctx context.Context
-	tx  *sql.Tx
-	s   *statements
-}
-
-// Exec implements relational.Tx; the connection is query_only, so SQLite refuses.
-func (r reading) Exec(text string, args ...any) (int64, error) {
-	res, err := r.tx.ExecContext(r.ctx, relational.Plain(text), lists(args)...)
-	if err != nil {
-		return 0, engineError(err)
-	}
-	return res.RowsAffected()
-}
-
-// Query implements relational.Tx.
-func (r reading) Query(text string, args []any, each func(relational.Scan) error) error {
-	stmt, err := r.s.prepare(r.ctx, text)
-	if err != nil {
-		return engineError(err)
-	}
-	return engineError(rows(r.tx.StmtContext(r.ctx, stmt), r.ctx, args, each))
+func (t transaction) Query(text string, args []any, each func(relational.Scan) error) error {
+	return engineError(t.s.query(context.Background(), text, args, each))
 }
 
 // engineError sorts SQLite's errors: a broken unique constraint, or unavailable.

@@ -107,7 +107,7 @@ func (w *writer) decide(f func(relational.Tx) error) (answer, broken error) {
 	if err := w.run(`SAVEPOINT decision`); err != nil {
 		return nil, err
 	}
-	answer = f(deciding{w.tx})
+	answer = f(transaction{w.tx})
 	if answer != nil {
 		if errors.Is(answer, store.ErrUnavailable) {
 			return nil, answer
