@@ -72,12 +72,12 @@ func (p *Postgres) Start() {
 	p.await("does not answer", func() error { return p.psql("SELECT 1") })
 }
 
-// Database makes an empty database and returns its URL.
+// Database makes an empty schema, which is as good as a database and much cheaper, and returns a URL for it.
 func (p *Postgres) Database() string {
 	p.t.Helper()
 	name := fmt.Sprintf("test%d", p.databases.Add(1))
-	p.await("create database", func() error { return p.psql("CREATE DATABASE " + name) })
-	return "postgres://postgres@/" + name + "?host=" + url.QueryEscape(p.dir)
+	p.await("create schema", func() error { return p.psql("CREATE SCHEMA " + name) })
+	return "postgres://postgres@/postgres?search_path=" + name + "&host=" + url.QueryEscape(p.dir)
 }
 
 func (p *Postgres) psql(sql string) error {
