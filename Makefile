@@ -41,7 +41,7 @@ generated:
 	./messenger/wire/pb/generate.sh --check
 
 # The packages that start goroutines or guard shared memory.
-SHARED := ./cmd/cli ./release/event ./release/mirror ./release/publish ./release/update/... ./tuf/client ./tuf/durable \
+SHARED := ./attest/log ./attest/witness ./cmd/cli ./release/event ./release/mirror ./release/publish ./release/update/... ./tuf/client ./tuf/durable \
 	./tuf/fetch ./messenger/attachment ./messenger/server/... ./cmd/messengerd
 
 ## race: the packages that share memory between goroutines, under the race detector (needs a C compiler)

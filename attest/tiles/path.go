@@ -66,6 +66,15 @@ func edge(size uint64) []File {
 	return out
 }
 
+// Partials lists the files of a log of this size that are not whole: they are replaced as it grows.
+func Partials(size uint64) []File {
+	out := edge(size)
+	if size%Width > 0 {
+		out = append(out, File{Entries: true, Index: size / Width, Width: int(size % Width)})
+	}
+	return out
+}
+
 // Files lists the files of a log of this size that a log of the smaller size old does not have: entries first,
 // then tiles from the lowest level up.
 func Files(old, size uint64) iter.Seq[File] {

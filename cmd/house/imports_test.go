@@ -115,6 +115,8 @@ var doors = map[string][]string{
 	"modernc.org/sqlite":                                {"messenger/server/store/sqlite"},
 	"github.com/jackc/pgx":                              {"messenger/server/store/postgres"},
 	"github.com/transparency-dev/formats":               {"attest/proof"},
+	"github.com/transparency-dev/tessera":               {"attest/log"},
+	"k8s.io/klog":                                       {"attest/log"}, // which silences it
 	"github.com/nats-io/nats.go":                        {"messenger/server/route"},
 }
 
