@@ -56,12 +56,11 @@ func generate(purpose string, random io.Reader) (crypto.Signer, error) {
 		if _, err := io.ReadFull(random, seed); err != nil {
 			return nil, err
 		}
-		switch purpose {
-		case "witness-mldsa":
+		if purpose == "witness-mldsa" {
 			return mldsa.NewPrivateKey(mldsa.MLDSA44(), seed)
-		default:
+		}
+		if purpose != "statement" {
 			return ed25519.NewKeyFromSeed(seed), nil
-		case "statement":
 		}
 		// A number from 1 to the group's order less one; others, one in 2^32, are drawn again.
 		if key, err := ecdsa.ParseRawPrivateKey(elliptic.P256(), seed); err == nil {
