@@ -33,7 +33,7 @@ const (
 	// maxKept bounds what the archived sessions of one record keep for late messages, together and of both ratchets: the limits above allow
 	// a hostile peer some twenty megabytes, to be written with every message. Honest ones stay far below.
 	maxKept = 25_000
-	// maxJumpSelf is for sessions with ourselves, which other clients do not limit at all. The counter is not authentic yet when
+	// maxJumpSelf is for sessions with ourselves (Setting.Self), which other clients do not limit at all. The counter is not authentic yet when
 	// the steps are made, so without a limit one forged message would cost an hour.
 	maxJumpSelf = 1_000_000
 )
@@ -62,6 +62,9 @@ type Setting struct {
 	Peer         string      // the contact's name, for errors
 	PeerIdentity keys.Public // the identity key on record, if Known
 	Known        bool
+	// Self says that the peer is another device of ours. It must then have our identity key, and nobody else may: a server that hands
+	// out our own keys as a contact's could reflect to us what we write to him.
+	Self bool
 	// AcceptChange says that the person has accepted, or policy accepts, an identity key other than the one on record (3.8).
 	AcceptChange bool
 
@@ -70,8 +73,14 @@ type Setting struct {
 	Rand   io.Reader // a cryptographic source
 }
 
-// checkIdentity refuses a key that is not the one on record, unless the change is accepted (3.8).
+// checkIdentity refuses a key that is not the one on record, unless the change is accepted (3.8); and our own as anybody else's.
 func (w *Setting) checkIdentity(key keys.Public) error {
+	switch ours := key.Equal(w.Identity.Public()); {
+	case ours && !w.Self:
+		return refusal.Because(refusal.InvalidKey, "the identity key of %q is our own", w.Peer)
+	case !ours && w.Self:
+		return &refusal.UntrustedIdentityError{Name: w.Peer, Key: key}
+	}
 	if w.Known && !w.AcceptChange && !key.Equal(w.PeerIdentity) {
 		return &refusal.UntrustedIdentityError{Name: w.Peer, Key: key}
 	}

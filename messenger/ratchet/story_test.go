@@ -215,7 +215,7 @@ func TestReflectedMessagesAreRefused(t *testing.T) {
 	alice.refuses(bob, alice.send(bob, "to bob"), refusal.InvalidMessage)
 	carol := newDevice(t, "carol")
 	carol.initiate(bob, handshake.LevelV3)
-	carol.refuses(bob, carol.send(bob, "to bob"), refusal.InvalidMessage)
+	carol.refuses(bob, carol.send(bob, "to bob"), refusal.InvalidKey)
 }
 
 func TestARetransmissionFindsItsSessionWithoutThePrekey(t *testing.T) {
@@ -299,6 +299,27 @@ func TestJumpsBetweenOurOwnDevices(t *testing.T) {
 		}
 	}
 	desk.reads(phone, phone.send(desk, "beyond what others may"), "beyond what others may")
+}
+
+// A server that hands out our own keys as bob's, or reflects our messages as his, gets nowhere; nor does a stranger as a device of ours.
+func TestOurOwnKeyIsNobodyElses(t *testing.T) {
+	alice, mirror := newDevice(t, "alice"), newDevice(t, "bob")
+	mirror.identity = alice.identity
+	if err := alice.record.Initiate(alice.setting(mirror), mirror.bundle(handshake.LevelV4SPQR)); fmt.Sprint(err) != `invalid key: the identity key of "bob" is our own` {
+		t.Error(err)
+	}
+	mirror.record = new(ratchet.Record)
+	stranger := newDevice(t, "carol")
+	stranger.name = "alice"
+	if err := alice.record.Initiate(alice.setting(stranger), stranger.bundle(handshake.LevelV4SPQR)); refusal.Of(err) != refusal.UntrustedIdentity {
+		t.Error("a stranger as another device of ours:", err)
+	}
+	reflecting := newDevice(t, "alice") // what alice's other device sends to her, given out as bob's
+	reflecting.identity = alice.identity
+	reflecting.initiate(alice, handshake.LevelV4SPQR)
+	m := reflecting.send(alice, "a note to myself")
+	alice.refuses(mirror, m, refusal.InvalidKey)
+	alice.reads(reflecting, m, "a note to myself")
 }
 
 // A used last-resort Kyber prekey is refused for the same base key.

@@ -78,7 +78,7 @@ func (d *device) bundle(level handshake.Level) *handshake.Bundle {
 func (d *device) setting(peer *device) ratchet.Setting {
 	key, known := d.known[peer.name]
 	return ratchet.Setting{Identity: d.identity, RegistrationID: 5, Peer: peer.name, PeerIdentity: key, Known: known,
-		AcceptChange: d.accept, Policy: d.policy, Now: d.now, Rand: rand.Reader}
+		AcceptChange: d.accept, Self: d.name == peer.name, Policy: d.policy, Now: d.now, Rand: rand.Reader}
 }
 
 func (d *device) initiate(peer *device, level handshake.Level) {
