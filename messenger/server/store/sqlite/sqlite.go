@@ -169,16 +169,21 @@ func (e *engine) Ping(ctx context.Context) error {
 	})
 }
 
-// Backup implements relational.Engine: one read transaction, so the copy is the database at one moment, while
-// writers go on.
-func (e *engine) Backup(ctx context.Context, path string) error {
+// Backup implements relational.Engine: one read transaction on a connection of its own, so the copy is the database at
+// one moment, while writers go on.
+func (e *engine) Backup(ctx context.Context, path string) (err error) {
 	if _, err := os.Lstat(path); err == nil {
 		return fmt.Errorf("%s exists already: name a new file", path)
 	}
+	db, err := sql.Open("sqlite", dsn(e.path))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
 	if err := os.WriteFile(path, nil, 0o600); err != nil { // VACUUM INTO accepts an empty file and keeps its mode
 		return err
 	}
-	if _, err := e.read.ExecContext(ctx, `VACUUM INTO ?`, path); err != nil {
+	if _, err := db.ExecContext(ctx, `VACUUM INTO ?`, path); err != nil {
 		return errors.Join(unavailable(err), os.Remove(path))
 	}
 	return syncFile(path)
