@@ -78,6 +78,7 @@ const (
 	maxTimestamps  = 10_000
 	maxIce         = 100
 	maxParents     = 8
+	maxResend      = 64
 )
 
 // ParseContent reads a plaintext that Unpad has returned.

@@ -29,7 +29,9 @@ type Data struct {
 	ViewOnce           bool
 	Reaction           *Reaction
 	Delete             *uint64      // timestamp of the message to delete for all
-	Consistency        *Consistency // ours (12.4)
+	Consistency        *Consistency // ours (12.4), as are the next two
+	Resend             [][32]byte   // ids of messages that are missing here, at most 64
+	Forwarded          *Forwarded
 }
 
 // Attachment points to an uploaded blob (9.5).
@@ -98,6 +100,14 @@ type Consistency struct {
 	Membership [32]byte
 }
 
+// Forwarded is a message of another member, sent on to one who asked for it. Nobody has authenticated it but who sends it on; see
+// transcript.AddForwarded.
+type Forwarded struct {
+	Author string // as in the group's member list
+	Device uint32
+	Data   *Data // with its group, timestamp and consistency; forwards nothing itself
+}
+
 func parseData(p *pb.DataMessage) (*Data, error) {
 	if err := exactly("profile key", p.ProfileKey, 32); err != nil {
 		return nil, err
@@ -137,6 +147,16 @@ func parseData(p *pb.DataMessage) (*Data, error) {
 			return nil, err
 		}
 	}
+	if p.ResendRequest != nil {
+		if d.Resend, err = parseIDs("resend request", p.ResendRequest.Ids, maxResend); err != nil {
+			return nil, err
+		}
+	}
+	if p.Forwarded != nil {
+		if d.Forwarded, err = parseForwarded(p.Forwarded); err != nil {
+			return nil, err
+		}
+	}
 	return d, nil
 }
 
@@ -146,7 +166,10 @@ func (d *Data) proto() *pb.DataMessage {
 	}
 	p := &pb.DataMessage{Body: some(d.Body), Flags: some(d.Flags), ExpireTimer: some(d.ExpireTimer), ExpireTimerVersion: some(d.ExpireTimerVersion),
 		ProfileKey: d.ProfileKey, Timestamp: some(d.Timestamp), RequiredProtocolVersion: some(d.RequiredVersion), IsViewOnce: some(d.ViewOnce),
-		Group: d.Group.proto(), Quote: d.Quote.proto(), Consistency: d.Consistency.proto()}
+		Group: d.Group.proto(), Quote: d.Quote.proto(), Consistency: d.Consistency.proto(), Forwarded: d.Forwarded.proto()}
+	if len(d.Resend) > 0 {
+		p.ResendRequest = &pb.ResendRequest{Ids: slices32(d.Resend)}
+	}
 	for _, a := range d.Attachments {
 		p.Attachments = append(p.Attachments, a.proto())
 	}
@@ -230,20 +253,54 @@ func (q *Quote) proto() *pb.Quote {
 	return p
 }
 
+func parseForwarded(p *pb.Forwarded) (*Forwarded, error) {
+	switch {
+	case p.GetAuthor() == "" || p.Data == nil || p.Data.Consistency == nil || p.Data.Group == nil:
+		return nil, refusal.Because(refusal.InvalidMessage, "forwarded message lacks author, group or consistency")
+	case p.Data.Forwarded != nil || p.Data.ResendRequest != nil: // or one could nest ten thousand of them
+		return nil, refusal.Because(refusal.InvalidMessage, "forwarded message that forwards or asks itself")
+	}
+	d, err := parseData(p.Data)
+	return &Forwarded{p.GetAuthor(), p.GetDevice(), d}, err
+}
+
+func (f *Forwarded) proto() *pb.Forwarded {
+	if f == nil {
+		return nil
+	}
+	return &pb.Forwarded{Author: &f.Author, Device: &f.Device, Data: f.Data.proto()}
+}
+
+// parseIDs reads a list of hashes.
+func parseIDs(what string, in [][]byte, most int) (ids [][32]byte, err error) {
+	if err := atMost(what, len(in), most); err != nil {
+		return nil, err
+	}
+	for _, id := range in {
+		if len(id) != 32 {
+			return nil, refusal.Because(refusal.InvalidMessage, "%s: got an id of %d bytes, want 32", what, len(id))
+		}
+		ids = append(ids, [32]byte(id))
+	}
+	return ids, nil
+}
+
+func slices32(ids [][32]byte) (out [][]byte) {
+	for i := range ids {
+		out = append(out, ids[i][:])
+	}
+	return out
+}
+
 func parseConsistency(p *pb.Consistency) (*Consistency, error) {
 	if len(p.Nonce) != 16 || len(p.MembershipHash) != 32 || p.GetCounter() == 0 {
 		return nil, refusal.Because(refusal.InvalidMessage, "consistency lacks nonce, counter or membership hash")
 	}
-	if err := atMost("consistency parents", len(p.Parents), maxParents); err != nil {
+	parents, err := parseIDs("consistency parents", p.Parents, maxParents)
+	if err != nil {
 		return nil, err
 	}
-	c := &Consistency{Nonce: [16]byte(p.Nonce), Counter: p.GetCounter(), Install: p.GetInstallEpoch(), Membership: [32]byte(p.MembershipHash)}
-	for _, parent := range p.Parents {
-		if len(parent) != 32 {
-			return nil, refusal.Because(refusal.InvalidMessage, "consistency parent: got %d bytes, want 32", len(parent))
-		}
-		c.Parents = append(c.Parents, [32]byte(parent))
-	}
+	c := &Consistency{Nonce: [16]byte(p.Nonce), Counter: p.GetCounter(), Install: p.GetInstallEpoch(), Parents: parents, Membership: [32]byte(p.MembershipHash)}
 	return c, nil
 }
 
@@ -251,9 +308,5 @@ func (c *Consistency) proto() *pb.Consistency {
 	if c == nil {
 		return nil
 	}
-	p := &pb.Consistency{Nonce: c.Nonce[:], Counter: &c.Counter, InstallEpoch: &c.Install, MembershipHash: c.Membership[:]}
-	for i := range c.Parents {
-		p.Parents = append(p.Parents, c.Parents[i][:])
-	}
-	return p
+	return &pb.Consistency{Nonce: c.Nonce[:], Counter: &c.Counter, InstallEpoch: &c.Install, Parents: slices32(c.Parents), MembershipHash: c.Membership[:]}
 }

@@ -593,9 +593,12 @@ type DataMessage struct {
 	Reaction                *Reaction              `protobuf:"bytes,16,opt,name=reaction" json:"reaction,omitempty"`
 	Delete                  *Delete                `protobuf:"bytes,17,opt,name=delete" json:"delete,omitempty"`
 	ExpireTimerVersion      *uint32                `protobuf:"varint,23,opt,name=expire_timer_version,json=expireTimerVersion" json:"expire_timer_version,omitempty"`
-	Consistency             *Consistency           `protobuf:"bytes,1001,opt,name=consistency" json:"consistency,omitempty"` // ours (12.4), ignored by everybody else
-	unknownFields           protoimpl.UnknownFields
-	sizeCache               protoimpl.SizeCache
+	// Ours (12.4), ignored by everybody else.
+	Consistency   *Consistency   `protobuf:"bytes,1001,opt,name=consistency" json:"consistency,omitempty"`
+	ResendRequest *ResendRequest `protobuf:"bytes,1002,opt,name=resend_request,json=resendRequest" json:"resend_request,omitempty"`
+	Forwarded     *Forwarded     `protobuf:"bytes,1003,opt,name=forwarded" json:"forwarded,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *DataMessage) Reset() {
@@ -722,6 +725,20 @@ func (x *DataMessage) GetExpireTimerVersion() uint32 {
 func (x *DataMessage) GetConsistency() *Consistency {
 	if x != nil {
 		return x.Consistency
+	}
+	return nil
+}
+
+func (x *DataMessage) GetResendRequest() *ResendRequest {
+	if x != nil {
+		return x.ResendRequest
+	}
+	return nil
+}
+
+func (x *DataMessage) GetForwarded() *Forwarded {
+	if x != nil {
+		return x.Forwarded
 	}
 	return nil
 }
@@ -1266,6 +1283,112 @@ func (x *Consistency) GetMembershipHash() []byte {
 	return nil
 }
 
+// Asks for messages that somebody has cited and that have not arrived.
+type ResendRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Ids           [][]byte               `protobuf:"bytes,1,rep,name=ids" json:"ids,omitempty"` // 32 bytes each, at most 64
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ResendRequest) Reset() {
+	*x = ResendRequest{}
+	mi := &file_content_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ResendRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ResendRequest) ProtoMessage() {}
+
+func (x *ResendRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_content_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ResendRequest.ProtoReflect.Descriptor instead.
+func (*ResendRequest) Descriptor() ([]byte, []int) {
+	return file_content_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *ResendRequest) GetIds() [][]byte {
+	if x != nil {
+		return x.Ids
+	}
+	return nil
+}
+
+// A message of another member, sent on as it was meant.
+type Forwarded struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Author        *string                `protobuf:"bytes,1,opt,name=author" json:"author,omitempty"` // as in the group's member list
+	Device        *uint32                `protobuf:"varint,2,opt,name=device" json:"device,omitempty"`
+	Data          *DataMessage           `protobuf:"bytes,3,opt,name=data" json:"data,omitempty"` // with its group, timestamp and consistency
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Forwarded) Reset() {
+	*x = Forwarded{}
+	mi := &file_content_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Forwarded) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Forwarded) ProtoMessage() {}
+
+func (x *Forwarded) ProtoReflect() protoreflect.Message {
+	mi := &file_content_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Forwarded.ProtoReflect.Descriptor instead.
+func (*Forwarded) Descriptor() ([]byte, []int) {
+	return file_content_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *Forwarded) GetAuthor() string {
+	if x != nil && x.Author != nil {
+		return *x.Author
+	}
+	return ""
+}
+
+func (x *Forwarded) GetDevice() uint32 {
+	if x != nil && x.Device != nil {
+		return *x.Device
+	}
+	return 0
+}
+
+func (x *Forwarded) GetData() *DataMessage {
+	if x != nil {
+		return x.Data
+	}
+	return nil
+}
+
 // Messages between a person's own devices (9.4).
 type SyncMessage struct {
 	state         protoimpl.MessageState     `protogen:"open.v1"`
@@ -1284,7 +1407,7 @@ type SyncMessage struct {
 
 func (x *SyncMessage) Reset() {
 	*x = SyncMessage{}
-	mi := &file_content_proto_msgTypes[17]
+	mi := &file_content_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1296,7 +1419,7 @@ func (x *SyncMessage) String() string {
 func (*SyncMessage) ProtoMessage() {}
 
 func (x *SyncMessage) ProtoReflect() protoreflect.Message {
-	mi := &file_content_proto_msgTypes[17]
+	mi := &file_content_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1309,7 +1432,7 @@ func (x *SyncMessage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncMessage.ProtoReflect.Descriptor instead.
 func (*SyncMessage) Descriptor() ([]byte, []int) {
-	return file_content_proto_rawDescGZIP(), []int{17}
+	return file_content_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *SyncMessage) GetSent() *SyncMessage_Sent {
@@ -1387,7 +1510,7 @@ type Verified struct {
 
 func (x *Verified) Reset() {
 	*x = Verified{}
-	mi := &file_content_proto_msgTypes[18]
+	mi := &file_content_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1399,7 +1522,7 @@ func (x *Verified) String() string {
 func (*Verified) ProtoMessage() {}
 
 func (x *Verified) ProtoReflect() protoreflect.Message {
-	mi := &file_content_proto_msgTypes[18]
+	mi := &file_content_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1412,7 +1535,7 @@ func (x *Verified) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Verified.ProtoReflect.Descriptor instead.
 func (*Verified) Descriptor() ([]byte, []int) {
-	return file_content_proto_rawDescGZIP(), []int{18}
+	return file_content_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Verified) GetDestination() string {
@@ -1455,7 +1578,7 @@ type DecryptionErrorMessage struct {
 
 func (x *DecryptionErrorMessage) Reset() {
 	*x = DecryptionErrorMessage{}
-	mi := &file_content_proto_msgTypes[19]
+	mi := &file_content_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1467,7 +1590,7 @@ func (x *DecryptionErrorMessage) String() string {
 func (*DecryptionErrorMessage) ProtoMessage() {}
 
 func (x *DecryptionErrorMessage) ProtoReflect() protoreflect.Message {
-	mi := &file_content_proto_msgTypes[19]
+	mi := &file_content_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1480,7 +1603,7 @@ func (x *DecryptionErrorMessage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DecryptionErrorMessage.ProtoReflect.Descriptor instead.
 func (*DecryptionErrorMessage) Descriptor() ([]byte, []int) {
-	return file_content_proto_rawDescGZIP(), []int{19}
+	return file_content_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *DecryptionErrorMessage) GetRatchetKey() []byte {
@@ -1517,7 +1640,7 @@ type SyncMessage_Sent struct {
 
 func (x *SyncMessage_Sent) Reset() {
 	*x = SyncMessage_Sent{}
-	mi := &file_content_proto_msgTypes[20]
+	mi := &file_content_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1529,7 +1652,7 @@ func (x *SyncMessage_Sent) String() string {
 func (*SyncMessage_Sent) ProtoMessage() {}
 
 func (x *SyncMessage_Sent) ProtoReflect() protoreflect.Message {
-	mi := &file_content_proto_msgTypes[20]
+	mi := &file_content_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1542,7 +1665,7 @@ func (x *SyncMessage_Sent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncMessage_Sent.ProtoReflect.Descriptor instead.
 func (*SyncMessage_Sent) Descriptor() ([]byte, []int) {
-	return file_content_proto_rawDescGZIP(), []int{17, 0}
+	return file_content_proto_rawDescGZIP(), []int{19, 0}
 }
 
 func (x *SyncMessage_Sent) GetDestination() string {
@@ -1590,7 +1713,7 @@ type SyncMessage_Contacts struct {
 
 func (x *SyncMessage_Contacts) Reset() {
 	*x = SyncMessage_Contacts{}
-	mi := &file_content_proto_msgTypes[21]
+	mi := &file_content_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1602,7 +1725,7 @@ func (x *SyncMessage_Contacts) String() string {
 func (*SyncMessage_Contacts) ProtoMessage() {}
 
 func (x *SyncMessage_Contacts) ProtoReflect() protoreflect.Message {
-	mi := &file_content_proto_msgTypes[21]
+	mi := &file_content_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1615,7 +1738,7 @@ func (x *SyncMessage_Contacts) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncMessage_Contacts.ProtoReflect.Descriptor instead.
 func (*SyncMessage_Contacts) Descriptor() ([]byte, []int) {
-	return file_content_proto_rawDescGZIP(), []int{17, 1}
+	return file_content_proto_rawDescGZIP(), []int{19, 1}
 }
 
 func (x *SyncMessage_Contacts) GetBlob() *AttachmentPointer {
@@ -1641,7 +1764,7 @@ type SyncMessage_Groups struct {
 
 func (x *SyncMessage_Groups) Reset() {
 	*x = SyncMessage_Groups{}
-	mi := &file_content_proto_msgTypes[22]
+	mi := &file_content_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1653,7 +1776,7 @@ func (x *SyncMessage_Groups) String() string {
 func (*SyncMessage_Groups) ProtoMessage() {}
 
 func (x *SyncMessage_Groups) ProtoReflect() protoreflect.Message {
-	mi := &file_content_proto_msgTypes[22]
+	mi := &file_content_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1666,7 +1789,7 @@ func (x *SyncMessage_Groups) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncMessage_Groups.ProtoReflect.Descriptor instead.
 func (*SyncMessage_Groups) Descriptor() ([]byte, []int) {
-	return file_content_proto_rawDescGZIP(), []int{17, 2}
+	return file_content_proto_rawDescGZIP(), []int{19, 2}
 }
 
 func (x *SyncMessage_Groups) GetBlob() *AttachmentPointer {
@@ -1685,7 +1808,7 @@ type SyncMessage_Request struct {
 
 func (x *SyncMessage_Request) Reset() {
 	*x = SyncMessage_Request{}
-	mi := &file_content_proto_msgTypes[23]
+	mi := &file_content_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1697,7 +1820,7 @@ func (x *SyncMessage_Request) String() string {
 func (*SyncMessage_Request) ProtoMessage() {}
 
 func (x *SyncMessage_Request) ProtoReflect() protoreflect.Message {
-	mi := &file_content_proto_msgTypes[23]
+	mi := &file_content_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1710,7 +1833,7 @@ func (x *SyncMessage_Request) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncMessage_Request.ProtoReflect.Descriptor instead.
 func (*SyncMessage_Request) Descriptor() ([]byte, []int) {
-	return file_content_proto_rawDescGZIP(), []int{17, 3}
+	return file_content_proto_rawDescGZIP(), []int{19, 3}
 }
 
 func (x *SyncMessage_Request) GetType() uint32 {
@@ -1730,7 +1853,7 @@ type SyncMessage_Read struct {
 
 func (x *SyncMessage_Read) Reset() {
 	*x = SyncMessage_Read{}
-	mi := &file_content_proto_msgTypes[24]
+	mi := &file_content_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1742,7 +1865,7 @@ func (x *SyncMessage_Read) String() string {
 func (*SyncMessage_Read) ProtoMessage() {}
 
 func (x *SyncMessage_Read) ProtoReflect() protoreflect.Message {
-	mi := &file_content_proto_msgTypes[24]
+	mi := &file_content_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1755,7 +1878,7 @@ func (x *SyncMessage_Read) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncMessage_Read.ProtoReflect.Descriptor instead.
 func (*SyncMessage_Read) Descriptor() ([]byte, []int) {
-	return file_content_proto_rawDescGZIP(), []int{17, 4}
+	return file_content_proto_rawDescGZIP(), []int{19, 4}
 }
 
 func (x *SyncMessage_Read) GetSender() string {
@@ -1782,7 +1905,7 @@ type SyncMessage_Blocked struct {
 
 func (x *SyncMessage_Blocked) Reset() {
 	*x = SyncMessage_Blocked{}
-	mi := &file_content_proto_msgTypes[25]
+	mi := &file_content_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1794,7 +1917,7 @@ func (x *SyncMessage_Blocked) String() string {
 func (*SyncMessage_Blocked) ProtoMessage() {}
 
 func (x *SyncMessage_Blocked) ProtoReflect() protoreflect.Message {
-	mi := &file_content_proto_msgTypes[25]
+	mi := &file_content_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1807,7 +1930,7 @@ func (x *SyncMessage_Blocked) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncMessage_Blocked.ProtoReflect.Descriptor instead.
 func (*SyncMessage_Blocked) Descriptor() ([]byte, []int) {
-	return file_content_proto_rawDescGZIP(), []int{17, 5}
+	return file_content_proto_rawDescGZIP(), []int{19, 5}
 }
 
 func (x *SyncMessage_Blocked) GetNumbers() []string {
@@ -1836,7 +1959,7 @@ type SyncMessage_Configuration struct {
 
 func (x *SyncMessage_Configuration) Reset() {
 	*x = SyncMessage_Configuration{}
-	mi := &file_content_proto_msgTypes[26]
+	mi := &file_content_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1848,7 +1971,7 @@ func (x *SyncMessage_Configuration) String() string {
 func (*SyncMessage_Configuration) ProtoMessage() {}
 
 func (x *SyncMessage_Configuration) ProtoReflect() protoreflect.Message {
-	mi := &file_content_proto_msgTypes[26]
+	mi := &file_content_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1861,7 +1984,7 @@ func (x *SyncMessage_Configuration) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncMessage_Configuration.ProtoReflect.Descriptor instead.
 func (*SyncMessage_Configuration) Descriptor() ([]byte, []int) {
-	return file_content_proto_rawDescGZIP(), []int{17, 6}
+	return file_content_proto_rawDescGZIP(), []int{19, 6}
 }
 
 func (x *SyncMessage_Configuration) GetReadReceipts() bool {
@@ -1936,7 +2059,7 @@ const file_content_proto_rawDesc = "" +
 	"\x05index\x18\x03 \x01(\rR\x05index\x12\x10\n" +
 	"\x03sdp\x18\x04 \x01(\tR\x03sdp\"\x19\n" +
 	"\aCallEnd\x12\x0e\n" +
-	"\x02id\x18\x01 \x01(\x04R\x02id\"\xbd\x05\n" +
+	"\x02id\x18\x01 \x01(\x04R\x02id\"\xd6\x06\n" +
 	"\vDataMessage\x12\x12\n" +
 	"\x04body\x18\x01 \x01(\tR\x04body\x12O\n" +
 	"\vattachments\x18\x02 \x03(\v2-.countersign.messenger.wire.AttachmentPointerR\vattachments\x12>\n" +
@@ -1953,7 +2076,9 @@ const file_content_proto_rawDesc = "" +
 	"\breaction\x18\x10 \x01(\v2$.countersign.messenger.wire.ReactionR\breaction\x12:\n" +
 	"\x06delete\x18\x11 \x01(\v2\".countersign.messenger.wire.DeleteR\x06delete\x120\n" +
 	"\x14expire_timer_version\x18\x17 \x01(\rR\x12expireTimerVersion\x12J\n" +
-	"\vconsistency\x18\xe9\a \x01(\v2'.countersign.messenger.wire.ConsistencyR\vconsistency\"\xb8\x01\n" +
+	"\vconsistency\x18\xe9\a \x01(\v2'.countersign.messenger.wire.ConsistencyR\vconsistency\x12Q\n" +
+	"\x0eresend_request\x18\xea\a \x01(\v2).countersign.messenger.wire.ResendRequestR\rresendRequest\x12D\n" +
+	"\tforwarded\x18\xeb\a \x01(\v2%.countersign.messenger.wire.ForwardedR\tforwarded\"\xb8\x01\n" +
 	"\x05Quote\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x12#\n" +
 	"\rauthor_number\x18\x02 \x01(\tR\fauthorNumber\x12\x12\n" +
@@ -1997,7 +2122,13 @@ const file_content_proto_rawDesc = "" +
 	"\acounter\x18\x02 \x01(\x04R\acounter\x12#\n" +
 	"\rinstall_epoch\x18\x03 \x01(\x04R\finstallEpoch\x12\x18\n" +
 	"\aparents\x18\x04 \x03(\fR\aparents\x12'\n" +
-	"\x0fmembership_hash\x18\x05 \x01(\fR\x0emembershipHash\"\x94\v\n" +
+	"\x0fmembership_hash\x18\x05 \x01(\fR\x0emembershipHash\"!\n" +
+	"\rResendRequest\x12\x10\n" +
+	"\x03ids\x18\x01 \x03(\fR\x03ids\"x\n" +
+	"\tForwarded\x12\x16\n" +
+	"\x06author\x18\x01 \x01(\tR\x06author\x12\x16\n" +
+	"\x06device\x18\x02 \x01(\rR\x06device\x12;\n" +
+	"\x04data\x18\x03 \x01(\v2'.countersign.messenger.wire.DataMessageR\x04data\"\x94\v\n" +
 	"\vSyncMessage\x12@\n" +
 	"\x04sent\x18\x01 \x01(\v2,.countersign.messenger.wire.SyncMessage.SentR\x04sent\x12L\n" +
 	"\bcontacts\x18\x02 \x01(\v20.countersign.messenger.wire.SyncMessage.ContactsR\bcontacts\x12F\n" +
@@ -2056,7 +2187,7 @@ func file_content_proto_rawDescGZIP() []byte {
 	return file_content_proto_rawDescData
 }
 
-var file_content_proto_msgTypes = make([]protoimpl.MessageInfo, 27)
+var file_content_proto_msgTypes = make([]protoimpl.MessageInfo, 29)
 var file_content_proto_goTypes = []any{
 	(*Content)(nil),                   // 0: countersign.messenger.wire.Content
 	(*NullMessage)(nil),               // 1: countersign.messenger.wire.NullMessage
@@ -2075,20 +2206,22 @@ var file_content_proto_goTypes = []any{
 	(*AttachmentPointer)(nil),         // 14: countersign.messenger.wire.AttachmentPointer
 	(*GroupContext)(nil),              // 15: countersign.messenger.wire.GroupContext
 	(*Consistency)(nil),               // 16: countersign.messenger.wire.Consistency
-	(*SyncMessage)(nil),               // 17: countersign.messenger.wire.SyncMessage
-	(*Verified)(nil),                  // 18: countersign.messenger.wire.Verified
-	(*DecryptionErrorMessage)(nil),    // 19: countersign.messenger.wire.DecryptionErrorMessage
-	(*SyncMessage_Sent)(nil),          // 20: countersign.messenger.wire.SyncMessage.Sent
-	(*SyncMessage_Contacts)(nil),      // 21: countersign.messenger.wire.SyncMessage.Contacts
-	(*SyncMessage_Groups)(nil),        // 22: countersign.messenger.wire.SyncMessage.Groups
-	(*SyncMessage_Request)(nil),       // 23: countersign.messenger.wire.SyncMessage.Request
-	(*SyncMessage_Read)(nil),          // 24: countersign.messenger.wire.SyncMessage.Read
-	(*SyncMessage_Blocked)(nil),       // 25: countersign.messenger.wire.SyncMessage.Blocked
-	(*SyncMessage_Configuration)(nil), // 26: countersign.messenger.wire.SyncMessage.Configuration
+	(*ResendRequest)(nil),             // 17: countersign.messenger.wire.ResendRequest
+	(*Forwarded)(nil),                 // 18: countersign.messenger.wire.Forwarded
+	(*SyncMessage)(nil),               // 19: countersign.messenger.wire.SyncMessage
+	(*Verified)(nil),                  // 20: countersign.messenger.wire.Verified
+	(*DecryptionErrorMessage)(nil),    // 21: countersign.messenger.wire.DecryptionErrorMessage
+	(*SyncMessage_Sent)(nil),          // 22: countersign.messenger.wire.SyncMessage.Sent
+	(*SyncMessage_Contacts)(nil),      // 23: countersign.messenger.wire.SyncMessage.Contacts
+	(*SyncMessage_Groups)(nil),        // 24: countersign.messenger.wire.SyncMessage.Groups
+	(*SyncMessage_Request)(nil),       // 25: countersign.messenger.wire.SyncMessage.Request
+	(*SyncMessage_Read)(nil),          // 26: countersign.messenger.wire.SyncMessage.Read
+	(*SyncMessage_Blocked)(nil),       // 27: countersign.messenger.wire.SyncMessage.Blocked
+	(*SyncMessage_Configuration)(nil), // 28: countersign.messenger.wire.SyncMessage.Configuration
 }
 var file_content_proto_depIdxs = []int32{
 	9,  // 0: countersign.messenger.wire.Content.data:type_name -> countersign.messenger.wire.DataMessage
-	17, // 1: countersign.messenger.wire.Content.sync:type_name -> countersign.messenger.wire.SyncMessage
+	19, // 1: countersign.messenger.wire.Content.sync:type_name -> countersign.messenger.wire.SyncMessage
 	5,  // 2: countersign.messenger.wire.Content.call:type_name -> countersign.messenger.wire.CallMessage
 	1,  // 3: countersign.messenger.wire.Content.null:type_name -> countersign.messenger.wire.NullMessage
 	2,  // 4: countersign.messenger.wire.Content.receipt:type_name -> countersign.messenger.wire.ReceiptMessage
@@ -2106,26 +2239,29 @@ var file_content_proto_depIdxs = []int32{
 	12, // 16: countersign.messenger.wire.DataMessage.reaction:type_name -> countersign.messenger.wire.Reaction
 	13, // 17: countersign.messenger.wire.DataMessage.delete:type_name -> countersign.messenger.wire.Delete
 	16, // 18: countersign.messenger.wire.DataMessage.consistency:type_name -> countersign.messenger.wire.Consistency
-	11, // 19: countersign.messenger.wire.Quote.attachments:type_name -> countersign.messenger.wire.QuotedAttachment
-	14, // 20: countersign.messenger.wire.QuotedAttachment.thumbnail:type_name -> countersign.messenger.wire.AttachmentPointer
-	14, // 21: countersign.messenger.wire.GroupContext.avatar:type_name -> countersign.messenger.wire.AttachmentPointer
-	20, // 22: countersign.messenger.wire.SyncMessage.sent:type_name -> countersign.messenger.wire.SyncMessage.Sent
-	21, // 23: countersign.messenger.wire.SyncMessage.contacts:type_name -> countersign.messenger.wire.SyncMessage.Contacts
-	22, // 24: countersign.messenger.wire.SyncMessage.groups:type_name -> countersign.messenger.wire.SyncMessage.Groups
-	23, // 25: countersign.messenger.wire.SyncMessage.request:type_name -> countersign.messenger.wire.SyncMessage.Request
-	24, // 26: countersign.messenger.wire.SyncMessage.read:type_name -> countersign.messenger.wire.SyncMessage.Read
-	25, // 27: countersign.messenger.wire.SyncMessage.blocked:type_name -> countersign.messenger.wire.SyncMessage.Blocked
-	18, // 28: countersign.messenger.wire.SyncMessage.verified:type_name -> countersign.messenger.wire.Verified
-	26, // 29: countersign.messenger.wire.SyncMessage.configuration:type_name -> countersign.messenger.wire.SyncMessage.Configuration
-	9,  // 30: countersign.messenger.wire.SyncMessage.Sent.message:type_name -> countersign.messenger.wire.DataMessage
-	4,  // 31: countersign.messenger.wire.SyncMessage.Sent.edit:type_name -> countersign.messenger.wire.EditMessage
-	14, // 32: countersign.messenger.wire.SyncMessage.Contacts.blob:type_name -> countersign.messenger.wire.AttachmentPointer
-	14, // 33: countersign.messenger.wire.SyncMessage.Groups.blob:type_name -> countersign.messenger.wire.AttachmentPointer
-	34, // [34:34] is the sub-list for method output_type
-	34, // [34:34] is the sub-list for method input_type
-	34, // [34:34] is the sub-list for extension type_name
-	34, // [34:34] is the sub-list for extension extendee
-	0,  // [0:34] is the sub-list for field type_name
+	17, // 19: countersign.messenger.wire.DataMessage.resend_request:type_name -> countersign.messenger.wire.ResendRequest
+	18, // 20: countersign.messenger.wire.DataMessage.forwarded:type_name -> countersign.messenger.wire.Forwarded
+	11, // 21: countersign.messenger.wire.Quote.attachments:type_name -> countersign.messenger.wire.QuotedAttachment
+	14, // 22: countersign.messenger.wire.QuotedAttachment.thumbnail:type_name -> countersign.messenger.wire.AttachmentPointer
+	14, // 23: countersign.messenger.wire.GroupContext.avatar:type_name -> countersign.messenger.wire.AttachmentPointer
+	9,  // 24: countersign.messenger.wire.Forwarded.data:type_name -> countersign.messenger.wire.DataMessage
+	22, // 25: countersign.messenger.wire.SyncMessage.sent:type_name -> countersign.messenger.wire.SyncMessage.Sent
+	23, // 26: countersign.messenger.wire.SyncMessage.contacts:type_name -> countersign.messenger.wire.SyncMessage.Contacts
+	24, // 27: countersign.messenger.wire.SyncMessage.groups:type_name -> countersign.messenger.wire.SyncMessage.Groups
+	25, // 28: countersign.messenger.wire.SyncMessage.request:type_name -> countersign.messenger.wire.SyncMessage.Request
+	26, // 29: countersign.messenger.wire.SyncMessage.read:type_name -> countersign.messenger.wire.SyncMessage.Read
+	27, // 30: countersign.messenger.wire.SyncMessage.blocked:type_name -> countersign.messenger.wire.SyncMessage.Blocked
+	20, // 31: countersign.messenger.wire.SyncMessage.verified:type_name -> countersign.messenger.wire.Verified
+	28, // 32: countersign.messenger.wire.SyncMessage.configuration:type_name -> countersign.messenger.wire.SyncMessage.Configuration
+	9,  // 33: countersign.messenger.wire.SyncMessage.Sent.message:type_name -> countersign.messenger.wire.DataMessage
+	4,  // 34: countersign.messenger.wire.SyncMessage.Sent.edit:type_name -> countersign.messenger.wire.EditMessage
+	14, // 35: countersign.messenger.wire.SyncMessage.Contacts.blob:type_name -> countersign.messenger.wire.AttachmentPointer
+	14, // 36: countersign.messenger.wire.SyncMessage.Groups.blob:type_name -> countersign.messenger.wire.AttachmentPointer
+	37, // [37:37] is the sub-list for method output_type
+	37, // [37:37] is the sub-list for method input_type
+	37, // [37:37] is the sub-list for extension type_name
+	37, // [37:37] is the sub-list for extension extendee
+	0,  // [0:37] is the sub-list for field type_name
 }
 
 func init() { file_content_proto_init() }
@@ -2139,7 +2275,7 @@ func file_content_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_content_proto_rawDesc), len(file_content_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   27,
+			NumMessages:   29,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
