@@ -64,7 +64,11 @@ func newCouple(b *testing.B) *couple {
 }
 
 func (c *couple) meet() {
-	c.u[1].oneTime[31337] = newKey(c.b)
+	u, err := c.u[1], error(nil) // with fresh prekeys of all three kinds, as the peer's round has
+	u.oneTime[31337], u.signed = newKey(c.b), newKey(c.b)
+	if u.kyber, err = keys.GenerateKyber(rand.Reader); err != nil {
+		c.b.Fatal(err)
+	}
 	if err := c.u[0].record.Initiate(c.set[0], ownBundle(c.b, c.u[1])); err != nil {
 		c.b.Fatal(err)
 	}
