@@ -130,7 +130,25 @@ type healthAsker struct {
 	tls, acme bool
 }
 
+// check wants this version to answer.
 func (a *healthAsker) check(ctx context.Context) error {
+	var h api.Health
+	status, err := a.get(ctx, "/health", &h)
+	if err != nil || a.acme {
+		return err
+	}
+	if status != http.StatusOK || h.Status != "ok" || h.Version != anchor.Version() {
+		return fmt.Errorf("/health: %d, status %q, version %q", status, h.Status, h.Version)
+	}
+	return nil
+}
+
+// ask returns the status of a request.
+func (a *healthAsker) ask(ctx context.Context, path string) (int, error) {
+	return a.get(ctx, path, new(api.Health))
+}
+
+func (a *healthAsker) get(ctx context.Context, path string, into *api.Health) (status int, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	if a.acme { // the authority may be away, which is not this version's fault: it must do that the port answers
@@ -138,29 +156,25 @@ func (a *healthAsker) check(ctx context.Context) error {
 		if err == nil {
 			err = c.Close()
 		}
-		return err
+		return http.StatusOK, err
 	}
 	scheme := "http://"
 	if a.tls {
 		scheme = "https://"
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, scheme+a.address+"/health", nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, scheme+a.address+path, nil)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	// No proxy: this is ourselves, and the certificate is for another name than the address.
 	transport := &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
 	resp, err := (&http.Client{Transport: transport}).Do(req)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer resp.Body.Close()
-	var h api.Health
-	if err := json.NewDecoder(http.MaxBytesReader(nil, resp.Body, 1<<10)).Decode(&h); err != nil {
-		return fmt.Errorf("/health: %v", err)
+	if err := json.NewDecoder(http.MaxBytesReader(nil, resp.Body, 1<<10)).Decode(into); err != nil {
+		return 0, fmt.Errorf("%s: %v", path, err)
 	}
-	if resp.StatusCode != http.StatusOK || h.Status != "ok" || h.Version != anchor.Version() {
-		return fmt.Errorf("/health: %s, status %q, version %q", resp.Status, h.Status, h.Version)
-	}
-	return nil
+	return resp.StatusCode, nil
 }

@@ -15,8 +15,8 @@ import (
 // codeLifetime is how long a registration code is good for.
 const codeLifetime = 10 * time.Minute
 
-// validNumber tells whether a text is "+" and 10 to 15 digits (6.1).
-func validNumber(s string) bool {
+// ValidNumber tells whether a text is "+" and 10 to 15 digits (6.1).
+func ValidNumber(s string) bool {
 	if len(s) < 11 || len(s) > 16 || s[0] != '+' {
 		return false
 	}
@@ -31,7 +31,7 @@ func validNumber(s string) bool {
 // requestCode is GET /v1/accounts/{transport}/code/{number}.
 func (s *Server) requestCode(c *endpoint.Call) (any, error) {
 	number, transport := c.PathValue("number"), c.PathValue("transport")
-	if !validNumber(number) {
+	if !ValidNumber(number) {
 		return nil, endpoint.Refuse(http.StatusBadRequest, "%.20q is not a number of the form +14155550100", number)
 	}
 	if !s.Verifier.Knows(transport) {

@@ -50,7 +50,7 @@ func fresh(r *http.Request, needNumber bool) (credentials, error) {
 	if !ok {
 		return credentials{}, endpoint.Refuse(http.StatusUnauthorized, "want an Authorization header of type Basic with the number and a new password")
 	}
-	if needNumber && !validNumber(user) {
+	if needNumber && !ValidNumber(user) {
 		return credentials{}, endpoint.Refuse(http.StatusBadRequest, "the user name is not a number of the form +14155550100")
 	}
 	if len(password) < minPassword || len(password) > maxPassword {

@@ -23,7 +23,7 @@ func (s *Server) sendMessages(c *endpoint.Call) (any, error) {
 	if err := s.allow("messages", s.limits.messages, accountBucket(c)+" "+destination); err != nil { // 1
 		return nil, err
 	}
-	if !validNumber(destination) { // a channel of the seed gist (10.2)
+	if !ValidNumber(destination) { // a channel of the seed gist (10.2)
 		return nil, s.sendToChannel(c, destination, &body)
 	}
 	if body.Relay != "" {

@@ -89,7 +89,7 @@ func (s *Server) changeNumber(c *endpoint.Call) (any, error) {
 	if err := c.Decode(&body); err != nil {
 		return nil, err
 	}
-	if !validNumber(body.Number) {
+	if !ValidNumber(body.Number) {
 		return nil, endpoint.Refuse(http.StatusBadRequest, "%.20q is not a number of the form +14155550100", body.Number)
 	}
 	if err := s.allow("verify", s.limits.verify, body.Number); err != nil {
