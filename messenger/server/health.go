@@ -40,7 +40,7 @@ func (s *Server) keepalive(c *endpoint.Call) (any, error) {
 			return nil, err
 		}
 	}
-	return endpoint.Status{Code: http.StatusOK}, nil
+	return endpoint.Text(""), nil
 }
 
 //go:embed openapi.json

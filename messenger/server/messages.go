@@ -24,7 +24,10 @@ func (s *Server) sendMessages(c *endpoint.Call) (any, error) {
 		return nil, err
 	}
 	if !ValidNumber(destination) { // a channel of the seed gist (10.2)
-		return nil, s.sendToChannel(c, destination, &body)
+		if err := s.sendToChannel(c, destination, &body); err != nil {
+			return nil, err
+		}
+		return api.Sent{}, nil
 	}
 	if body.Relay != "" {
 		return nil, noRelay(body.Relay)
