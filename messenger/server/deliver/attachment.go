@@ -197,15 +197,21 @@ func (a *Attachment) pushPage(page []store.Envelope) (acked, refused []int64) {
 		}
 		a.connection.Push(Pushed{GUID: e.GUID, Body: e.Body, Queued: true}, func(ok bool) { answers <- answer{e.ID, ok} })
 	}
+	take := func(got answer) {
+		if got.acked {
+			acked = append(acked, got.id)
+		} else {
+			refused = append(refused, got.id)
+		}
+	}
 	for range page {
 		select {
 		case got := <-answers:
-			if got.acked {
-				acked = append(acked, got.id)
-			} else {
-				refused = append(refused, got.id)
-			}
+			take(got)
 		case <-a.done.Done():
+			for len(answers) > 0 { // what was acknowledged before the end need not come again
+				take(<-answers)
+			}
 			return acked, refused
 		}
 	}
