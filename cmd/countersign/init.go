@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -102,7 +103,11 @@ func runInit(ctx context.Context, app *cli.App, o initOptions) error {
 			return err
 		}
 	}
-	if result.Written, err = writeAnchor(anchorDir, state); err != nil {
+	logPolicy, err := logPolicyOf(ctx, room, state)
+	if err != nil {
+		return err
+	}
+	if result.Written, err = writeAnchor(anchorDir, state, logPolicy); err != nil {
 		return err
 	}
 	if len(result.Written) > 0 {
@@ -272,16 +277,35 @@ func (o initOptions) anchor(state publish.State) (string, error) {
 		"programs that believe that distribution would refuse this one", "give --replace to found a new distribution in this source tree")
 }
 
-// writeAnchor writes the three anchor files where they differ, root.json last: without it there is no
-// anchor, so a crash never leaves a root with the policy of another.
-func writeAnchor(dir string, state publish.State) ([]string, error) {
+// logPolicyOf returns log.policy of the published distribution: nil when it has no log.
+func logPolicyOf(ctx context.Context, room *publish.Room, state publish.State) ([]byte, error) {
+	file, err := publish.DistributionOf(ctx, room.Events, state.Published)
+	if err != nil {
+		return nil, fmt.Errorf("log.policy is made from the published distribution file: %w", err)
+	}
+	d, err := event.ParseDistribution(file)
+	if err != nil {
+		return nil, err
+	}
+	return d.LogPolicy()
+}
+
+// writeAnchor writes the anchor files where they differ, root.json last: without it there is no anchor, so
+// a crash never leaves a root with the policy of another. A distribution without a log has no log.policy.
+func writeAnchor(dir string, state publish.State, logPolicy []byte) ([]string, error) {
 	written := []string{}
 	b := state.Base
 	for _, f := range []struct {
 		name    string
 		content []byte
-	}{{"mirrors.json", b.Mirrors}, {"policy.json", b.Policy}, {"root.json", b.Roots[len(b.Roots)-1]}} {
+	}{{"log.policy", logPolicy}, {"mirrors.json", b.Mirrors}, {"policy.json", b.Policy}, {"root.json", b.Roots[len(b.Roots)-1]}} {
 		path := filepath.Join(dir, f.name)
+		if f.content == nil {
+			if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return written, err
+			}
+			continue
+		}
 		if have, err := os.ReadFile(path); err == nil && string(have) == string(f.content) {
 			continue
 		}

@@ -19,5 +19,8 @@ func (d Distribution) checkLog(at places) error {
 	if (d.Log.Policy == "") == (d.Log.Quorum == 0) {
 		return fmt.Errorf("%s: want either quorum or policy", place)
 	}
+	if _, err := d.LogPolicy(); err != nil {
+		return fmt.Errorf("%s: %w", place, err)
+	}
 	return nil
 }
