@@ -110,6 +110,9 @@ func (k Key) Hash() uint32 {
 	return binary.BigEndian.Uint32(sum[:])
 }
 
+// Same reports whether two keys are the same public key, whatever they are called and used for.
+func (k Key) Same(other Key) bool { return k.Public == other.Public }
+
 // String prints the key as ParseKey reads it.
 func (k Key) String() string {
 	return fmt.Sprintf("%s+%08x+%s", k.Name, k.Hash(), base64.StdEncoding.EncodeToString(append([]byte{byte(k.Algorithm)}, k.Public...)))

@@ -76,8 +76,8 @@ func (n Node) lacking(has map[string]bool) string {
 }
 
 // CountsOnce refuses a policy in which one person counts more than once: keys are those of one person,
-// and the smallest group around all of them must need one member only. Keys that the policy does not
-// have are no matter.
+// and the smallest group around all of them must need one member only. A key is the same under any
+// name. Keys that the policy does not have are no matter.
 func (p Policy) CountsOnce(keys []Key) error {
 	if len(keys) < 2 {
 		return nil
@@ -85,7 +85,7 @@ func (p Policy) CountsOnce(keys []Key) error {
 	var names []string
 	for _, w := range p.witnesses {
 		for _, k := range keys {
-			if w.Key == k {
+			if w.Key.Same(k) {
 				names = append(names, w.Name)
 			}
 		}

@@ -163,6 +163,13 @@ func TestNoPersonCountsTwice(t *testing.T) {
 			t.Errorf("%s: %v, want %q", groups, err, want)
 		}
 	}
+	// A key is Ana's under another name, too.
+	other := pq.Key
+	other.Name = "somebody.example"
+	text := strings.Replace(top, pq.Key.String(), other.String(), 1) + "group q 2 ana ana-pq bo\nquorum q\n"
+	if err := policy(t, []byte(text)).CountsOnce([]proof.Key{ed.Key, pq.Key}); err == nil {
+		t.Error("Ana counts twice by calling her second key by another name")
+	}
 	// With CountsOnce held, adding Ana's second cosignature never makes a quorum of none.
 	log.Fill(2)
 	pol := policy(t, []byte(top+"group a any ana ana-pq\ngroup q 2 a bo\nquorum q\n"))

@@ -2,67 +2,10 @@ package main
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
-	"github.com/countersign-project/countersign/attest/proof"
 	"github.com/countersign-project/countersign/release/genuine"
 )
-
-// unit is a person, or a witness of whom nobody knows the person.
-type unit struct {
-	Name         string `json:"name"`
-	Organisation string `json:"organisation,omitempty"`
-	Jurisdiction string `json:"jurisdiction,omitempty"`
-	Signs        bool   `json:"signs"`   // has a key for TUF roles
-	States       bool   `json:"states"`  // has a key for rebuilds, reviews and withdrawals
-	Cosigns      bool   `json:"cosigns"` // counts in the log policy
-	Stranger     bool   `json:"-"`       // a witness without a person
-}
-
-// units lists the people, then the witnesses that belong to none of them.
-func (p policies) units() []unit {
-	var list []unit
-	if p.Rules != nil {
-		for _, m := range p.Rules.People {
-			u := unit{Name: m.Name, Organisation: m.Organisation, Jurisdiction: m.Jurisdiction, Signs: len(m.Auditor) > 0, States: len(m.Statement) > 0}
-			u.Cosigns = p.Log != nil && slices.ContainsFunc(p.Log.Witnesses(), func(w proof.Witness) bool { return slices.Contains(m.Witness, w.Key.String()) })
-			list = append(list, u)
-		}
-	}
-	if p.Log != nil {
-		for _, w := range p.Log.Witnesses() {
-			if p.owner(w) == "" {
-				list = append(list, unit{Name: p.unitOf(w), Cosigns: true, Stranger: true})
-			}
-		}
-	}
-	return list
-}
-
-// owner returns the person who holds a witness key, or "".
-func (p policies) owner(w proof.Witness) string {
-	if p.Rules == nil {
-		return ""
-	}
-	for _, m := range p.Rules.People {
-		if slices.Contains(m.Witness, w.Key.String()) {
-			return m.Name
-		}
-	}
-	return ""
-}
-
-// unitOf returns the name under which a witness counts among the units.
-func (p policies) unitOf(w proof.Witness) string {
-	if p.Rules == nil {
-		return w.Name
-	}
-	if name := p.owner(w); name != "" {
-		return name
-	}
-	return "witness " + w.Name
-}
 
 // Reason is one of the claim's reasons, in plain words.
 type Reason struct {
@@ -84,78 +27,18 @@ type Demand struct {
 func (p policies) demands() []Demand {
 	if p.Rules == nil {
 		d := Demand{Reasons: []Reason{{6, "logged", p.askLog()}}}
-		p.search(&d, p.cosigned)
+		p.search(&d, genuine.Rule{Logged: true})
 		p.note(&d, genuine.Rule{})
 		return []Demand{d}
 	}
 	var list []Demand
 	for _, r := range p.Rules.Channels {
 		d := Demand{Channel: r.Channel, Reasons: p.reasons(r)}
-		p.search(&d, func(has func(string) bool) bool { return p.meets(r, has) })
+		p.search(&d, r)
 		p.note(&d, r)
 		list = append(list, d)
 	}
 	return list
-}
-
-// meets says whether these people together can do everything that a rule asks.
-func (p policies) meets(r genuine.Rule, has func(name string) bool) bool {
-	var signers, staters int
-	jurisdictions, organisations := map[string]bool{}, map[string]bool{}
-	for _, m := range p.Rules.People {
-		if !has(m.Name) {
-			continue
-		}
-		if len(m.Statement) > 0 {
-			staters++
-		}
-		if len(m.Auditor) > 0 {
-			signers++
-			jurisdictions[m.Jurisdiction], organisations[m.Organisation] = true, true
-		}
-	}
-	return signers >= r.Quorum && len(jurisdictions) >= r.Jurisdictions && len(organisations) >= r.Organisations &&
-		staters >= r.Rebuilds && staters >= r.Reviews && (!r.Logged || p.cosigned(has))
-}
-
-// cosigned says whether these people's witnesses are a quorum of the log policy. Where that was not given,
-// nothing is known to be missing.
-func (p policies) cosigned(has func(name string) bool) bool {
-	if p.Log == nil {
-		return !p.Whole
-	}
-	return p.Log.Quorum().Satisfied(func(w proof.Witness) bool { return has(p.unitOf(w)) })
-}
-
-// search finds the smallest sets of people, of organisations and of countries.
-func (p policies) search(d *Demand, meets func(has func(string) bool) bool) {
-	people := p.units()
-	could := func(set uint32) bool {
-		return meets(func(name string) bool {
-			i := slices.IndexFunc(people, func(u unit) bool { return u.Name == name })
-			return i >= 0 && set&(1<<i) != 0
-		})
-	}
-	all := uint32(1)<<len(people) - 1
-	kinds := []struct {
-		of   string
-		name func(unit) string
-	}{{"people", func(u unit) string { return u.Name }}}
-	if p.Rules == nil {
-		kinds[0].of = "witnesses"
-	} else {
-		kinds = append(kinds, kinds[0], kinds[0])
-		kinds[1].of, kinds[1].name = "organisations", func(u unit) string { return u.Organisation }
-		kinds[2].of, kinds[2].name = "countries", func(u unit) string { return u.Jurisdiction }
-	}
-	for _, k := range kinds {
-		names, members := widen(people, k.name)
-		if len(people) > maxUnits {
-			names = make([]string, len(people)) // too many, whatever they are
-		}
-		d.Ship = append(d.Ship, smallest(k.of, names, func(set uint32) bool { return could(union(members, set)) }))
-		d.Block = append(d.Block, smallest(k.of, names, func(set uint32) bool { return !could(all &^ union(members, set)) }))
-	}
 }
 
 // note tells what is allowed and should be meant.
@@ -212,13 +95,7 @@ func (p policies) misfits() []string {
 		return wrong
 	}
 	for _, m := range p.Rules.People {
-		var keys []proof.Key
-		for _, vkey := range m.Witness {
-			if k, err := proof.ParseKey(vkey); err == nil {
-				keys = append(keys, k)
-			}
-		}
-		if err := p.Log.CountsOnce(keys); err != nil {
+		if err := p.Log.CountsOnce(witnessKeys(m)); err != nil {
 			wrong = append(wrong, fmt.Sprintf("%s would count twice: %v", m.Name, err))
 		}
 	}
