@@ -58,9 +58,9 @@ man:
 
 ## audit: the judge and all it stands on, in reading order, with line counts
 audit:
-	@for d in release/genuine release/anchor attest/bundle attest/statement tuf/trust; do \
+	@for d in release/genuine release/anchor attest/bundle attest/statement attest/proof tuf/trust; do \
 		echo "$$d"; for f in $$(ls $$d/*.go | grep -v _test.go); do printf '  %5d  %s\n' $$(wc -l < $$f) $$f; done; done; \
-	echo "total: $$(cat $$(ls release/genuine/*.go release/anchor/*.go attest/bundle/*.go attest/statement/*.go tuf/trust/*.go | grep -v _test.go) | wc -l) lines"
+	echo "total: $$(cat $$(ls release/genuine/*.go release/anchor/*.go attest/bundle/*.go attest/statement/*.go attest/proof/*.go tuf/trust/*.go | grep -v _test.go) | wc -l) lines"
 
 ## bench: the benchmarks
 bench:
