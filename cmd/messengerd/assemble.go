@@ -43,7 +43,7 @@ func assemble(ctx context.Context, o *serveOptions, log *slog.Logger, now func()
 	if err != nil {
 		return nil, err
 	}
-	p := &parts{log: log, metrics: metric.New(anchor.Version()), router: route.NewLocal("alone", 0)}
+	p := &parts{log: log, metrics: metric.New(anchor.Version())}
 	if p.blobs, err = attach.NewDisk(filepath.Join(dir, "attachments"), o.maxAttachments); err != nil {
 		return nil, err
 	}
@@ -58,11 +58,15 @@ func assemble(ctx context.Context, o *serveOptions, log *slog.Logger, now func()
 	if p.store, err = engine.Open(ctx, where, engine.Options{}); err != nil {
 		return nil, err
 	}
-	presence := new(deliver.Alone)
-	p.sender = &deliver.Sender{Queue: p.store, Presence: presence, Router: p.router, Now: now, AlwaysDurable: o.alwaysDurable}
-	p.hub = deliver.NewHub(p.store, presence, p.router, now, deliver.Options{Poll: -1})
-	if err := p.hub.Start(ctx); err != nil {
+	r, err := o.cluster.routing(p.store, now)
+	if err != nil {
 		return nil, errors.Join(err, p.store.Close())
+	}
+	p.router = r.router
+	p.sender = &deliver.Sender{Queue: p.store, Presence: r.presence, Router: r.router, Now: now, AlwaysDurable: o.alwaysDurable}
+	p.hub = deliver.NewHub(p.store, r.presence, r.router, now, r.options)
+	if err := p.hub.Start(ctx); err != nil {
+		return nil, errors.Join(err, r.router.Close(), p.store.Close())
 	}
 	p.server, err = server.New(server.Config{
 		Version: anchor.Version(), Store: p.store, Sender: p.sender, Hub: p.hub, Router: p.router, Blobs: p.blobs, Verifier: verifier,

@@ -62,6 +62,7 @@ type serveOptions struct {
 	maxAttachments             int64
 	limitFactor                float64
 	alwaysDurable              bool
+	cluster                    clusterOptions
 	drain                      time.Duration
 }
 
@@ -84,6 +85,7 @@ func (o *serveOptions) flags(cmd *cobra.Command) {
 	f.IntVar(&o.maxWebsockets, "max-websockets", 100_000, "websockets open at once")
 	f.Int64Var(&o.maxAttachments, "max-attachments", 20<<30, "bytes of attachments on disk")
 	f.Float64Var(&o.limitFactor, "limit-factor", 1, "multiplies all rate limits; 0 switches them off, for load tests")
+	o.cluster.flags(cmd)
 	f.BoolVar(&o.alwaysDurable, "always-durable", false, "write every message to disk before it is delivered")
 	f.DurationVar(&o.drain, "drain", 10*time.Second, "how long clients have to leave when the server stops; at most 15s, for then it is killed")
 }
@@ -121,8 +123,10 @@ func (o *serveOptions) check() error {
 	if u, err := url.Parse(o.publicURL); o.publicURL != "" && (err != nil || u.Host == "" || strings.HasSuffix(o.publicURL, "/") || u.Scheme != "https" && u.Scheme != "http") {
 		return cli.Usagef("--public-url %q: want https://name, without slash at the end", o.publicURL)
 	}
-	_, err = o.networks()
-	return err
+	if _, err := o.networks(); err != nil {
+		return err
+	}
+	return o.cluster.check(o.database)
 }
 
 // networks reads --proxy; a single address is a network of one.

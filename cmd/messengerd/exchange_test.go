@@ -1,0 +1,27 @@
+//go:build linux
+
+package main
+
+import (
+	"io"
+	"net"
+	"testing"
+	"time"
+)
+
+// exchange writes bytes to a server and returns what it says until it ends the connection.
+func exchange(t *testing.T, address, send string) string {
+	t.Helper()
+	c, err := net.Dial("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	_ = c.SetDeadline(time.Now().Add(patience))
+	if _, err := io.WriteString(c, send); err != nil {
+		return ""
+	}
+	b := make([]byte, 1<<10)
+	n, _ := io.ReadFull(c, b) // an end before the buffer is full is what we wait for
+	return string(b[:n])
+}
