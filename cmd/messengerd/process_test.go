@@ -280,7 +280,7 @@ func TestHostileHTTP(t *testing.T) {
 		"huge body":   {"PUT /v1/accounts/code/123456 HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999\r\n\r\n", "HTTP/1.1 413"},
 		"garbage":     {"\x00\x01\x02\r\n\r\n", "HTTP/1.1 400"},
 		"dot dot":     {"GET /v3/../../etc/passwd HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", "HTTP/1.1 3"}, // to the cleaned path, where nothing is
-		"slow header": {"GET /health HTTP/1.1\r\nHos", "HTTP/1.1 400"}, // after 10 s
+		"slow header": {"GET /health HTTP/1.1\r\nHos", "HTTP/1.1 400"},                                             // after 10 s
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := exchange(t, r.address, c.send); !strings.HasPrefix(got, c.want) {
