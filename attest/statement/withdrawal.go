@@ -42,6 +42,12 @@ type withdrawalWire struct {
 	} `json:"predicate"`
 }
 
+// Supersedes reports whether of two words of one person about one release w is the one that counts: the
+// later one, and of two at the same second the withdrawal.
+func (w Withdrawal) Supersedes(other Withdrawal) bool {
+	return w.At.After(other.At) || w.At.Equal(other.At) && w.State == StateWithdrawn
+}
+
 // Encode prints the statement, or says which field is wrong.
 func (w Withdrawal) Encode() ([]byte, error) {
 	if err := w.check(); err != nil {

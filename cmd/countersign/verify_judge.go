@@ -88,7 +88,7 @@ func (v *verifying) subject(channel string) genuine.Subject {
 
 // collect brings the evidence for a version, and keeps it where the person asked for that.
 func (v *verifying) collect(ctx context.Context, set *trust.Set, md trust.Metadata, channel, version string) (genuine.Evidence, error) {
-	ev, err := evidence.Collect(ctx, set, md, channel, version, v.courier)
+	ev, err := evidence.Collect(ctx, v.anchor, set, md, channel, version, v.courier)
 	if err != nil || v.Save == "" {
 		return ev, err
 	}

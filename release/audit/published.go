@@ -67,6 +67,9 @@ func fetchRoles(ctx context.Context, courier client.Courier, m *trust.Metadata) 
 	}
 	m.Delegated = map[string][]byte{}
 	for _, f := range snapshot.Meta {
+		if f.Name == trust.Withdrawn+".json" {
+			continue // a list, no role
+		}
 		b, err := courier.Fetch(ctx, fmt.Sprintf("metadata/%d.%s", f.Version, f.Name), trust.MaxTargets)
 		if err != nil {
 			return err

@@ -29,6 +29,7 @@ type Base struct {
 	Timestamp, Snapshot, Targets []byte
 	Channels                     map[string][]byte // signed metadata of every channel
 	Policy, Mirrors              []byte            // the target files policy.json and mirrors.json
+	Withdrawn                    repo.Listed       // the withdrawals that the snapshot lists; no file of an event
 }
 
 // Metadata returns the base as a client that started from the root of version 1 would have fetched it.

@@ -15,13 +15,15 @@ import (
 )
 
 // Statement is what one person states about one event's rebuild, checked: a sigstore bundle by a
-// statement key of the policy, about this event and this release.json. Exactly one of Rebuild and
-// Inconclusive is set.
+// statement key of the policy, about this event and this release.json. Exactly one of Rebuild,
+// Inconclusive, Review and Withdrawal is set.
 type Statement struct {
 	Bundle       []byte
 	By           genuine.Person
 	Rebuild      *statement.Rebuild
 	Inconclusive *statement.Inconclusive
+	Review       *statement.Review
+	Withdrawal   *statement.Withdrawal // made after publication
 	name         string
 }
 
@@ -78,8 +80,15 @@ func (p *Proposal) readStatement(s *Statement, payload []byte) error {
 		s.Rebuild, event, release = v, v.Event, v.Release
 	case *statement.Inconclusive:
 		s.Inconclusive, event, release = v, v.Event, v.Release
+	case *statement.Review:
+		s.Review, event, release = v, v.Event, v.Release
+	case *statement.Withdrawal:
+		s.Withdrawal, event, release = v, p.ID.String(), v.Release // made for a release, whatever event it came of
+		if v.Channel != p.Manifest.Channel || v.Version != p.Manifest.Version {
+			return refusef("statement of %s is about %s %s, and this event's release is %s %s", s.By.Name, v.Channel, clip(v.Version), p.Manifest.Channel, p.Manifest.Version)
+		}
 	default:
-		return refusef("statement of %s: is a %T, want a rebuild or an inconclusive one", s.By.Name, parsed)
+		return refusef("statement of %s: is a %T, which is not made about an event", s.By.Name, parsed)
 	}
 	if event != p.ID.String() {
 		return refusef("statement of %s is about event %s, not about %s", s.By.Name, clip(event), p.ID.Short())

@@ -31,18 +31,20 @@ func PublishedFrom(set *trust.Set) Published {
 
 // Status says how far an event is.
 type Status struct {
-	ID         ID        `json:"-"`
-	Event      string    `json:"event"` // the id in hex
-	Kind       Kind      `json:"kind"`
-	Label      string    `json:"label"`
-	Quorums    []Quorum  `json:"quorums"`
-	Rebuilds   []Rebuilt `json:"rebuilds,omitempty"` // everybody with a statement key, in the policy's order
-	Spread     []string  `json:"spread,omitempty"`   // what the policy asks beyond signatures and is missing
-	Published  bool      `json:"published"`          // what it proposes is what is served
-	Superseded string    `json:"superseded,omitempty"`
-	Stale      string    `json:"stale,omitempty"` // why it can no longer be published
-	Ready      bool      `json:"ready"`           // every quorum and rule is met, and nothing stands in the way
-	Bad        []string  `json:"bad,omitempty"`   // answers that do not hold
+	ID         ID          `json:"-"`
+	Event      string      `json:"event"` // the id in hex
+	Kind       Kind        `json:"kind"`
+	Label      string      `json:"label"`
+	Quorums    []Quorum    `json:"quorums"`
+	Rebuilds   []Rebuilt   `json:"rebuilds,omitempty"`  // everybody with a statement key, in the policy's order
+	Reviews    []Reviewed  `json:"reviews,omitempty"`   // likewise
+	Withdrawn  []Withdrawn `json:"withdrawn,omitempty"` // who has withdrawn or reinstated it, their last word
+	Spread     []string    `json:"spread,omitempty"`    // what the policy asks beyond signatures and is missing
+	Published  bool        `json:"published"`           // what it proposes is what is served
+	Superseded string      `json:"superseded,omitempty"`
+	Stale      string      `json:"stale,omitempty"` // why it can no longer be published
+	Ready      bool        `json:"ready"`           // every quorum and rule is met, and nothing stands in the way
+	Bad        []string    `json:"bad,omitempty"`   // answers that do not hold
 }
 
 // Quorum is one set of people of whom so many must sign.
@@ -82,6 +84,8 @@ func (p *Proposal) Status(now Published, supersededBy string) Status {
 		}
 	}
 	s.Rebuilds = p.rebuilds()
+	s.Reviews = p.reviews()
+	s.Withdrawn = p.withdrawals()
 	s.Spread = p.spread(s)
 	s.Published, s.Stale = p.against(now)
 	for _, err := range p.Bad {
@@ -137,7 +141,7 @@ func (p *Proposal) rebuilds() []Rebuilt {
 		r := Rebuilt{Person: k.Person, Result: NotYet}
 		var last *Statement
 		for i, s := range p.Statements {
-			if s.By == k.Person && (last == nil || s.at().After(last.at())) {
+			if s.By == k.Person && (s.Rebuild != nil || s.Inconclusive != nil) && (last == nil || s.at().After(last.at())) {
 				last, r = &p.Statements[i], p.result(s)
 			}
 		}
@@ -180,6 +184,9 @@ func (p *Proposal) spread(s Status) []string {
 		if n.got < n.want {
 			out = append(out, fmt.Sprintf("%d of %d %s", n.got, n.want, n.what))
 		}
+	}
+	if r := p.reviewed(rule); r.State == genuine.Failed {
+		out = append(out, "reviews: "+r.Text)
 	}
 	return out
 }

@@ -53,11 +53,39 @@ func (s Status) Text() string {
 		}
 		b.WriteByte('\n')
 	}
+	for _, r := range s.Reviews {
+		fmt.Fprintf(&b, "  review by %s: %s\n", r.Person, r.words())
+	}
+	for _, w := range s.Withdrawn {
+		fmt.Fprintf(&b, "  %s by %s on %s: %q\n", w.State, w.Person, w.At.UTC().Format("2006-01-02 15:04 UTC"), w.Reason)
+	}
 	for _, bad := range s.Bad {
 		fmt.Fprintf(&b, "  not counted: %s\n", bad)
 	}
 	fmt.Fprintf(&b, "  → %s\n", s.Next())
 	return b.String()
+}
+
+// words tells a review in short.
+func (r Reviewed) words() string {
+	if r.Result == NotYet {
+		return r.Result
+	}
+	since := "since " + r.Base
+	if r.Base == "" {
+		since = "the whole source"
+	}
+	text := fmt.Sprintf("%s, %s", r.Result, since)
+	if r.Unread > 0 {
+		text += fmt.Sprintf(", %d items unread", r.Unread)
+	}
+	if len(r.Criteria) > 0 {
+		text += ", " + strings.Join(r.Criteria, " ")
+	}
+	if r.Text != "" {
+		text += fmt.Sprintf(" (%q)", r.Text)
+	}
+	return text
 }
 
 func names(people []genuine.Person) string {

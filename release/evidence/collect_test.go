@@ -53,7 +53,7 @@ func collect(t *testing.T, w *repotest.World, version string, sources ...fetch.S
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Collect(t.Context(), set, w.Metadata(), "stable", version, &fetch.Courier{Sources: sources})
+	return Collect(t.Context(), anchor.Anchor{Root: w.Anchor(), Policy: w.Policy}, set, w.Metadata(), "stable", version, &fetch.Courier{Sources: sources})
 }
 
 func judge(w *repotest.World, ev genuine.Evidence) genuine.Verdict {
@@ -141,10 +141,10 @@ func TestStatementsInHandAreKept(t *testing.T) {
 		t.Fatal(err)
 	}
 	old := []byte(`{"by":"somebody who left"}`)
-	got, err := Statements(t.Context(), sha256.Sum256(m.Manifest), policy, "stable", [][]byte{old, m.Statements[0]},
+	got, err := Gather(t.Context(), Wanted{Channel: "stable", Version: "1.0.0", Release: sha256.Sum256(m.Manifest), Policy: policy}, genuine.File{Statements: [][]byte{old, m.Statements[0]}},
 		&fetch.Courier{Sources: []fetch.Source{source("mirror", w.Files())}})
-	if err != nil || len(got) != 4 || !slices.ContainsFunc(got, func(b []byte) bool { return string(b) == string(old) }) {
-		t.Errorf("%d statements, %v, want three and the old one", len(got), err)
+	if err != nil || len(got.Statements) != 4 || !slices.ContainsFunc(got.Statements, func(b []byte) bool { return string(b) == string(old) }) {
+		t.Errorf("%d statements, %v, want three and the old one", len(got.Statements), err)
 	}
 }
 

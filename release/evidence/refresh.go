@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/countersign-project/countersign/release/genuine"
 	"github.com/countersign-project/countersign/tuf/client"
 	"github.com/countersign-project/countersign/tuf/trust"
 )
@@ -24,6 +25,18 @@ func RefreshAll(ctx context.Context, c *client.Client, courier client.Courier, n
 		return set, md, err
 	}
 	return c.Refresh(ctx, courier, now, names...)
+}
+
+// Withdrawn brings the list of withdrawals that the snapshot names; nil when it names none.
+func Withdrawn(ctx context.Context, set *trust.Set, c Courier) ([]byte, error) {
+	f, ok := set.Withdrawn()
+	if !ok {
+		return nil, nil
+	}
+	if f.Length > genuine.MaxFile {
+		return nil, fmt.Errorf("withdrawn.json: %d bytes, at most %d allowed", f.Length, genuine.MaxFile)
+	}
+	return c.FetchSum(ctx, WithdrawnPath(f.Version), f.Length, f.SHA256)
 }
 
 // Channels returns the roles that targets metadata delegates to, sorted. The bytes must have been verified

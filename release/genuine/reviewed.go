@@ -1,6 +1,7 @@
 package genuine
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"maps"
 	"slices"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/countersign-project/countersign/attest/statement"
 	"github.com/countersign-project/countersign/release/anchor"
+	"github.com/countersign-project/countersign/tuf/trust"
 )
 
 // reviewed is reason 5: every change of the source was read by so many people. A statement counts when it
@@ -39,6 +41,30 @@ func (b believed) reviewed(r *Reason) {
 	if len(failed) > 0 {
 		r.Text += "; advise against it: " + names(failed)
 	}
+}
+
+// Said is a review by a person, for Reviewed.
+type Said struct {
+	By     Person
+	Review *statement.Review
+}
+
+// Reviewed tells how reason 5 stands for a release that is not published yet, so that people see what is
+// missing: set is the verified state that it builds on.
+func Reviewed(set *trust.Set, rule Rule, release []byte, reviews []Said) Reason {
+	r := Reason{Number: 5, Name: ReasonReviewed}
+	m, err := ParseManifest(release)
+	if err != nil {
+		r.State, r.Text = Failed, err.Error()
+		return r
+	}
+	b := believed{set: set, rule: rule, release: m, sum: sha256.Sum256(release)}
+	b.role, _ = set.Role(m.Channel)
+	for _, s := range reviews {
+		b.said = append(b.said, said{by: s.By, what: s.Review})
+	}
+	b.reviewed(&r)
+	return r
 }
 
 // reading is what people read of one list of changes.

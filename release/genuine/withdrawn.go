@@ -70,7 +70,7 @@ func (b believed) lastWords(list []said) map[Person]*statement.Withdrawal {
 		if !ok || w.Release != b.sum || w.Channel != b.release.Channel || w.Version != b.release.Version {
 			continue
 		}
-		if had := words[s.by]; had == nil || w.At.After(had.At) || w.At.Equal(had.At) && w.State == statement.StateWithdrawn {
+		if had := words[s.by]; had == nil || w.Supersedes(*had) {
 			words[s.by] = w
 		}
 	}

@@ -95,7 +95,11 @@ func (b *bundling) gather(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	p := planOf(b.Anchor, first, set, md)
+	withdrawn, err := evidence.Withdrawn(ctx, set, b.Courier)
+	if err != nil {
+		return err
+	}
+	p := planOf(b.Anchor, first, set, md, withdrawn)
 	for _, m := range p.metadata {
 		b.small[m.path] = m.data
 	}
@@ -104,7 +108,7 @@ func (b *bundling) gather(ctx context.Context) error {
 
 // release adds policy, mirrors, manifest, statements, and names the programs.
 func (b *bundling) release(ctx context.Context, set *trust.Set, md trust.Metadata) error {
-	ev, err := evidence.Collect(ctx, set, md, b.Channel, b.Version, b.Courier)
+	ev, err := evidence.Collect(ctx, b.Anchor, set, md, b.Channel, b.Version, b.Courier)
 	if err != nil {
 		return err
 	}

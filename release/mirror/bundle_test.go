@@ -54,7 +54,7 @@ func TestBundleIsAMirror(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ev, err := evidence.Collect(t.Context(), set, md, "stable", "1.1.0", courier)
+	ev, err := evidence.Collect(t.Context(), anchor.Anchor{Root: w.Anchor(), Policy: w.Policy}, set, md, "stable", "1.1.0", courier)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -121,7 +121,11 @@ func (o CheckOptions) look(ctx context.Context, p Place, scratch string) Status 
 		s.problem(Unreachable, "%v", err)
 		return s
 	}
-	s.plan = planOf(o.Anchor, first, set, md)
+	withdrawn, err := evidence.Withdrawn(ctx, set, courier)
+	if err != nil {
+		s.problem(blame(err), "withdrawals: %v", err)
+	}
+	s.plan = planOf(o.Anchor, first, set, md, withdrawn)
 	for _, r := range set.Roles() {
 		s.Versions[r.Name] = r.Version
 	}

@@ -40,8 +40,9 @@ type named struct {
 	data []byte
 }
 
-// planOf lists what a mirror of this metadata holds. first is the version of the anchor's root.
-func planOf(a anchor.Anchor, first int64, set *trust.Set, md trust.Metadata) plan {
+// planOf lists what a mirror of this metadata holds. first is the version of the anchor's root,
+// withdrawn the list of withdrawals that the snapshot names.
+func planOf(a anchor.Anchor, first int64, set *trust.Set, md trust.Metadata, withdrawn []byte) plan {
 	p := plan{set: set}
 	for _, role := range set.Roles() {
 		for _, t := range set.Targets(role.Name) {
@@ -65,6 +66,9 @@ func planOf(a anchor.Anchor, first int64, set *trust.Set, md trust.Metadata) pla
 		}
 	}
 	add(fmt.Sprintf("%d.targets.json", version(trust.Targets)), md.Targets)
+	if f, ok := set.Withdrawn(); ok {
+		add(fmt.Sprintf("%d.%s.json", f.Version, trust.Withdrawn), withdrawn)
+	}
 	add(fmt.Sprintf("%d.snapshot.json", version(trust.Snapshot)), md.Snapshot)
 	add(fmt.Sprintf("%d.root.json", first), a.Root)
 	for i, b := range md.Roots {

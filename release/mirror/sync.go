@@ -88,7 +88,11 @@ func (s *syncing) refresh(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.plan = planOf(s.Anchor, first, set, md)
+	withdrawn, err := evidence.Withdrawn(ctx, set, s.Courier)
+	if err != nil {
+		return err
+	}
+	s.plan = planOf(s.Anchor, first, set, md, withdrawn)
 	for _, r := range set.Roles() {
 		s.result.Versions[r.Name] = r.Version
 	}
@@ -208,18 +212,18 @@ func (s *syncing) statements(ctx context.Context, r release) (changed bool, err 
 	if old, err := readSmall(s.path(name), genuine.MaxFile); err == nil {
 		have, _ = genuine.ParseFile(old)
 	}
-	all, err := evidence.Statements(ctx, r.sum, s.policy, r.channel, have.Statements, s.Courier)
+	all, err := evidence.Gather(ctx, evidence.Wanted{Channel: r.channel, Version: r.version, Release: r.sum, Policy: s.policy, Anchor: s.Anchor}, have, s.Courier)
 	if ctx.Err() != nil {
 		return false, err
 	}
-	if err == nil && len(all) == 0 {
+	if err == nil && len(all.Statements) == 0 {
 		err = errors.New("nobody has any")
 	}
 	if err != nil { // of the sources; one of our own disk comes below
 		s.result.Warnings = append(s.result.Warnings, fmt.Sprintf("statements for %s: %v", r, err))
 		return false, nil
 	}
-	b, err := genuine.File{Statements: all, Proof: have.Proof}.Encode()
+	b, err := all.Encode()
 	if err != nil {
 		return false, err
 	}

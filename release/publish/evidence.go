@@ -25,7 +25,9 @@ func (r *Repository) writeEvidence(p *event.Proposal) error {
 	}
 	list := r.stillGood(p, f.Statements)
 	for _, st := range p.Statements {
-		list = append(list, st.Bundle)
+		if st.Withdrawal == nil { // these have a file of their own
+			list = append(list, st.Bundle)
+		}
 	}
 	b, err := genuine.File{Statements: onePer(p, list), Proof: f.Proof}.Encode()
 	if err != nil || string(b) == string(old) {

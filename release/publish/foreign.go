@@ -12,6 +12,7 @@ import (
 
 	"github.com/countersign-project/countersign/release/evidence"
 	"github.com/countersign-project/countersign/release/genuine"
+	"github.com/countersign-project/countersign/tuf/trust"
 )
 
 var versioned = regexp.MustCompile(`^metadata/([1-9][0-9]*)\.([a-z][a-z0-9-]*)\.json$`)
@@ -67,6 +68,9 @@ func (s State) names() map[string]bool {
 func (s State) older(name string) bool {
 	if m := versioned.FindStringSubmatch(name); m != nil {
 		n, err := strconv.ParseInt(m[1], 10, 64)
+		if m[2] == trust.Withdrawn {
+			return err == nil && n <= s.Base.Withdrawn.Version
+		}
 		return err == nil && n <= s.Published.Versions[m[2]]
 	}
 	return formerTarget.MatchString(name)

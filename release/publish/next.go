@@ -56,7 +56,7 @@ func countPeople(role trust.Role) error {
 
 // advance puts the event's signed roles in the place of those served.
 func (r *Repository) advance(p *event.Proposal, s State) (event.Base, error) {
-	b := event.Base{Targets: s.Base.Targets, Policy: s.Base.Policy, Mirrors: s.Base.Mirrors, Channels: map[string][]byte{}}
+	b := event.Base{Targets: s.Base.Targets, Policy: s.Base.Policy, Mirrors: s.Base.Mirrors, Withdrawn: s.Base.Withdrawn, Channels: map[string][]byte{}}
 	b.Roots = append(b.Roots, s.Base.Roots...)
 	for name, raw := range s.Base.Channels {
 		b.Channels[name] = raw
@@ -130,7 +130,7 @@ func judge(p *event.Proposal, s, next State, now time.Time) error {
 		return nil
 	}
 	a := anchor.Anchor{Root: next.Base.Roots[0], Policy: s.Base.Policy}
-	ev := genuine.Evidence{Metadata: next.Base.Metadata(), Policy: next.Base.Policy, Release: p.Release}
+	ev := genuine.Evidence{Metadata: next.Base.Metadata(), Policy: next.Base.Policy, Release: p.Release, Withdrawn: next.Base.Withdrawn.Content}
 	for _, st := range p.Statements {
 		ev.Statements = append(ev.Statements, st.Bundle)
 	}

@@ -60,7 +60,7 @@ func (r *Repository) online(b *event.Base, versions map[string]int64, keepSnapsh
 		for name, raw := range b.Channels {
 			roles[name] = raw
 		}
-		raw, err := repo.Snapshot(roles, repo.Stamp{Version: versions["snapshot"] + 1, Made: made, Expires: made.AddDate(0, 0, x.SnapshotDays)})
+		raw, err := repo.SnapshotListing(roles, b.Withdrawn, repo.Stamp{Version: versions["snapshot"] + 1, Made: made, Expires: made.AddDate(0, 0, x.SnapshotDays)})
 		if err != nil {
 			return err
 		}

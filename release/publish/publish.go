@@ -56,6 +56,9 @@ func (r *Repository) Publish(ctx context.Context, events event.Store, id event.I
 	status := p.Status(s.Published, replacing)
 	if status.Published {
 		err := r.writeEvidence(p)
+		if err == nil {
+			err = r.writeWithdrawals(ctx, events, p, s, now)
+		}
 		return Result{id, id.String(), p.Event.Label, true, s.Published.Versions}, err
 	}
 	if err := mayPublish(status); err != nil {

@@ -44,6 +44,7 @@ import (
 
 	"github.com/countersign-project/countersign/attest/signer"
 	"github.com/countersign-project/countersign/release/event"
+	"github.com/countersign-project/countersign/release/evidence"
 	"github.com/countersign-project/countersign/tuf/durable"
 	"github.com/countersign-project/countersign/tuf/repo"
 	"github.com/countersign-project/countersign/tuf/trust"
@@ -170,6 +171,13 @@ func (r *Repository) load(roots [][]byte) (State, error) {
 	if err != nil {
 		return State{}, err
 	}
+	if version, ok := roles[trust.Withdrawn]; ok {
+		delete(roles, trust.Withdrawn)
+		b.Withdrawn.Version = version
+		if b.Withdrawn.Content, err = r.read(evidence.WithdrawnPath(version)); err != nil {
+			return State{}, err
+		}
+	}
 	for role, version := range roles {
 		raw, err := r.read(fmt.Sprintf("metadata/%d.%s.json", version, role))
 		if err != nil {
@@ -187,6 +195,9 @@ func (r *Repository) load(roots [][]byte) (State, error) {
 	set, err := b.Verify(nil)
 	if err != nil {
 		return State{}, err
+	}
+	if f, ok := set.Withdrawn(); ok && f.SHA256 != sha256.Sum256(b.Withdrawn.Content) {
+		return State{}, refusef("%s is not the one the snapshot names", evidence.WithdrawnPath(f.Version))
 	}
 	s := State{Set: set, Base: b, Published: event.PublishedFrom(set)}
 	s.Published.Was = r.was

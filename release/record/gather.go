@@ -136,7 +136,7 @@ func rank(channel string) int {
 func (s Source) release(ctx context.Context, channel, version string, at time.Time) (Release, error) {
 	r := Release{Channel: channel, Version: version, Reasons: []genuine.Reason{}, Artifacts: []Artifact{},
 		Rebuilds: []Rebuild{}, Inconclusive: []Inconclusive{}, Reviews: []Review{}, Withdrawals: []Withdrawal{}}
-	ev, err := evidence.Collect(ctx, s.Set, s.Metadata, channel, version, s.Courier)
+	ev, err := evidence.Collect(ctx, s.Anchor, s.Set, s.Metadata, channel, version, s.Courier)
 	if err != nil {
 		return r, err
 	}

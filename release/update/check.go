@@ -65,7 +65,9 @@ func (u *Updater) ask(ctx context.Context, st home.State) (repository, error) {
 		u.report(StepCheck, "", "%v", u.remember(candidate{}, err))
 	}
 	after := c.Seen()
-	return repository{set, meta, seen(after), before.Root != after.Root || before.Snapshot != after.Snapshot}, nil
+	s := seen(after)
+	s.Head = u.Home.Memory().Head()
+	return repository{set, meta, s, before.Root != after.Root || before.Snapshot != after.Snapshot}, nil
 }
 
 // channels are those this device follows. Who follows another one follows stable as well, so that a fix
@@ -90,7 +92,8 @@ func (u *Updater) candidates(repo repository, st home.State) []candidate {
 	var list []candidate
 	for _, channel := range channels(st) {
 		for _, version := range evidence.Versions(repo.set, channel) {
-			if _, held := st.Held[version]; held || st.Below(version) || anchor.CompareVersions(version, have) <= 0 {
+			hold, held := st.Held[version]
+			if held && !(hold.Withdrawn && repo.news) || st.Below(version) || anchor.CompareVersions(version, have) <= 0 {
 				continue
 			}
 			if _, err := repo.set.Target(u.program(channel, version)); err != nil {
@@ -119,10 +122,34 @@ func (u *Updater) keepTargets(ctx context.Context, repo repository) error {
 	if err != nil {
 		return err
 	}
-	return u.keep(ctx, repo, "mirrors.json", u.Home.Mirrors(), func(b []byte) error {
+	err = u.keep(ctx, repo, "mirrors.json", u.Home.Mirrors(), func(b []byte) error {
 		_, _, err := anchor.ParseMirrors(b)
 		return err
 	})
+	if err != nil {
+		return err
+	}
+	return u.keepWithdrawn(ctx, repo)
+}
+
+// keepWithdrawn stores the list of withdrawals that the snapshot names, and every word in it for ever.
+func (u *Updater) keepWithdrawn(ctx context.Context, repo repository) error {
+	if _, ok := u.Home.Memory().Listed(repo.set); ok {
+		return nil
+	}
+	list, err := evidence.Withdrawn(ctx, repo.set, u.Courier)
+	if err != nil {
+		return err
+	}
+	b, err := os.ReadFile(u.Home.Policy())
+	if err != nil {
+		return err
+	}
+	policy, err := genuine.ParsePolicy(b)
+	if err != nil {
+		return err
+	}
+	return u.Home.Memory().KeepWithdrawn(list, policy)
 }
 
 // keep stores one small target of the top-level role.

@@ -29,9 +29,10 @@ func (u *Updater) judge(ctx context.Context, repo repository, c candidate) (offe
 	u.report(StepJudge, c.version, "%s %s is there; who vouches for it?", c.channel, c.version)
 	o := offer{candidate: c}
 	var err error
-	if o.evidence, err = evidence.Collect(ctx, repo.set, repo.meta, c.channel, c.version, u.Courier); err != nil {
+	if o.evidence, err = evidence.Collect(ctx, u.Anchor, repo.set, repo.meta, c.channel, c.version, u.Courier); err != nil {
 		return o, otherBytes(err)
 	}
+	o.evidence.Withdrawals = u.Home.Memory().Withdrawals()
 	if o.manifest, err = genuine.ParseManifest(o.evidence.Release); err != nil {
 		return o, refusedError{err}
 	}
@@ -47,7 +48,7 @@ func (u *Updater) judge(ctx context.Context, repo repository, c candidate) (offe
 		return o, err
 	}
 	u.report(StepJudge, c.version, "genuine: %s", o.verdict.Reason(genuine.ReasonQuorum).Text)
-	return o, nil
+	return o, u.Home.Memory().KeepHead(o.verdict)
 }
 
 // verdict judges one file as the program of an offer.

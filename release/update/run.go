@@ -54,7 +54,19 @@ func (u *Updater) round(ctx context.Context, install func(context.Context, repos
 	if err != nil {
 		return result, err
 	}
-	u.judgeSelf(ctx, repo, st)
+	if why := u.judgeSelf(ctx, repo, st); why != "" && installs {
+		if err := u.leaveWithdrawn(ctx, repo, why); err != nil {
+			return result, err
+		}
+	} else if why == "" {
+		if err := u.reinstated(u.Running.Version); err != nil {
+			return result, err
+		}
+	}
+	if st, err = u.Home.Load(); err != nil {
+		return result, err
+	}
+	result.Pinned = st.Pinned
 	result.Held = heldNewest(repo, st, u.Running.Version)
 	o, err := u.newest(ctx, repo, st)
 	if err != nil || o.version == "" {
@@ -78,10 +90,16 @@ func (u *Updater) newest(ctx context.Context, repo repository, st home.State) (o
 	for _, c := range u.candidates(repo, st) {
 		o, err := u.judge(ctx, repo, c)
 		if err == nil {
+			if err := u.reinstated(c.version); err != nil {
+				return o, err
+			}
 			if first != nil {
 				return o, nil
 			}
 			return o, u.forget()
+		}
+		if herr := u.holdWithdrawn(o); herr != nil {
+			return offer{}, errors.Join(err, herr)
 		}
 		u.report(StepJudge, c.version, "not taken: %v", err)
 		if first == nil {

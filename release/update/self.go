@@ -22,46 +22,65 @@ import (
 // this is where a program gets to know who vouches for it. A version that the repository does not name
 // has no evidence, which is for `about` to say. Nothing here can keep an update away, so errors are only
 // reported.
-func (u *Updater) judgeSelf(ctx context.Context, repo repository, st home.State) {
-	if _, _, err := ownEvidence(u.Home, u.Running); err == nil && !repo.news && exists(u.Home.Policy()) && exists(u.Home.Mirrors()) {
-		return // then all of it is as it was, and a check costs next to nothing
+//
+// The result says why the running version has been withdrawn, or "".
+func (u *Updater) judgeSelf(ctx context.Context, repo repository, st home.State) (withdrawn string) {
+	_, listed := u.Home.Memory().Listed(repo.set)
+	if _, _, err := ownEvidence(u.Home, u.Running); err == nil && !repo.news && listed && exists(u.Home.Policy()) && exists(u.Home.Mirrors()) {
+		return withdrawnHold(st, u.Running.Version) // then all of it is as it was, and a check costs next to nothing
 	}
-	if err := u.keepEvidence(ctx, repo, st); err != nil {
+	withdrawn, err := u.keepEvidence(ctx, repo, st)
+	if err != nil {
 		u.report(StepJudge, u.Running.Version, "could not tell who vouches for the running version: %v", err)
 	}
+	return withdrawn
 }
 
-func (u *Updater) keepEvidence(ctx context.Context, repo repository, st home.State) error {
+func (u *Updater) keepEvidence(ctx context.Context, repo repository, st home.State) (withdrawn string, err error) {
 	if err := u.keepTargets(ctx, repo); err != nil {
-		return err
+		return "", err
 	}
 	ev, m, err := ownEvidence(u.Home, u.Running)
 	have := err == nil
 	if have {
-		ev = newest(ev, u.Home, repo.meta)
+		ev = newest(ev, u.Home, repo.set, repo.meta)
 		v, err := judgeOwn(u.Anchor, u.Home, u.Running, ev, m, repo.seen, u.Now())
 		if err == nil && v.Outcome == genuine.Genuine {
-			return u.raise(m.Minimum)
+			return "", errors.Join(u.raise(m.Minimum), u.Home.Memory().KeepHead(v))
+		}
+		if r := v.Reason(genuine.ReasonNotWithdrawn); err == nil && r.State == genuine.Failed {
+			return r.Text, nil
 		}
 	}
 	for _, channel := range channels(st) {
-		found, err := evidence.Collect(ctx, repo.set, repo.meta, channel, u.Running.Version, u.Courier)
+		found, err := evidence.Collect(ctx, u.Anchor, repo.set, repo.meta, channel, u.Running.Version, u.Courier)
 		if errors.Is(err, trust.ErrNoTarget) {
 			continue
 		}
 		if err != nil {
-			return err
+			return "", err
 		}
+		found.Withdrawals = u.Home.Memory().Withdrawals()
 		if have && !u.better(found, repo.seen) {
-			return nil // what it was installed by stays
+			return "", nil // what it was installed by stays
 		}
 		b, err := found.Encode()
 		if err != nil {
-			return err
+			return "", err
 		}
-		return durable.WriteFile(u.Home.Evidence(u.Running.Installed), b, 0o600)
+		if err := durable.WriteFile(u.Home.Evidence(u.Running.Installed), b, 0o600); err != nil {
+			return "", err
+		}
+		if m, err = genuine.ParseManifest(found.Release); err != nil {
+			return "", err
+		}
+		v, err := judgeOwn(u.Anchor, u.Home, u.Running, found, m, repo.seen, u.Now())
+		if r := v.Reason(genuine.ReasonNotWithdrawn); err == nil && r.State == genuine.Failed {
+			return r.Text, nil
+		}
+		return "", err
 	}
-	return nil
+	return "", nil
 }
 
 // better reports whether evidence shows the running program to be genuine. Only then may it replace what
@@ -108,8 +127,10 @@ func ownEvidence(h home.Home, r Running) (genuine.Evidence, genuine.Manifest, er
 
 // newest puts the newest metadata and policy this device has into old evidence. Judging a version by the
 // state of the day it was installed would overlook what happened since, and would be refused as a replay.
-func newest(ev genuine.Evidence, h home.Home, meta trust.Metadata) genuine.Evidence {
+func newest(ev genuine.Evidence, h home.Home, set *trust.Set, meta trust.Metadata) genuine.Evidence {
 	ev.Metadata = meta
+	ev.Withdrawn, _ = h.Memory().Listed(set)
+	ev.Withdrawals = h.Memory().Withdrawals()
 	if b, err := os.ReadFile(h.Policy()); err == nil {
 		ev.Policy = b
 	}
@@ -140,8 +161,10 @@ func Self(a anchor.Anchor, h home.Home, r Running, now time.Time) (genuine.Verdi
 		// keys may have vouched since for a state that did not hold; that is told apart from this, as the
 		// refused update, and must not make the running program look forged.
 		s.Timestamp, s.Snapshot = 0, 0
-		if _, meta, err := c.Load(time.Time{}, m.Channel); err == nil {
-			ev = newest(ev, h, meta)
+		delete(s.Channels, trust.Withdrawn)
+		s.Head = h.Memory().Head()
+		if set, meta, err := c.Load(time.Time{}, m.Channel); err == nil {
+			ev = newest(ev, h, set, meta)
 		}
 	}
 	v, err := judgeOwn(a, h, r, ev, m, s, now)

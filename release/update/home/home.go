@@ -14,6 +14,7 @@
 //	download/                partial downloads, named by the sha256 they should have
 //	tuf/                     what tuf/client remembers
 //	policy.json, mirrors.json  the newest signed ones this device has seen
+//	withdrawn.json, withdrawals.json, log.head  what must not be forgotten (evidence.Memory)
 //	evidence.json            the same as in versions/, for the program file the person started
 //
 // A version directory appears under its name by one rename and is never changed afterwards. Versions are
@@ -36,6 +37,7 @@ import (
 	"runtime"
 	"time"
 
+	"github.com/countersign-project/countersign/release/evidence"
 	"github.com/countersign-project/countersign/tuf/durable"
 )
 
@@ -108,6 +110,9 @@ func (h Home) Policy() string { return filepath.Join(h.Dir, "policy.json") }
 
 // Mirrors is the newest signed list of mirrors this device has seen.
 func (h Home) Mirrors() string { return filepath.Join(h.Dir, "mirrors.json") }
+
+// Memory is what this device must not forget about releases: withdrawals, and the head of the log.
+func (h Home) Memory() evidence.Memory { return evidence.Memory{Dir: h.Dir} }
 
 // Version is the directory of one installed version.
 func (h Home) Version(version string) string { return filepath.Join(h.versions(), version) }

@@ -70,8 +70,9 @@ type File struct {
 
 // Hold says why a version is not installed by itself any more. A person may still pin it.
 type Hold struct {
-	Reason string    `json:"reason"`
-	Since  time.Time `json:"since"`
+	Reason    string    `json:"reason"`
+	Since     time.Time `json:"since"`
+	Withdrawn bool      `json:"withdrawn,omitempty"` // its auditors withdrew it; ends when they reinstate it
 }
 
 // Refusal is the last release (or repository) that was checked and not believed.

@@ -16,8 +16,12 @@ import (
 func (s *State) Switch(version string, f File, running, minimum string, now time.Time) {
 	if s.Trial == nil || s.Trial.Version != running {
 		s.LastGood = ""
-		if _, ok := s.Versions[running]; ok && running != version {
-			s.LastGood = running
+		before := running
+		if s.Held[running].Withdrawn {
+			before = s.Current // where the device went when its running version was withdrawn
+		}
+		if _, ok := s.Versions[before]; ok && before != version && !s.Held[before].Withdrawn {
+			s.LastGood = before
 		}
 	}
 	if s.LastGood == version {
@@ -91,8 +95,42 @@ func (s *State) CountStart(version string, now time.Time) (held bool) {
 // Hold keeps a version from being installed or started by itself, and returns to the last good one when
 // it is the current one.
 func (s *State) Hold(version, reason string, now time.Time) {
-	s.Held = with(s.Held, version, Hold{reason, now.UTC()})
+	s.Held = with(s.Held, version, Hold{Reason: reason, Since: now.UTC()})
 	s.leave(version, fmt.Sprintf("%s is held: %s", version, reason), now)
+}
+
+// HoldWithdrawn keeps a version from being installed until its auditors reinstate it.
+func (s *State) HoldWithdrawn(version, reason string, now time.Time) {
+	if !s.Held[version].Withdrawn {
+		s.Held = with(s.Held, version, Hold{reason, now.UTC(), true})
+	}
+}
+
+// Withdraw holds a version that its auditors have withdrawn until they reinstate it, and where it is the
+// one to be started goes to another one that is installed, or to the base (""). Where there is none that
+// may take its place, stay is true: the version goes on, and the notice is an alarm.
+func (s *State) Withdraw(version, to string, stay bool, reason string, now time.Time) {
+	s.HoldWithdrawn(version, reason, now)
+	if s.Pinned == version {
+		s.Pinned = ""
+	}
+	if s.LastGood == version {
+		s.LastGood = ""
+	}
+	notice := fmt.Sprintf("version %s was withdrawn: %s", version, reason)
+	switch {
+	case stay:
+		notice = "ALARM: " + notice + "; no genuine version is left to return to, so it keeps running"
+	case s.Current != to:
+		s.Current, s.LastGood, s.Trial = to, "", nil
+		if to == "" {
+			to = "the program file you started"
+		}
+		notice += "; returned to " + to
+	}
+	if s.Notice != notice {
+		s.Notice, s.NoticedAt = notice, now.UTC()
+	}
 }
 
 // Damage records that an installed file is not what was installed. The version itself is not to blame:
