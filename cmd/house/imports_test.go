@@ -110,6 +110,7 @@ var doors = map[string][]string{
 	"github.com/BurntSushi/toml":                        {"cmd/cli", "builds/recipe", "release/event"},
 	"github.com/gorilla/websocket":                      {"messenger/server/socket"},
 	"golang.org/x/term":                                 {"cmd/cli"},
+	"github.com/alecthomas/chroma/v2":                   {"release/review/colour"},
 	"golang.org/x/text":                                 {"release/event"},
 	"github.com/gofrs/flock":                            {"tuf/durable", "messenger/server/store/sqlite"},
 	"modernc.org/sqlite":                                {"messenger/server/store/sqlite"},
