@@ -37,12 +37,13 @@ stick. What this auditor trusts, has seen and has signed is kept in --home and n
     countersign audit list    --room http://room.example.org:8737 --keys ana.key
     countersign audit show    --room http://room.example.org:8737 3f9ac2
     countersign audit rebuild --room http://room.example.org:8737 --keys ana.key 3f9ac2
+    countersign audit review  --room http://room.example.org:8737 3f9ac2
     countersign audit sign    --room http://room.example.org:8737 --keys ana.key 3f9ac2
 
 An EVENT is named by its id or the first six or more digits of it. Flags that are always the same belong
 into the settings file or the environment (COUNTERSIGN_ROOM, COUNTERSIGN_KEYS).`,
 	}
-	c.AddCommand(newAuditListCommand(app), newAuditShowCommand(app), newAuditRebuildCommand(app), newAuditSignCommand(app), newAuditExportCommand(app), newAuditImportCommand(app))
+	c.AddCommand(newAuditListCommand(app), newAuditShowCommand(app), newAuditRebuildCommand(app), newAuditReviewCommand(app), newAuditSignCommand(app), newAuditExportCommand(app), newAuditImportCommand(app))
 	return c
 }
 
