@@ -220,4 +220,11 @@ func (a *Auditor) SendReview(ctx context.Context, id event.ID) error {
 }
 
 // asked are the criteria the policy wants a review of this channel to state.
-func (r *Reviewing) asked() []string { return nil }
+func (r *Reviewing) asked() []string {
+	policy, err := r.Proposal.Base.ParsedPolicy()
+	if err != nil {
+		return nil // Draft has read it
+	}
+	rule, _ := policy.Rule(r.Proposal.Manifest.Channel)
+	return rule.Criteria
+}

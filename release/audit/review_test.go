@@ -301,3 +301,68 @@ func TestBrokenReviewMemoryIsAnError(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A signed review is in the room for everybody, and is the base of the next one: the reviewer's own, and,
+// when it was complete, everybody's.
+func TestSignedReviews(t *testing.T) {
+	w := newShelf(t)
+	first := w.offer("1.0.0", "", map[string]string{"main.go": "package main\n", "x.go": "package main\n"})
+	sign := func(member int, id event.ID, unread string) {
+		t.Helper()
+		r := w.reading(id, member, "")
+		w.markAll(r, review.Read)
+		if unread != "" {
+			w.markAll(r, review.Unread, unread)
+		}
+		d, err := r.Draft(good())
+		w.check(err)
+		w.check(r.Sign(t.Context(), d))
+	}
+	sign(roomtest.Ana, first, "x.go")
+	sign(roomtest.Ben, first, "")
+	verdicts := map[string]string{}
+	for _, s := range w.Load(first).Statements {
+		if s.Review != nil {
+			verdicts[s.By.Name] = fmt.Sprint(s.Review.Verdict, s.Review.Unread)
+		}
+	}
+	if fmt.Sprint(verdicts) != "map[Ana Sousa:partial[x.go] Ben Weiss:pass[]]" {
+		t.Errorf("%v", verdicts)
+	}
+	w.check(w.auditor(roomtest.Ana).SendReview(t.Context(), first)) // again: the same file
+	w.ship(first)
+	second := w.offer("1.1.0", "1.0.0", map[string]string{"x.go": "package main // 1.1\n"})
+	for member, want := range map[int]string{roomtest.Ana: "your review of 2026-11-21 (partial)", roomtest.Ben: "your review of 2026-11-21 (pass)", roomtest.Cleo: "reviewed by Ben Weiss (Beta, DE)"} {
+		if r := w.reading(second, member, ""); r.Base.Version != "1.0.0" || r.Base.Why != want || itemNames(r) != "M x.go" {
+			t.Errorf("%d: %+v, %s", member, r.Base, itemNames(r))
+		}
+	}
+	sign(roomtest.Cleo, second, "")
+	s := w.Load(second).Statements[0].Review
+	if s == nil || s.Base.Version != "1.0.0" || s.Base.Release != w.Load(first).ReleaseSHA256() || s.Base.Tree != w.Load(first).Manifest.Source.Tree {
+		t.Errorf("%+v", s)
+	}
+}
+
+// A room that cannot be written keeps nobody from signing: the review is kept, and handed in later.
+func TestReviewThatDidNotReachTheRoom(t *testing.T) {
+	w := newShelf(t)
+	id := w.offer("1.0.0", "", map[string]string{"main.go": "package main\n"})
+	r := w.reading(id, roomtest.Ana, "")
+	w.markAll(r, review.Read)
+	d, err := r.Draft(good())
+	w.check(err)
+	away := *r.a
+	away.Store = deaf{away.Store}
+	r.a = &away
+	if err := r.Sign(t.Context(), d); err == nil || !strings.HasPrefix(err.Error(), "the review is signed and kept in ") {
+		t.Fatal(err)
+	}
+	if n := len(w.Load(id).Statements); n != 0 {
+		t.Fatalf("%d statements", n)
+	}
+	w.check(w.auditor(roomtest.Ana).SendReview(t.Context(), id))
+	if list := w.Load(id).Statements; len(list) != 1 || list[0].Review == nil {
+		t.Errorf("%+v", list)
+	}
+}
