@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -51,6 +52,7 @@ type readWindow struct {
 	ask           string // what is being typed: "note", "search", "jump", or "" for none
 	input         []rune
 	sought        string
+	listing       bool // the list of items is shown in place of the page
 	quit          bool
 }
 
@@ -99,8 +101,11 @@ func (w *readWindow) draw() []string {
 	if left := len(w.lines) - w.top - w.body(); left > 0 {
 		more = fmt.Sprintf("  %d lines below", left)
 	}
-	status := fmt.Sprintf("item %d of %d  %s%s  %s", w.at.item+1, len(w.v.r.Changes.Items), coverText(c), more, w.message)
+	status := fmt.Sprintf("item %d of %d  %s%s", w.at.item+1, len(w.v.r.Changes.Items), coverText(c), more)
 	prompt := readHelp
+	if w.message != "" {
+		prompt = w.message
+	}
 	if w.ask != "" {
 		prompt = fmt.Sprintf("%s: %s_  (enter: done, escape: leave)", w.ask, review.VisibleText(string(w.input)))
 	}
@@ -117,6 +122,12 @@ func (w *readWindow) key(k string) error {
 	if len(w.v.r.Changes.Items) == 0 {
 		w.quit = k == "x" || k == "interrupt"
 		return nil
+	}
+	if w.listing && !slices.Contains([]string{"down", "up", " ", "pgdown", "pgup", "home", "end"}, k) {
+		w.listing, w.loaded.item = false, -1 // nobody marks a page that is not on the screen
+		if !slices.Contains([]string{"x", "interrupt", "n", "j"}, k) {
+			return nil
+		}
 	}
 	switch k {
 	case "x", "interrupt":
@@ -293,7 +304,7 @@ func (w *readWindow) search(text string) {
 
 // list shows the items in place of the page.
 func (w *readWindow) list() {
-	w.lines, w.top = nil, 0
+	w.lines, w.top, w.listing = nil, 0, true
 	for n, i := range w.v.r.Changes.Items {
 		item := w.v.item(n, i)
 		w.lines = append(w.lines, wrapLine(fmt.Sprintf("%4d %s %s %s  %s", n+1, markSign(i.Mark(w.v.r.Journal.Mark)), i.What, i.Name, itemDetail(item)), w.width)...)

@@ -366,3 +366,41 @@ func TestReviewThatDidNotReachTheRoom(t *testing.T) {
 		t.Errorf("%+v", list)
 	}
 }
+
+// The publisher's judge counts what is signed here: a release whose channel asks for two readers of every
+// item is not published with one and a half, and is with two.
+func TestReviewsCountForTheVerdict(t *testing.T) {
+	if _, err := exec.LookPath("git"); err != nil {
+		absent(t, "git is not installed")
+	}
+	world := roomtest.New(t)
+	world.Rule += "\nreviews = 2\ncriteria = [\"read-every-change\"]"
+	world.Distribute()
+	w := &workshop{room: &room{world, map[int]string{}, t.TempDir()}, repo: t.TempDir(), env: []string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir()}}
+	w.git("init", "-q", "-b", "main", ".")
+	id := w.offer("1.0.0", "", map[string]string{"a.go": "package a\n", "b.go": "package a\n\nconst b = 1\n"})
+	w.Rebuild(id, roomtest.Ana, roomtest.Ben, roomtest.Cleo)
+	w.SignAll(id, roomtest.Ana, roomtest.Ben, roomtest.Cleo)
+	sign := func(member int, unread string) {
+		t.Helper()
+		r := w.reading(id, member, "")
+		w.markAll(r, review.Read)
+		if unread != "" {
+			w.markAll(r, review.Unread, unread)
+		}
+		d, err := r.Draft(good())
+		w.check(err)
+		w.check(r.Sign(t.Context(), d))
+	}
+	publish := func() error {
+		_, err := w.Room.Repository.Publish(t.Context(), w.Room.Events, id, w.Now)
+		return err
+	}
+	sign(roomtest.Ana, "")
+	sign(roomtest.Ben, "b.go")
+	if err := publish(); err == nil || !strings.Contains(err.Error(), "b.go") {
+		t.Fatalf("published although b.go was read by one: %v", err)
+	}
+	sign(roomtest.Cleo, "a.go")
+	w.check(publish())
+}
