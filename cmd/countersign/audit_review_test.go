@@ -57,7 +57,7 @@ func TestReviewByScript(t *testing.T) {
 		t.Errorf("the list has sha256 %s, said is %v", got, sum)
 	}
 	out, _ = s.review(0, id.Short(), "--show", "a.go")
-	contains(t, out, "a.go  [unread]", "added: a plain file", "            1 + package a\n            2 + \n            3 + func A() {}\n")
+	contains(t, out, "a.go  [unread]", "added: a plain file", "          1 + package a\n          2 + \n          3 + func A() {}")
 	out, _ = s.review(0, id.Short(), "--show", "all")
 	if bytes.ContainsAny([]byte(out), "\x1b\x07") || strings.Contains(out, "\u202e") {
 		t.Errorf("a file reached the terminal: %q", out)
