@@ -62,13 +62,13 @@ func (r *Repository) Tree(ctx context.Context, commit string) (string, error) {
 		if ctx.Err() != nil {
 			return "", err
 		}
-		return "", fmt.Errorf("%w %s", ErrNoCommit, commit)
+		return "", fmt.Errorf("%w: %s", ErrNoCommit, commit)
 	}
 	return strings.TrimSpace(out), nil
 }
 
 // ErrNoCommit says that a commit is not in a repository.
-var ErrNoCommit = errors.New("source: no such commit:")
+var ErrNoCommit = errors.New("no such commit in the source")
 
 // Git runs a git command and returns what it printed, at most max bytes: more is an error. In may be nil.
 func (r *Repository) Git(ctx context.Context, in io.Reader, max int64, args ...string) ([]byte, error) {

@@ -109,8 +109,8 @@ func (w *readWindow) draw() []string {
 	if w.ask != "" {
 		prompt = fmt.Sprintf("%s: %s_  (enter: done, escape: leave)", w.ask, review.VisibleText(string(w.input)))
 	}
-	wrappedPrompt := wrapLine(prompt, w.width)
-	return append(out, ansiReverse+cut(status, w.width)+ansiReset, wrappedPrompt[0], strings.Join(wrappedPrompt[min(1, len(wrappedPrompt)-1):min(2, len(wrappedPrompt))], ""))[:w.height]
+	below := append(wrapLine(prompt, w.width), "")
+	return append(out, ansiReverse+cut(status, w.width)+ansiReset, below[0], below[1])[:w.height]
 }
 
 // key does what a key says.
