@@ -58,9 +58,11 @@ man:
 
 ## audit: the judge and all it stands on, in reading order, with line counts
 audit:
-	@for d in release/genuine release/anchor attest/bundle attest/statement attest/proof tuf/trust; do \
-		echo "$$d"; for f in $$(ls $$d/*.go | grep -v _test.go); do printf '  %5d  %s\n' $$(wc -l < $$f) $$f; done; done; \
-	echo "total: $$(cat $$(ls release/genuine/*.go release/anchor/*.go attest/bundle/*.go attest/statement/*.go attest/proof/*.go tuf/trust/*.go | grep -v _test.go) | wc -l) lines"
+	@all=$$(for f in doc judge quorum spread fresh said rebuilt reviewed logged withdrawn policy policy_check manifest file evidence verdict; do echo release/genuine/$$f.go; done; \
+		ls release/anchor/*.go attest/bundle/*.go attest/statement/*.go attest/proof/*.go tuf/trust/*.go | grep -v _test.go); \
+	missing=$$(ls release/genuine/*.go | grep -v _test.go | grep -vxF "$$all"); test -z "$$missing" || { echo "not in the reading order: $$missing"; exit 1; }; \
+	for f in $$all; do printf '  %5d  %s\n' $$(wc -l < $$f) $$f; done; \
+	echo "total: $$(cat $$all | wc -l) lines"
 
 ## bench: the benchmarks
 bench:

@@ -43,7 +43,7 @@ stick. What this auditor trusts, has seen and has signed is kept in --home and n
 An EVENT is named by its id or the first six or more digits of it. Flags that are always the same belong
 into the settings file or the environment (COUNTERSIGN_ROOM, COUNTERSIGN_KEYS).`,
 	}
-	c.AddCommand(newAuditListCommand(app), newAuditShowCommand(app), newAuditRebuildCommand(app), newAuditReviewCommand(app), newAuditSignCommand(app), newAuditExportCommand(app), newAuditImportCommand(app))
+	c.AddCommand(newAuditListCommand(app), newAuditShowCommand(app), newAuditRebuildCommand(app), newAuditReviewCommand(app), newAuditSignCommand(app), newAuditExportCommand(app), newAuditImportCommand(app), newAuditWithdrawCommand(app))
 	return c
 }
 

@@ -63,7 +63,7 @@ func (s *shell) audit(want int, args ...string) (out, errs string) {
 func (s *shell) auditIn(room string, want int, args ...string) (out, errs string) {
 	s.T.Helper()
 	more := []string{"--room", room, "--home", s.path("home")}
-	if a := args[0]; a == "list" || a == "rebuild" || a == "sign" {
+	if a := args[0]; a == "list" || a == "rebuild" || a == "sign" || a == "withdraw" {
 		more = append(more, "--keys", s.path("ana.key"))
 	}
 	return s.must(want, append([]string{"audit", args[0]}, append(more, args[1:]...)...)...)
@@ -204,6 +204,41 @@ func TestAuditListOfThePast(t *testing.T) {
 		t.Errorf("%d published events in\n%s", n, out)
 	}
 	contains(t, out, late.Short()+"  1.0.0 stable", "→ stale: builds on version 1 of stable, and version 2 is published: stage it again")
+}
+
+func TestAuditWithdraw(t *testing.T) {
+	s := newShell(t).founded()
+	id := s.stageRelease(t, "1.0.0")
+	_, errs := s.audit(2, "withdraw", "1.0.0")
+	contains(t, errs, "--reason is missing")
+	_, errs = s.audit(1, "withdraw", "--reason", "x", "--yes", id.Short())
+	contains(t, errs, "stable 1.0.0 is not published: there is nothing to withdraw")
+	for _, who := range []int{roomtest.Ben, roomtest.Cleo, roomtest.Dai} {
+		s.Rebuild(id, who)
+	}
+	s.SignAll(id, roomtest.Ben, roomtest.Cleo, roomtest.Dai)
+	s.must(0, append([]string{"publish", "--room", s.World.Dir}, s.keys()...)...)
+	_, errs = s.audit(1, "withdraw", "--reinstate", "--reason", "x", "--yes", "1.0.0")
+	contains(t, errs, "Ana Sousa (Alpha, PT) has not withdrawn stable 1.0.0")
+	stick := s.path("word.tar")
+	out, errs := s.audit(0, "withdraw", "--reason", "leaks keys", "--yes", "--out", stick, "1.0.0")
+	contains(t, errs, "you state as Ana Sousa (Alpha, PT) on ", ": withdrawn\n  reason: leaks keys")
+	contains(t, out, "hand it in with: countersign audit import")
+	if n := len(s.Load(id).Status(s.Published(), "").Withdrawn); n != 0 {
+		t.Fatalf("%d words in the room before the stick arrived", n)
+	}
+	out, _ = s.audit(0, "import", stick)
+	contains(t, out, "0 new signatures, 1 new statements")
+	s.must(0, append([]string{"publish", "--room", s.World.Dir}, s.keys()...)...)
+	out, _ = s.audit(0, "show", id.Short())
+	contains(t, out, "withdrawn by Ana Sousa (Alpha, PT)")
+	st, err := s.Room.Repository.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if f, ok := st.Set.Withdrawn(); !ok || f.Version != 1 {
+		t.Errorf("%+v %v", f, ok)
+	}
 }
 
 func TestAuditHome(t *testing.T) {

@@ -53,5 +53,14 @@ func howText(v *verifying) string {
 
      cosign verify-blob-attestation --key key.pem --bundle bundle.json --type slsaprovenance1 \
        --insecure-ignore-tlog %[1]s
+
+   Reviews are there too (--type https://github.com/countersign-project/countersign/review/v1).
+
+4. That it is in the public log: "countersign verify --save proof.json %[1]s" writes
+   proof.json.release.entry and proof.json.release.tlog-proof (C2SP tlog-proof), and the same for each
+   statement. Any tool for that standard checks them with the keys in release/anchor/distribution/log.policy.
+
+5. That nobody has withdrawn it: metadata/N.snapshot.json names N.withdrawn.json, if there is one, with
+   its sha256; each entry of "statements" in it is a bundle as in step 3.
 `, v.File, v.sum, root, strings.TrimSuffix(base, "/"), target, manifest)
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -89,18 +88,33 @@ func (v *verifying) subject(channel string) genuine.Subject {
 // collect brings the evidence for a version, and keeps it where the person asked for that.
 func (v *verifying) collect(ctx context.Context, set *trust.Set, md trust.Metadata, channel, version string) (genuine.Evidence, error) {
 	ev, err := evidence.Collect(ctx, v.anchor, set, md, channel, version, v.courier)
-	if err != nil || v.Save == "" {
-		return ev, err
-	}
-	b, err := ev.Encode()
 	if err != nil {
 		return ev, err
 	}
-	return ev, os.WriteFile(v.Save, b, 0o644)
+	if ev.Withdrawn != nil {
+		policy, err := genuine.ParsePolicy(ev.Policy)
+		if err == nil {
+			err = v.memory().KeepWithdrawn(ev.Withdrawn, policy)
+		}
+		if err != nil {
+			return ev, err
+		}
+	}
+	ev.Withdrawals = v.memory().Withdrawals()
+	return ev, v.save(ev, channel, version)
 }
 
+// memory is what this user's earlier questions have shown: withdrawals, and the largest head of the log.
+func (v *verifying) memory() evidence.Memory { return evidence.Memory{Dir: v.State} }
+
 func (v *verifying) verdict(ev genuine.Evidence, s genuine.Subject) genuine.Verdict {
-	return genuine.Judge(v.anchor, ev, s, evidence.Seen(v.client.Seen()), v.app.Now())
+	seen := evidence.Seen(v.client.Seen())
+	seen.Head = v.memory().Head()
+	verdict := genuine.Judge(v.anchor, ev, s, seen, v.app.Now())
+	if err := v.memory().KeepHead(verdict); err != nil {
+		v.app.Say("the log's head could not be remembered: %v", err)
+	}
+	return verdict
 }
 
 // judgeAs judges the file as one of a release that names its bytes. Without the person's word for what it

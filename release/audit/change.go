@@ -15,16 +15,17 @@ import (
 // Change is everything a signature on an event would approve, for people. It is made from bytes that were
 // derived here, never from what the publisher says about them.
 type Change struct {
-	Event    string            `json:"event"`
-	Kind     event.Kind        `json:"kind"`
-	Label    string            `json:"label"`
-	Made     time.Time         `json:"made"`
-	Roles    []RoleChange      `json:"roles"`
-	Release  *genuine.Manifest `json:"release,omitempty"`
-	Source   *SourceChange     `json:"source,omitempty"` // known once this auditor fetched the source
-	Rebuilds []event.Rebuilt   `json:"rebuilds,omitempty"`
-	People   []string          `json:"people,omitempty"` // people, quorums and policy in words, of kinds distribution and roles
-	Warnings []string          `json:"warnings,omitempty"`
+	Event     string            `json:"event"`
+	Kind      event.Kind        `json:"kind"`
+	Label     string            `json:"label"`
+	Made      time.Time         `json:"made"`
+	Roles     []RoleChange      `json:"roles"`
+	Release   *genuine.Manifest `json:"release,omitempty"`
+	Source    *SourceChange     `json:"source,omitempty"` // known once this auditor fetched the source
+	Rebuilds  []event.Rebuilt   `json:"rebuilds,omitempty"`
+	Withdrawn []event.Withdrawn `json:"withdrawn,omitempty"` // who has spoken against the release since, or for it again
+	People    []string          `json:"people,omitempty"`    // people, quorums and policy in words, of kinds distribution and roles
+	Warnings  []string          `json:"warnings,omitempty"`
 }
 
 // RoleChange is what becomes of one role.
@@ -61,6 +62,7 @@ func (a *Auditor) change(ctx context.Context, p *event.Proposal, t Trust) (*Chan
 	c := &Change{Event: p.ID.String(), Kind: p.Event.Kind, Label: p.Event.Label, Made: p.Event.Made}
 	status := p.Status(a.Published, "")
 	c.Rebuilds = status.Rebuilds
+	c.Withdrawn = status.Withdrawn
 	for _, role := range p.Event.Roles() {
 		diff, err := repo.Diff(published(p.Base, role), p.Metadata[role])
 		if err != nil {

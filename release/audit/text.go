@@ -78,6 +78,9 @@ func (c *Change) releaseText(b *strings.Builder) {
 	for _, r := range c.Rebuilds {
 		fmt.Fprintf(b, "  rebuild by %s: %s%s\n", plain(r.Person.String()), r.Result, because(r))
 	}
+	for _, w := range c.Withdrawn {
+		fmt.Fprintf(b, "  %s by %s on %s UTC: %s\n", w.State, plain(w.Person.String()), w.At.UTC().Format(time.DateTime), plain(w.Reason))
+	}
 	if c.Source != nil {
 		b.WriteString(c.Source.Text())
 	} else {

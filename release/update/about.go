@@ -115,12 +115,26 @@ func (b About) vouched(line func(string, ...any)) {
 		if len(rebuilt.People) > 0 {
 			line("rebuilt from source commit %.12s by %s", b.Verdict.Commit, people(rebuilt.People))
 		}
+		b.evidence(line)
 		return
 	}
 	first, _ := b.Verdict.First()
 	line("%s: %s (reason %d, %s)", b.Outcome, first.Text, first.Number, first.Name)
 	if len(quorum.People) > 0 && first.Name != genuine.ReasonQuorum {
 		line("countersigned by %s", people(quorum.People))
+	}
+}
+
+// evidence says who read the source, who saw it in the log, and who has spoken against it.
+func (b About) evidence(line func(string, ...any)) {
+	if r := b.Verdict.Reason(genuine.ReasonReviewed); r.State == genuine.Held {
+		line("reviewed by %s", people(r.People))
+	}
+	if r := b.Verdict.Reason(genuine.ReasonLogged); r.State == genuine.Held {
+		line("logged: %s", r.Text)
+	}
+	if r := b.Verdict.Reason(genuine.ReasonNotWithdrawn); len(r.Against) > 0 {
+		line("withdrawals: %s", r.Text)
 	}
 }
 
