@@ -83,7 +83,9 @@ func (w *World) fill(r Release) Release {
 	if r.Previous == "" {
 		var last time.Time
 		for _, m := range w.made {
-			if made := madeTime(m.Manifest); m.Channel == r.Channel && !made.Before(last) && m.Version != r.Version {
+			made := madeTime(m.Manifest)
+			later := made.After(last) || made.Equal(last) && m.Version > r.Previous // of one second: not by the order of a map
+			if m.Channel == r.Channel && later && m.Version != r.Version {
 				r.Previous, last = m.Version, made
 			}
 		}

@@ -61,16 +61,25 @@ func main() {
 		probe(f)
 	}
 	if f.Behave == "panic" && command != "probe" {
-		w := launch.Real()
+		w := world()
 		if s := start(f, w); s.Installed != "" {
 			panic("this version is broken")
 		}
 	}
-	w := launch.Real()
+	w := world()
 	s := start(f, w)
 	code := run(f, w, s, command)
 	must(s.Confirm())
 	os.Exit(code)
+}
+
+// world is the real one at the tests' time: by the clock, every version was switched to long ago.
+func world() launch.World {
+	w := launch.Real()
+	if now, err := time.Parse(time.RFC3339, os.Getenv("FIXTURE_NOW")); err == nil {
+		w.Now = func() time.Time { return now }
+	}
+	return w
 }
 
 func start(f fixture, w launch.World) *launch.Started {
@@ -92,7 +101,7 @@ func probe(f fixture) {
 			fmt.Println("blah blah blah")
 		}
 	}
-	s := start(f, launch.Real())
+	s := start(f, world())
 	answer, err := update.Probed(s.Home, f.Version, runtime.GOOS, runtime.GOARCH)
 	must(err)
 	must(json.NewEncoder(os.Stdout).Encode(answer))
