@@ -231,7 +231,7 @@ func TestOldVersionCrashLoopsIntoTheServiceManager(t *testing.T) {
 	d.install("1.1.0", "serve crashes later")
 	d.confirm("1.1.0")
 	_, err := d.home.Change(func(s *home.State) error {
-		s.Switched = time.Now().Add(-48 * time.Hour)
+		s.Switched = d.now.Add(-48 * time.Hour)
 		return nil
 	})
 	if err != nil {
