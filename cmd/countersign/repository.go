@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/countersign-project/countersign/attest/proof"
 	"github.com/countersign-project/countersign/cmd/cli"
 	"github.com/countersign-project/countersign/release/anchor"
 	"github.com/countersign-project/countersign/tuf/fetch"
@@ -15,9 +16,10 @@ import (
 
 // repositoryOptions say which distribution is meant and where it is fetched from.
 type repositoryOptions struct {
-	Root   string   // file; "" is the one built in
-	Policy string   // file; "" is the one built in
-	From   []string // URLs, directories or bundle files; none: the mirrors of the distribution
+	Root      string   // file; "" is the one built in
+	Policy    string   // file; "" is the one built in
+	LogPolicy string   // file; "" is the one built in
+	From      []string // URLs, directories or bundle files; none: the mirrors of the distribution
 }
 
 func (o *repositoryOptions) flags(c *cobra.Command, from string) {
@@ -28,6 +30,7 @@ func (o *repositoryOptions) flags(c *cobra.Command, from string) {
 func (o *repositoryOptions) anchorFlags(c *cobra.Command) {
 	c.Flags().StringVar(&o.Root, "root", "", "root.json to trust (default: the one built into this program)")
 	c.Flags().StringVar(&o.Policy, "policy", "", "policy.json below which nothing is accepted (default: the one built into this program)")
+	c.Flags().StringVar(&o.LogPolicy, "log-policy", "", "log.policy: whose log it is, and which witnesses to ask for (default: the one built into this program)")
 }
 
 // anchor returns what is trusted to begin with. A root from a file replaces all that is built in: it may
@@ -39,8 +42,8 @@ func (o *repositoryOptions) anchor() (anchor.Anchor, error) {
 			return a, cli.Hint(cli.Usagef("this program was built without a distribution, so it does not know whom to trust"),
 				"give the distribution's files with --root root.json and --policy policy.json")
 		}
-		if err == nil && o.Policy != "" {
-			return a, cli.Usagef("--policy without --root: the policy that belongs to the root built into this program is built in, too")
+		if err == nil && o.Policy+o.LogPolicy != "" {
+			return a, cli.Usagef("--policy or --log-policy without --root: the policies that belong to the root built into this program are built in, too")
 		}
 		return a, err
 	}
@@ -50,9 +53,19 @@ func (o *repositoryOptions) anchor() (anchor.Anchor, error) {
 		return a, err
 	}
 	if o.Policy != "" {
-		a.Policy, err = readAnchor(o.Policy)
+		if a.Policy, err = readAnchor(o.Policy); err != nil {
+			return a, err
+		}
 	}
-	return a, err
+	if o.LogPolicy != "" {
+		if a.LogPolicy, err = readAnchor(o.LogPolicy); err != nil {
+			return a, err
+		}
+		if _, err := proof.ParsePolicy(a.LogPolicy); err != nil {
+			return a, cli.Usagef("%s: %v", o.LogPolicy, err)
+		}
+	}
+	return a, nil
 }
 
 func readAnchor(path string) ([]byte, error) {

@@ -40,5 +40,6 @@ func newRoot(app *cli.App) *cobra.Command {
 	root.AddCommand(newVerifyCommand(app))
 	root.AddCommand(newPolicyCommand(app))
 	root.AddCommand(newSiteCommand(app))
+	root.AddCommand(newMonitorCommand(app))
 	return root
 }
