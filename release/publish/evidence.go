@@ -9,8 +9,9 @@ import (
 	"github.com/countersign-project/countersign/release/genuine"
 )
 
-// writeEvidence joins the event's statements with those published before, if that says anything new.
-func (r *Repository) writeEvidence(p *event.Proposal) error {
+// writeEvidence joins the event's statements with those published before and puts the proof beside them, if
+// that says anything new.
+func (r *Repository) writeEvidence(p *event.Proposal, proof []byte) error {
 	if p.Event.Kind != event.KindRelease {
 		return nil
 	}
@@ -29,7 +30,7 @@ func (r *Repository) writeEvidence(p *event.Proposal) error {
 			list = append(list, st.Bundle)
 		}
 	}
-	b, err := genuine.File{Statements: onePer(p, list), Proof: f.Proof}.Encode()
+	b, err := genuine.File{Statements: onePer(p, list), Proof: proof}.Encode()
 	if err != nil || string(b) == string(old) {
 		return err
 	}

@@ -29,6 +29,9 @@ func (r *Repository) Foreign(s State) ([]string, error) {
 		if err == nil && f.IsDir() && path == filepath.Join(r.Dir, "site") {
 			return fs.SkipDir // the pages are made from all this by release/site, which minds its folder
 		}
+		if err == nil && f.IsDir() && path == filepath.Join(r.Dir, "log") {
+			return fs.SkipDir // attest/log minds this one
+		}
 		if err != nil || f.IsDir() {
 			return err
 		}

@@ -6,14 +6,34 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/countersign-project/countersign/release/anchor"
 	"github.com/countersign-project/countersign/release/event"
 	"github.com/countersign-project/countersign/release/genuine"
 	"github.com/countersign-project/countersign/tuf/trust"
 )
 
-// next makes the state that publishing p leads to, in memory, and lets the judge look at it.
-func (r *Repository) next(ctx context.Context, events event.Store, p *event.Proposal, s State, now time.Time) (State, error) {
+// next makes the state that publishing p leads to, in memory, and lets the judge look at it: first at all
+// but the log, so that nothing gets into the log that users would refuse anyway; then, with the proof of a
+// release, at everything.
+func (r *Repository) next(ctx context.Context, events event.Store, p *event.Proposal, s State, now time.Time) (State, []byte, error) {
+	next, err := r.following(ctx, events, p, s, now)
+	if err != nil || p.Event.Kind != event.KindRelease {
+		return next, nil, err
+	}
+	c := court{p: p, before: s, next: next, now: now}
+	if err := c.judge(withoutLog); err != nil {
+		return next, nil, err
+	}
+	if _, c.logPolicy, err = r.logInForce(ctx, events, s); err != nil {
+		return next, nil, err
+	}
+	if c.proof, err = r.proveRelease(ctx, events, p, s, nil); err != nil {
+		return next, nil, err
+	}
+	return next, c.proof, c.judge(genuine.Verdict.Err)
+}
+
+// following is the state after p.
+func (r *Repository) following(ctx context.Context, events event.Store, p *event.Proposal, s State, now time.Time) (State, error) {
 	b, err := r.advance(p, s)
 	if err != nil {
 		return State{}, err
@@ -29,13 +49,12 @@ func (r *Repository) next(ctx context.Context, events event.Store, p *event.Prop
 	if err != nil {
 		return State{}, fmt.Errorf("event %s: %w", p.ID.Short(), err)
 	}
-	next := State{Set: set, Base: b, Published: event.PublishedFrom(set)}
 	for _, role := range set.Roles() {
 		if err := countPeople(role); err != nil {
 			return State{}, fmt.Errorf("event %s: %w", p.ID.Short(), err)
 		}
 	}
-	return next, judge(p, s, next, now)
+	return State{Set: set, Base: b, Published: event.PublishedFrom(set)}, nil
 }
 
 // countPeople makes sure that a quorum is one of people: one person with two keys counts once.
@@ -121,27 +140,4 @@ func expiryFor(ctx context.Context, events event.Store, p *event.Proposal, s Sta
 	}
 	d, err := event.ParseDistribution(p.Distribution)
 	return d.Expiry, err
-}
-
-// judge asks about every program of a release what every user's program will ask. The policy in force
-// before counts as the floor, as it does for users who have seen it.
-func judge(p *event.Proposal, s, next State, now time.Time) error {
-	if p.Event.Kind != event.KindRelease {
-		return nil
-	}
-	a := anchor.Anchor{Root: next.Base.Roots[0], Policy: s.Base.Policy}
-	ev := genuine.Evidence{Metadata: next.Base.Metadata(), Policy: next.Base.Policy, Release: p.Release, Withdrawn: next.Base.Withdrawn.Content}
-	for _, st := range p.Statements {
-		ev.Statements = append(ev.Statements, st.Bundle)
-	}
-	for _, art := range p.Manifest.Artifacts {
-		if art.Kind != genuine.KindProgram {
-			continue
-		}
-		subject := genuine.Subject{Channel: p.Manifest.Channel, Program: art.Program, OS: art.OS, Arch: art.Arch, Length: art.Length, SHA256: art.SHA256}
-		if err := genuine.Judge(a, ev, subject, genuine.Seen{}, now).Err(); err != nil {
-			return fmt.Errorf("event %s would be refused by its users: %w", p.ID.Short(), err)
-		}
-	}
-	return nil
 }

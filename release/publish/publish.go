@@ -55,11 +55,7 @@ func (r *Repository) Publish(ctx context.Context, events event.Store, id event.I
 	}
 	status := p.Status(s.Published, replacing)
 	if status.Published {
-		err := r.writeEvidence(p)
-		if err == nil {
-			err = r.writeWithdrawals(ctx, events, p, s, now)
-		}
-		return Result{id, id.String(), p.Event.Label, true, s.Published.Versions}, err
+		return Result{id, id.String(), p.Event.Label, true, s.Published.Versions}, r.complete(ctx, events, p, s, now)
 	}
 	if err := mayPublish(status); err != nil {
 		return Result{}, err
@@ -70,14 +66,38 @@ func (r *Repository) Publish(ctx context.Context, events event.Store, id event.I
 	if err := inTime(p, s, now); err != nil {
 		return Result{}, err
 	}
-	next, err := r.next(ctx, events, p, s, now)
+	next, proof, err := r.next(ctx, events, p, s, now)
 	if err != nil {
 		return Result{}, err
 	}
-	if err := r.write(ctx, events, p, next); err != nil {
+	if err := r.write(ctx, events, p, next, proof); err != nil {
 		return Result{}, err
 	}
 	return Result{id, id.String(), p.Event.Label, false, next.Published.Versions}, nil
+}
+
+// complete adds what came in after an event was published: statements, with a new proof that they are in the
+// log, and withdrawals. Withdrawals do not wait for witnesses, nor do statements, which the old proof
+// beside them does not show until a later step.
+func (r *Repository) complete(ctx context.Context, events event.Store, p *event.Proposal, s State, now time.Time) error {
+	if p.Event.Kind != event.KindRelease {
+		return nil
+	}
+	had, err := r.publishedProof(p)
+	if err != nil {
+		return err
+	}
+	made, late := r.proveRelease(ctx, events, p, s, had)
+	if late != nil {
+		made = had
+	}
+	if err := r.writeEvidence(p, made); err != nil {
+		return err
+	}
+	if err := r.writeWithdrawals(ctx, events, p, s, now); err != nil {
+		return err
+	}
+	return late
 }
 
 // sameDistribution refuses an event whose base is not our own history.

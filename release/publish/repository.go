@@ -7,7 +7,8 @@
 //
 //	metadata/timestamp.json, metadata/N.{root,snapshot,targets,<channel>}.json
 //	targets/<directories>/<sha256>.<name>
-//	evidence/<sha256 of release.json>.json        statements about that release
+//	evidence/<sha256 of release.json>.json        statements about that release, and the proof that they are logged
+//	log/checkpoint, log/tile/…                    the public log, where the distribution has one (attest/log)
 //
 // and two online keys, snapshot and timestamp. The keys of root, targets and the channels are with their
 // holders; their signatures come out of an event.
@@ -23,7 +24,8 @@
 // What users look at first is written last. Targets and evidence, which nothing names yet; then targets
 // and channel metadata, then the snapshot, then a new root, then timestamp.json, which makes all of it
 // visible at once. A crash before it leaves files nobody asks for; publishing again completes them. A
-// crash after it has published. A new root comes late because programs look for it by its number alone:
+// crash after it has published. A release goes into the log before all of it, and its proof, under a head
+// that enough witnesses cosigned, is part of the evidence. A new root comes late because programs look for it by its number alone:
 // between it and the timestamp there is as little as possible.
 package publish
 
@@ -42,6 +44,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/countersign-project/countersign/attest/proof"
 	"github.com/countersign-project/countersign/attest/signer"
 	"github.com/countersign-project/countersign/release/event"
 	"github.com/countersign-project/countersign/release/evidence"
@@ -70,6 +73,13 @@ type Repository struct {
 	// Wait is how long to wait for another program that is publishing into the same directory, such as
 	// a `countersign serve` beside a `countersign publish`. Zero: not at all.
 	Wait time.Duration
+
+	// OpenLog opens the public log for a log policy. Nil: this publisher keeps no log, and can publish only
+	// for a distribution without one.
+	OpenLog func(ctx context.Context, policy proof.Policy) (Log, error)
+
+	log       Log    // as OpenLog opened it for logPolicy
+	logPolicy []byte // text
 }
 
 // refusal is an error that means "checked and found wrong".

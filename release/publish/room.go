@@ -21,6 +21,7 @@ type Room struct {
 type Report struct {
 	Published []Result       `json:"published"`
 	Refused   []Problem      `json:"refused"`   // events at their quorum that users would refuse, with the reason
+	Delayed   []Problem      `json:"delayed"`   // what waits for the witnesses of the log, or for the log
 	Waiting   []event.Status `json:"waiting"`   // events people still have to answer
 	Refreshed Refreshed      `json:"refreshed"` // snapshot and timestamp
 	Expiring  []Expiring     `json:"expiring"`  // roles that people must renew
@@ -36,19 +37,21 @@ type Problem struct {
 	err    error
 }
 
-// Err returns the first refusal as an error, or nil.
+// Err returns the first refusal as an error, else the first delay, or nil.
 func (r Report) Err() error {
-	if len(r.Refused) == 0 {
-		return nil
+	for _, list := range [][]Problem{r.Refused, r.Delayed} {
+		if len(list) > 0 {
+			return list[0].err
+		}
 	}
-	return r.Refused[0].err
+	return nil
 }
 
 // Step does all that is due at now: it publishes every event that is ready, adds late statements to the
 // evidence, and signs snapshot and timestamp again when they are half over. Doing it again at once
 // changes nothing.
 func (r *Room) Step(ctx context.Context, now time.Time) (Report, error) {
-	out := Report{Published: []Result{}, Refused: []Problem{}, Waiting: []event.Status{}, Expiring: []Expiring{}, Broken: []event.Entry{}, Foreign: []string{}}
+	out := Report{Published: []Result{}, Refused: []Problem{}, Delayed: []Problem{}, Waiting: []event.Status{}, Expiring: []Expiring{}, Broken: []event.Entry{}, Foreign: []string{}}
 	s, err := r.Repository.Load()
 	if err != nil {
 		return out, err
@@ -60,6 +63,9 @@ func (r *Room) Step(ctx context.Context, now time.Time) (Report, error) {
 	out.Broken = append(out.Broken, broken...)
 	if s.Pending != nil { // before anything else, since nothing else can be published
 		sort.SliceStable(statuses, func(i, j int) bool { return isPending(s, statuses[i]) && !isPending(s, statuses[j]) })
+	}
+	if err := r.keepLog(ctx, s, &out); err != nil {
+		return out, err
 	}
 	for _, st := range statuses {
 		if err := r.settle(ctx, st, &out, now); err != nil {
@@ -112,6 +118,8 @@ func (r *Room) settle(ctx context.Context, st event.Status, out *Report, now tim
 		out.Published = append(out.Published, result)
 	case err == nil:
 		return r.settleFor(ctx, st.ID)
+	case errors.As(err, new(*Unwitnessed)):
+		out.Delayed = append(out.Delayed, Problem{st.Event, st.Label, err.Error(), err})
 	case isRefusal(err):
 		out.Refused = append(out.Refused, Problem{st.Event, st.Label, err.Error(), err})
 	default:
@@ -135,8 +143,31 @@ func (r *Room) finish(ctx context.Context, out *Report, now time.Time) error {
 	if out.Refreshed, err = r.Repository.Refresh(ctx, now, x, false); err != nil {
 		return err
 	}
+	if s, err = r.Repository.Load(); err != nil {
+		return err
+	}
+	if err := r.keepLog(ctx, s, out); err != nil {
+		return err
+	}
 	out.Expiring = append(out.Expiring, s.Expiries(now)...)
 	foreign, err := r.Repository.Foreign(s)
 	out.Foreign = append(out.Foreign, foreign...)
 	return err
+}
+
+// keepLog puts what is served into the log: at the beginning of a step, for what was served when the last one
+// was cut off, and at its end. Nobody's verdict waits for it.
+func (r *Room) keepLog(ctx context.Context, s State, out *Report) error {
+	if s.Empty() || s.Pending != nil {
+		return nil
+	}
+	err := r.Repository.logServed(ctx, r.Events, s)
+	if !errors.As(err, new(*Unwitnessed)) {
+		return err
+	}
+	p := Problem{Label: "the newest metadata", Reason: err.Error(), err: err}
+	if n := len(out.Delayed); n == 0 || out.Delayed[n-1].Label != p.Label {
+		out.Delayed = append(out.Delayed, p)
+	}
+	return nil
 }

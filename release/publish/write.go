@@ -13,11 +13,11 @@ import (
 )
 
 // write puts everything on disk, in the order of the package comment.
-func (r *Repository) write(ctx context.Context, events event.Store, p *event.Proposal, next State) error {
+func (r *Repository) write(ctx context.Context, events event.Store, p *event.Proposal, next State, proof []byte) error {
 	if err := r.writeTargets(ctx, events, p, next); err != nil {
 		return err
 	}
-	if err := r.writeEvidence(p); err != nil {
+	if err := r.writeEvidence(p, proof); err != nil {
 		return err
 	}
 	b, v := next.Base, next.Published.Versions
