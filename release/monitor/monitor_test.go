@@ -176,11 +176,10 @@ func TestUnloggedMetadataHasToLast(t *testing.T) {
 
 func TestEntryThatNobodyServes(t *testing.T) {
 	w := newWorld(t)
-	files := w.files()
 	w.append(proof.ReleaseLeaf("stable", "6.6.6", [32]byte{6}))
 	w.append(proof.StatementLeaf([32]byte{1}, [32]byte{2}))
 	w.append(proof.MetadataLeaf("stable", 9, [32]byte{3}))
-	files = w.files()
+	files := w.files()
 	w.want(w.look(files))
 	w.Now = w.Now.Add(time.Hour)
 	w.want(w.look(files), "is release stable 6.6.6, sha256 06", "by a key of nobody in the policy", "is version 9 of stable")

@@ -71,7 +71,7 @@ type Hub struct {
 	attached map[*Attachment]struct{}
 	drains   sync.WaitGroup
 
-	live, drained, repeats, dropped atomic.Uint64
+	drained, repeats, dropped atomic.Uint64
 }
 
 // NewHub returns a hub. In a cluster call Start before the first Attach, and keep Run running.

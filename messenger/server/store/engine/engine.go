@@ -36,7 +36,7 @@ func Open(ctx context.Context, where string, o Options) (store.Store, error) {
 	case "postgres", "postgresql":
 		return postgres.Open(ctx, where)
 	}
-	return nil, fmt.Errorf("database URL has scheme %q, wanted sqlite: (or a path) or postgres:", u.Scheme)
+	return nil, fmt.Errorf("database URL has scheme %q, wanted sqlite:, a path, or postgres", u.Scheme)
 }
 
 // SQLitePath returns the file that where names if it names an SQLite store.

@@ -37,7 +37,7 @@ func TestSQLiteByPath(t *testing.T) {
 
 func TestRefusesOtherSchemes(t *testing.T) {
 	_, err := Open(t.Context(), "mysql://root:secret@host/db", Options{})
-	if want := `database URL has scheme "mysql", wanted sqlite: (or a path) or postgres:`; err == nil || err.Error() != want {
+	if want := `database URL has scheme "mysql", wanted sqlite:, a path, or postgres`; err == nil || err.Error() != want {
 		t.Errorf("got %v, wanted %s", err, want)
 	}
 }
