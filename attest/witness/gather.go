@@ -24,7 +24,7 @@ const (
 )
 
 // Prove returns the consistency proof from an older size of the log to the head that is to be cosigned.
-type Prove func(ctx context.Context, old uint64) ([]proof.Hash, error)
+type Prove = func(ctx context.Context, old uint64) ([]proof.Hash, error)
 
 // Gatherer asks the witnesses of a policy for their cosignatures.
 type Gatherer struct {
@@ -58,6 +58,9 @@ func (e *MissingError) Error() string {
 }
 
 func (e *MissingError) Unwrap() error { return e.Quorum }
+
+// Refused is false, though a checkpoint that comes without its quorum is to be refused: nobody was shown one.
+func (e *MissingError) Refused() bool { return false }
 
 // result is what one address answered.
 type result struct {

@@ -74,8 +74,10 @@ func (p Policy) Rule(channel string) (Rule, bool) {
 // byWitness returns the person who holds a witness key; somebody of that name where the policy has none.
 func (p Policy) byWitness(key proof.Key) Person {
 	for _, m := range p.People {
-		if slices.Contains(m.Witness, key.String()) {
-			return m.Person
+		for _, vkey := range m.Witness {
+			if k, err := proof.ParseKey(vkey); err == nil && k.Same(key) {
+				return m.Person
+			}
 		}
 	}
 	return Person{Name: key.Name}

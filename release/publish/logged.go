@@ -27,88 +27,84 @@ type Log interface {
 	Publish(ctx context.Context) (proof.Head, error)
 }
 
-// Unwitnessed says that something is in the log and too few witnesses have said so: nothing was shown to be
-// wrong, and nothing is published before they answer. The next step asks them again.
-type Unwitnessed struct{ Err error }
+// Unlogged says that something is not in the log yet, or not under a head that enough witnesses cosigned:
+// nothing was shown to be wrong, and what needs it is not published before. The next step tries again.
+type Unlogged struct{ Err error }
 
-func (e *Unwitnessed) Error() string { return "waiting for the log's witnesses: " + e.Err.Error() }
-func (e *Unwitnessed) Unwrap() error { return e.Err }
+func (e *Unlogged) Error() string { return "not in the log yet: " + e.Err.Error() }
+func (e *Unlogged) Unwrap() error { return e.Err }
 
-// delayed makes an Unwitnessed of an error of the log, unless it is a refusal: a log that would fork.
-func delayed(err error) error {
+// unlogged makes an Unlogged of an error of the log, unless it is a refusal: a log that would fork.
+func unlogged(err error) error {
 	if err == nil || isRefusal(err) {
 		return err
 	}
-	var no *NoKey
-	if errors.As(err, &no) {
-		return err
-	}
-	return &Unwitnessed{err}
+	return &Unlogged{err}
 }
 
-// logOf opens the log of a distribution file: nil where it has none. A publisher that keeps no log cannot
-// publish for a distribution that has one.
-func (r *Repository) logOf(ctx context.Context, distribution []byte) (Log, []byte, error) {
-	d, err := event.ParseDistribution(distribution)
+// LogPolicyOf returns the log policy of the distribution that is served, or nil where it has no log or its
+// event is no longer there.
+func LogPolicyOf(ctx context.Context, events event.Store, published event.Published) ([]byte, error) {
+	file, err := DistributionOf(ctx, events, published)
+	if errors.Is(err, event.ErrNoEvent) || errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	text, err := d.LogPolicy()
-	if err != nil || text == nil {
-		return nil, nil, err
+	d, err := event.ParseDistribution(file)
+	if err != nil {
+		return nil, err
 	}
+	return d.LogPolicy()
+}
+
+// logOf opens the log of a policy. A publisher that keeps no log cannot publish what has to be in one.
+func (r *Repository) logOf(ctx context.Context, text []byte) (Log, error) {
 	if r.log != nil && bytes.Equal(r.logPolicy, text) {
-		return r.log, text, nil
+		return r.log, nil
 	}
 	policy, err := proof.ParsePolicy(text)
 	if err != nil {
-		return nil, nil, err
-	}
-	if r.OpenLog == nil {
-		return nil, nil, &NoKey{"log", policy.Origin()}
-	}
-	if r.log, err = r.OpenLog(ctx, policy); err != nil {
-		return nil, nil, err
-	}
-	r.logPolicy = text
-	return r.log, text, nil
-}
-
-// logInForce opens the log of what is served.
-func (r *Repository) logInForce(ctx context.Context, events event.Store, s State) (Log, []byte, error) {
-	file, err := DistributionOf(ctx, events, s.Published)
-	if errors.Is(err, event.ErrNoEvent) || errors.Is(err, fs.ErrNotExist) {
-		return nil, nil, nil // founded by other means, or the event is gone
-	}
-	if err != nil {
-		return nil, nil, err
-	}
-	return r.logOf(ctx, file)
-}
-
-// proveRelease puts a release and what people state about it into the log, and returns the proof for the
-// evidence file, or nil where the distribution has no log. A proof in hand that shows all of it is kept.
-func (r *Repository) proveRelease(ctx context.Context, events event.Store, p *event.Proposal, s State, had []byte) ([]byte, error) {
-	l, text, err := r.logInForce(ctx, events, s)
-	if err != nil || l == nil {
 		return nil, err
 	}
-	entries, err := releaseEntries(p)
-	if err != nil || shows(had, text, entries) {
+	if r.OpenLog == nil {
+		return nil, unlogged(&NoKey{"log", policy.Origin()})
+	}
+	opened, err := r.OpenLog(ctx, policy)
+	if err != nil {
+		return nil, unlogged(err)
+	}
+	r.log, r.logPolicy = opened, text
+	return opened, nil
+}
+
+// proveRelease puts a release and what people state about it into the log of a policy, and returns the proof
+// for the evidence file, or nil where the distribution has no log. A proof in hand that shows all of it is kept.
+func (r *Repository) proveRelease(ctx context.Context, p *event.Proposal, policy, had []byte) ([]byte, error) {
+	if policy == nil {
+		return nil, nil
+	}
+	entries, err := ReleaseEntries(p)
+	if err != nil || shows(had, policy, entries) {
 		return had, err
 	}
+	l, err := r.logOf(ctx, policy)
+	if err != nil {
+		return nil, err
+	}
 	if err := l.Append(ctx, entries); err != nil {
-		return nil, delayed(err)
+		return nil, unlogged(err)
 	}
 	made, err := l.Prove(ctx, entries)
 	if err != nil {
-		return nil, delayed(err)
+		return nil, unlogged(err)
 	}
 	return made.Encode()
 }
 
-// releaseEntries are the entries that the judge asks for: the release and the statements about it.
-func releaseEntries(p *event.Proposal) ([][]byte, error) {
+// ReleaseEntries are the entries of the log that the judge asks for: the release and the statements about it.
+func ReleaseEntries(p *event.Proposal) ([][]byte, error) {
 	policy, err := p.Base.ParsedPolicy()
 	if err != nil {
 		return nil, err
@@ -156,17 +152,25 @@ func shows(had, policy []byte, entries [][]byte) bool {
 
 // logServed puts every role that is served now, and the list of withdrawals, into the log and publishes its
 // head. It comes after the writing, since nobody's verdict waits for it: monitors compare what is served
-// with what is logged. An error leaves entries without a public head until the next time.
+// with what is logged. An error leaves entries without a public head until the next time. Without OpenLog
+// it does nothing: whoever only looks at a room writes into no log.
 func (r *Repository) logServed(ctx context.Context, events event.Store, s State) error {
-	l, _, err := r.logInForce(ctx, events, s)
-	if err != nil || l == nil {
+	if r.OpenLog == nil {
+		return nil
+	}
+	policy, err := LogPolicyOf(ctx, events, s.Published)
+	if err != nil || policy == nil {
+		return err
+	}
+	l, err := r.logOf(ctx, policy)
+	if err != nil {
 		return err
 	}
 	if err := l.Append(ctx, servedEntries(s)); err != nil {
-		return delayed(err)
+		return unlogged(err)
 	}
 	_, err = l.Publish(ctx)
-	return delayed(err)
+	return unlogged(err)
 }
 
 func servedEntries(s State) [][]byte {

@@ -23,10 +23,10 @@ func (r *Repository) next(ctx context.Context, events event.Store, p *event.Prop
 	if err := c.judge(withoutLog); err != nil {
 		return next, nil, err
 	}
-	if _, c.logPolicy, err = r.logInForce(ctx, events, s); err != nil {
+	if c.logPolicy, err = LogPolicyOf(ctx, events, s.Published); err != nil {
 		return next, nil, err
 	}
-	if c.proof, err = r.proveRelease(ctx, events, p, s, nil); err != nil {
+	if c.proof, err = r.proveRelease(ctx, p, c.logPolicy, nil); err != nil {
 		return next, nil, err
 	}
 	return next, c.proof, c.judge(genuine.Verdict.Err)

@@ -87,7 +87,11 @@ func (r *Repository) complete(ctx context.Context, events event.Store, p *event.
 	if err != nil {
 		return err
 	}
-	made, late := r.proveRelease(ctx, events, p, s, had)
+	policy, err := LogPolicyOf(ctx, events, s.Published)
+	if err != nil {
+		return err
+	}
+	made, late := r.proveRelease(ctx, p, policy, had)
 	if late != nil {
 		made = had
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sort"
 	"time"
 
@@ -21,7 +22,7 @@ type Room struct {
 type Report struct {
 	Published []Result       `json:"published"`
 	Refused   []Problem      `json:"refused"`   // events at their quorum that users would refuse, with the reason
-	Delayed   []Problem      `json:"delayed"`   // what waits for the witnesses of the log, or for the log
+	Delayed   []Problem      `json:"delayed"`   // what is not in the log yet, or not under a head with enough witnesses
 	Waiting   []event.Status `json:"waiting"`   // events people still have to answer
 	Refreshed Refreshed      `json:"refreshed"` // snapshot and timestamp
 	Expiring  []Expiring     `json:"expiring"`  // roles that people must renew
@@ -64,9 +65,7 @@ func (r *Room) Step(ctx context.Context, now time.Time) (Report, error) {
 	if s.Pending != nil { // before anything else, since nothing else can be published
 		sort.SliceStable(statuses, func(i, j int) bool { return isPending(s, statuses[i]) && !isPending(s, statuses[j]) })
 	}
-	if err := r.keepLog(ctx, s, &out); err != nil {
-		return out, err
-	}
+	r.keepLog(ctx, s, &out)
 	for _, st := range statuses {
 		if err := r.settle(ctx, st, &out, now); err != nil {
 			return out, err
@@ -118,7 +117,7 @@ func (r *Room) settle(ctx context.Context, st event.Status, out *Report, now tim
 		out.Published = append(out.Published, result)
 	case err == nil:
 		return r.settleFor(ctx, st.ID)
-	case errors.As(err, new(*Unwitnessed)):
+	case errors.As(err, new(*Unlogged)):
 		out.Delayed = append(out.Delayed, Problem{st.Event, st.Label, err.Error(), err})
 	case isRefusal(err):
 		out.Refused = append(out.Refused, Problem{st.Event, st.Label, err.Error(), err})
@@ -146,28 +145,29 @@ func (r *Room) finish(ctx context.Context, out *Report, now time.Time) error {
 	if s, err = r.Repository.Load(); err != nil {
 		return err
 	}
-	if err := r.keepLog(ctx, s, out); err != nil {
-		return err
-	}
+	r.keepLog(ctx, s, out)
 	out.Expiring = append(out.Expiring, s.Expiries(now)...)
 	foreign, err := r.Repository.Foreign(s)
 	out.Foreign = append(out.Foreign, foreign...)
 	return err
 }
 
+// newestMetadata labels the problem that what is served could not be logged.
+const newestMetadata = "the newest metadata"
+
 // keepLog puts what is served into the log: at the beginning of a step, for what was served when the last one
-// was cut off, and at its end. Nobody's verdict waits for it.
-func (r *Room) keepLog(ctx context.Context, s State, out *Report) error {
+// was cut off, and at its end. Nobody's verdict waits for it, so that its failure keeps nothing else back.
+func (r *Room) keepLog(ctx context.Context, s State, out *Report) {
 	if s.Empty() || s.Pending != nil {
-		return nil
+		return
 	}
 	err := r.Repository.logServed(ctx, r.Events, s)
-	if !errors.As(err, new(*Unwitnessed)) {
-		return err
+	list := &out.Delayed
+	if isRefusal(err) {
+		list = &out.Refused
 	}
-	p := Problem{Label: "the newest metadata", Reason: err.Error(), err: err}
-	if n := len(out.Delayed); n == 0 || out.Delayed[n-1].Label != p.Label {
-		out.Delayed = append(out.Delayed, p)
+	same := func(p Problem) bool { return p.Label == newestMetadata }
+	if err != nil && !slices.ContainsFunc(*list, same) {
+		*list = append(*list, Problem{Label: newestMetadata, Reason: err.Error(), err: err})
 	}
-	return nil
 }

@@ -89,6 +89,7 @@ type World struct {
 	Timestamp Key
 	Expiry    string // the [expiry] table of the distribution file, or ""
 	Rule      string // the numbers of channel stable
+	Log       string // the [log] table of the distribution file, and what else stands at its end; or ""
 	Dir       string
 	Room      *publish.Room
 	nonce     int
@@ -127,6 +128,7 @@ func (w *World) TOML() []byte {
 		fmt.Fprintf(&b, "\n[[person]]\nname = %q\norganisation = %q\njurisdiction = %q\nauditor = %q\nstatement = %q\nroot = %q\n",
 			p.Name, p.Organisation, p.Jurisdiction, line(p.Auditor), line(p.Statement), line(p.Root))
 	}
+	fmt.Fprintf(&b, "\n%s\n", w.Log)
 	return []byte(b.String())
 }
 
