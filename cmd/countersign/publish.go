@@ -46,10 +46,11 @@ func (o publisherOptions) open(app *cli.App) (*publish.Room, error) {
 			return nil, err
 		}
 	}
-	return &publish.Room{
-		Events:     event.Dir(filepath.Join(o.Room, "events")),
-		Repository: &publish.Repository{Dir: filepath.Join(o.Room, "repository"), Keys: ring, Wait: lockWait},
-	}, nil
+	repository := &publish.Repository{Dir: filepath.Join(o.Room, "repository"), Keys: ring, Wait: lockWait}
+	if ring != nil {
+		repository.OpenLog = o.openLog(ring)
+	}
+	return &publish.Room{Events: event.Dir(filepath.Join(o.Room, "events")), Repository: repository}, nil
 }
 
 // findEvent reads an event's name as a person types it.
@@ -69,7 +70,12 @@ func findEvent(ctx context.Context, s event.Store, name string) (event.ID, error
 func explain(err error) error {
 	var wait *publish.NotReady
 	var judged *genuine.Error
+	var none *publish.NoKey
+	var late *publish.Unlogged
 	switch {
+	case errors.As(err, &none):
+	case errors.As(err, &late):
+		return cli.Hint(err, "nothing is lost: run the same command again when the witnesses answer; countersign serve does so by itself")
 	case errors.As(err, &wait) && wait.Status.Stale != "":
 		return cli.Hint(err, "stage it again on what is published now; what was signed for this event does not count for the new one")
 	case errors.As(err, &wait) && wait.Status.Superseded != "":
@@ -109,6 +115,10 @@ With an EVENT (its id, or the first digits of it) that one is published, or refu
 Without one, everything is published that is ready, and the snapshot and timestamp are signed again
 when half of their life is over; --refresh signs both at once. What users would refuse is not
 published. A publication that was interrupted is completed by running the same command again.
+
+Where the distribution has a log, a release and what people state about it get into ROOM/log first, and
+are published with the proof once a quorum of the log's witnesses has cosigned its head. Until then
+nothing is published (exit code 3), and the same command goes on later.
 
 Example:
 
@@ -196,7 +206,10 @@ func reportText(r publish.Report) string {
 		fmt.Fprintln(&b, publishedText(p))
 	}
 	for _, p := range r.Refused {
-		fmt.Fprintf(&b, "refused %s (event %.12s): %s\n", p.Label, p.Event, p.Reason)
+		fmt.Fprintf(&b, "refused %s: %s\n", p, p.Reason)
+	}
+	for _, p := range r.Delayed {
+		fmt.Fprintf(&b, "delayed %s: %s\n", p, p.Reason)
 	}
 	if r.Refreshed.Snapshot != 0 {
 		fmt.Fprintf(&b, "signed snapshot %d\n", r.Refreshed.Snapshot)

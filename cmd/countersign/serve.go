@@ -34,7 +34,8 @@ func newServeCommand(app *cli.App) *cobra.Command {
 
 Auditors read events and hand in signatures and statements at /events/; mirrors copy /repository/.
 An event is published as soon as its quorum is there; snapshot and timestamp are signed again in time.
-Who is missing, and which roles people must renew soon, is printed whenever it changes. Put a web
+A log's entries are kept in ROOM/log; a release waits for the quorum of its witnesses, which are asked
+again every minute. Who is missing, and which roles people must renew soon, is printed whenever it changes. Put a web
 server with TLS in front of it for the public. Stop it with an interrupt; nothing that was accepted
 is lost, however it ends. Web pages of the public record are at /repository/site/.
 
@@ -77,7 +78,7 @@ func runServe(ctx context.Context, app *cli.App, o serveOptions) error {
 		if err != nil {
 			return needKeys(err)
 		}
-		o.pages(app, room).keep(ctx)
+		o.pages(ctx, app, room).keep(ctx)
 		if err := app.Print(report, reportText(report)); err != nil {
 			return err
 		}
@@ -97,7 +98,7 @@ func serveOn(ctx context.Context, app *cli.App, o serveOptions, room *publish.Ro
 	}
 	tick := time.NewTicker(o.Every)
 	defer tick.Stop()
-	last, pages := "", o.pages(app, room)
+	last, pages := "", o.pages(ctx, app, room)
 	srv := publish.Server{Room: room, Now: app.Now, Tick: tick.C, Report: func(r publish.Report, err error) {
 		pages.keep(ctx)
 		text := reportLines(r)
@@ -113,13 +114,14 @@ func serveOn(ctx context.Context, app *cli.App, o serveOptions, room *publish.Ro
 }
 
 // pages keeps the web pages of the room's repository, as a program sees it that began with its first root.
-func (o *serveOptions) pages(app *cli.App, room *publish.Room) *siteKeeper {
+func (o *serveOptions) pages(ctx context.Context, app *cli.App, room *publish.Room) *siteKeeper {
 	return &siteKeeper{app: app, dir: room.Repository.Dir, off: !o.Site, anchor: func() (anchor.Anchor, error) {
 		s, err := room.Repository.Load()
 		if err != nil || s.Empty() {
 			return anchor.Anchor{}, err
 		}
-		return anchor.Anchor{Root: s.Base.Roots[0], Policy: s.Base.Policy}, nil
+		logPolicy, err := publish.LogPolicyOf(ctx, room.Events, s.Published)
+		return anchor.Anchor{Root: s.Base.Roots[0], Policy: s.Base.Policy, LogPolicy: logPolicy}, err
 	}}
 }
 

@@ -38,6 +38,14 @@ type Problem struct {
 	err    error
 }
 
+// String names what the problem is about.
+func (p Problem) String() string {
+	if p.Event == "" {
+		return p.Label
+	}
+	return fmt.Sprintf("%s (event %.12s)", p.Label, p.Event)
+}
+
 // Err returns the first refusal as an error, else the first delay, or nil.
 func (r Report) Err() error {
 	for _, list := range [][]Problem{r.Refused, r.Delayed} {

@@ -48,15 +48,23 @@ type Person struct {
 // World is a log and its witnesses.
 type World struct {
 	Log    proof.Key
-	Signer signer.Signer // the log's
+	Signer signer.Signer // the log's; nil when it is the caller's
 	People []*Person
 }
 
 // New starts witnesses of these names, each with both kinds of keys, for a log of that origin.
 func New(t testing.TB, origin string, names ...string) *World {
 	t.Helper()
-	w := &World{}
-	w.Log, w.Signer = Key(t, origin, "log")
+	key, s := Key(t, origin, "log")
+	w := NewFor(t, key, names...)
+	w.Signer = s
+	return w
+}
+
+// NewFor starts witnesses for a log whose key is the caller's.
+func NewFor(t testing.TB, log proof.Key, names ...string) *World {
+	t.Helper()
+	w := &World{Log: log}
 	for _, name := range names {
 		p := &Person{Name: name}
 		for _, purpose := range []string{"witness", "witness-mldsa"} {
