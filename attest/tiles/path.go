@@ -121,6 +121,10 @@ func IsPath(name string) bool {
 	return digits(last, 3, 3) && (len(parts) == 1 || parts[0] != "x000")
 }
 
+// ForEver reports whether a file of a log's directory never changes: tiles and bundles that are whole. The others
+// are the head, and partial files, which are cleared away once longer ones took their place.
+func ForEver(name string) bool { return IsPath(name) && name != Checkpoint && !IsPartial(name) }
+
 // IsPartial reports whether a name is that of a file that is replaced by a longer one as the log grows.
 func IsPartial(name string) bool { return IsPath(name) && strings.Contains(name, ".p/") }
 

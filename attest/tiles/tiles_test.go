@@ -271,13 +271,16 @@ func TestPaths(t *testing.T) {
 		"tile/entries/x001/x234/067": {Entries: true, Index: 1234067, Width: 256},
 		"tile/0/x001/000.p/255":      {Index: 1000, Width: 255},
 	} {
-		if f.Path() != path || !tiles.IsPath(path) || tiles.IsPartial(path) != (f.Width < 256) {
+		if f.Path() != path || !tiles.IsPath(path) || tiles.IsPartial(path) != (f.Width < 256) || tiles.ForEver(path) != (f.Width == 256) {
 			t.Errorf("%+v is at %s, want %s", f, f.Path(), path)
 		}
 	}
+	if !tiles.IsPath(tiles.Checkpoint) || tiles.ForEver(tiles.Checkpoint) || tiles.IsPartial(tiles.Checkpoint) {
+		t.Error("the checkpoint is a path, and changes")
+	}
 	for _, path := range []string{"", "tile", "tile/0", "tile/0/00", "tile/0/0000", "tile/00/000", "tile/0/x000/000", "tile/0/1000", "tile/0/000.p", "tile/0/000.p/0",
 		"tile/0/000.p/256", "tile/0/000.p/01", "tile/0/../000", "tile/entries/x01/000", "tile/data/000", "checkpoint/", "tile/0/000.p/1/2", "/tile/0/000", "tile/-/000"} {
-		if tiles.IsPath(path) {
+		if tiles.IsPath(path) || tiles.ForEver(path) {
 			t.Errorf("%q is taken for a path", path)
 		}
 	}

@@ -46,6 +46,9 @@ const stateDir = ".countersign-mirror"
 
 const markFile = "mirror.json"
 
+// logDir is where a repository keeps the public log.
+const logDir = "log"
+
 const markFormat = "countersign-mirror-1"
 
 type mark struct {

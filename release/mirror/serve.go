@@ -10,11 +10,20 @@ import (
 	"regexp"
 	"strings"
 	"time"
+
+	"github.com/countersign-project/countersign/attest/tiles"
 )
 
 // served is every path that is answered: the folders of a repository and of its pages, plain names that do
-// not begin with a dot. All else, our own directory included, does not exist.
+// not begin with a dot. Of the log the files that a log has are answered. All else, our own directory
+// included, does not exist.
 var served = regexp.MustCompile(`^/(metadata|targets|evidence|site)(/[A-Za-z0-9_][A-Za-z0-9._+~-]*){1,5}$`)
+
+// logFile returns the name of a file of the public log as the log's own directory has it.
+func logFile(name string) (string, bool) {
+	file, ok := strings.CutPrefix(name, logDir+"/")
+	return file, ok && tiles.IsPath(file)
+}
 
 // hashed is a name that begins with the sum of what it names.
 var hashed = regexp.MustCompile(`^([0-9a-f]{64})\.`)
@@ -32,11 +41,13 @@ func (h handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "want GET or HEAD", http.StatusMethodNotAllowed)
 		return
 	}
-	if r.URL.Path != "/site/" && !served.MatchString(r.URL.Path) || strings.Contains(r.URL.Path, "..") {
+	name := strings.TrimPrefix(r.URL.Path, "/")
+	_, ofLog := logFile(name)
+	known := r.URL.Path == "/site/" || served.MatchString(r.URL.Path) || ofLog && r.URL.Path == "/"+name
+	if !known || strings.Contains(r.URL.Path, "..") {
 		missing(w)
 		return
 	}
-	name := r.URL.Path[1:]
 	if name == "site/" {
 		name += "index.html"
 	}
@@ -80,11 +91,12 @@ func missing(w http.ResponseWriter) {
 	http.Error(w, "not found", http.StatusNotFound)
 }
 
-// caching lets caches keep for ever what is named by version or sum. The timestamp and statements change
-// under their names; an old timestamp looks like an attack to those who saw a newer one, so caches have
-// to ask each time, which costs them one answer without a body.
+// caching lets caches keep for ever what is named by version or sum, and whole tiles of the log. The
+// timestamp, the log's head and statements change under their names; an old timestamp looks like an attack to
+// those who saw a newer one, so caches have to ask each time, which costs them one answer without a body.
 func caching(name string) string {
-	if strings.HasPrefix(name, "targets/") || versioned.MatchString(name) {
+	file, ofLog := logFile(name)
+	if strings.HasPrefix(name, "targets/") || ofLog && tiles.ForEver(file) || versioned.MatchString(name) {
 		return "public, max-age=31536000, immutable"
 	}
 	return "no-cache"
@@ -99,6 +111,8 @@ func contentType(name string) string {
 		return "text/html; charset=utf-8"
 	case strings.HasPrefix(name, "site/") && strings.HasSuffix(name, ".css"):
 		return "text/css; charset=utf-8"
+	case name == logDir+"/"+tiles.Checkpoint: // C2SP tlog-tiles
+		return "text/plain; charset=utf-8"
 	}
 	return "application/octet-stream"
 }

@@ -91,6 +91,38 @@ func TestServeHidesEverythingElse(t *testing.T) {
 	}
 }
 
+// Of the log the files that a log has are served, and nothing that only lies there.
+func TestServeGivesTheLog(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"log/checkpoint", "log/tile/0/000", "log/tile/0/x001/234.p/7", "log/tile/entries/001.p/255", "log/lock", "log/tile/0/.durable-1-1", "log/tile/data/000", "tile/0/000"} {
+		path := filepath.Join(dir, filepath.FromSlash(name))
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(name), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	h := Handler(dir)
+	for path, want := range map[string]string{
+		"/log/checkpoint":             "no-cache text/plain; charset=utf-8",
+		"/log/tile/0/000":             "public, max-age=31536000, immutable application/octet-stream",
+		"/log/tile/0/x001/234.p/7":    "no-cache application/octet-stream",
+		"/log/tile/entries/001.p/255": "no-cache application/octet-stream",
+	} {
+		r := ask(h, "GET", path)
+		if got := r.Header().Get("Cache-Control") + " " + r.Header().Get("Content-Type"); r.Code != 200 || r.Body.String() != path[1:] || got != want {
+			t.Errorf("%s: %d %q %s, want %s", path, r.Code, r.Body, got, want)
+		}
+	}
+	for _, path := range []string{"/log", "/log/", "/log/lock", "/log/tile/0/.durable-1-1", "/log/tile/data/000", "/log/tile/0/000/", "/log//checkpoint", "log/checkpoint",
+		"//log/checkpoint", "/tile/0/000", "/log/../log/checkpoint", "/log/tile/0/x001/234.p", "/log/tile/0/001"} {
+		if r := ask(h, "GET", path); r.Code != 404 {
+			t.Errorf("%q: %d, want not found", path, r.Code)
+		}
+	}
+}
+
 func TestServeEndsWithItsContext(t *testing.T) {
 	w, dir := world(t), t.TempDir()
 	sync(t, options(w, dir))

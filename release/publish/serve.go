@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/countersign-project/countersign/attest/tiles"
 	"github.com/countersign-project/countersign/release/event"
 )
 
@@ -99,6 +100,12 @@ type files struct{ dir string }
 
 var served = regexp.MustCompile(`^(metadata|targets|evidence|site)(/[A-Za-z0-9_][A-Za-z0-9._+-]*){1,5}$`)
 
+// logFile returns the name of a file of the public log as the log's own directory has it.
+func logFile(name string) (string, bool) {
+	file, ok := strings.CutPrefix(name, "log/")
+	return file, ok && tiles.IsPath(file)
+}
+
 func (f files) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		w.Header().Set("Allow", "GET, HEAD")
@@ -109,7 +116,7 @@ func (f files) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if name == "site/" {
 		name += "index.html"
 	}
-	if !served.MatchString(name) {
+	if _, ok := logFile(name); !ok && !served.MatchString(name) {
 		http.NotFound(w, r)
 		return
 	}
@@ -137,9 +144,12 @@ func (f files) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	http.ServeContent(w, r, "", info.ModTime(), file)
 }
 
-// caching lets caches keep for ever what is named by version or hash, and nothing else: a stale
-// timestamp looks like an attack to those who saw a newer one.
+// caching lets caches keep for ever what is named by version or hash, or is a whole tile of the log, and
+// nothing else: a stale timestamp or head of the log looks like an attack to those who saw a newer one.
 func caching(name string) string {
+	if file, ok := logFile(name); ok && !tiles.ForEver(file) {
+		return "no-cache"
+	}
 	if name == "metadata/timestamp.json" || strings.HasPrefix(name, "evidence/") || strings.HasPrefix(name, "site/") {
 		return "no-cache"
 	}
@@ -153,6 +163,8 @@ func contentType(name string) string {
 		return "text/html; charset=utf-8"
 	case strings.HasPrefix(name, "site/") && strings.HasSuffix(name, ".css"):
 		return "text/css; charset=utf-8"
+	case name == "log/"+tiles.Checkpoint: // C2SP tlog-tiles
+		return "text/plain; charset=utf-8"
 	}
 	return "application/octet-stream"
 }
