@@ -114,6 +114,11 @@ func (v *verifying) verdict(ev genuine.Evidence, s genuine.Subject) genuine.Verd
 	if err := v.memory().KeepHead(verdict); err != nil {
 		v.app.Say("the log's head could not be remembered: %v", err)
 	}
+	if path, err := v.memory().KeepFork(verdict); err != nil {
+		v.app.Say("the two heads of the log could not be kept: %v", err)
+	} else if path != "" {
+		v.app.Say("both signed heads of the log are in %s: show them to others", path)
+	}
 	return verdict
 }
 

@@ -74,6 +74,7 @@ type gathering struct {
 	rebuilt, reviewed map[string]bool // authors
 	partial           bool            // some review left something unread, so more of them may be needed
 	proofs            []proof.Proof   // that may be believed
+	poor              []byte          // the first that may not: the judge says what is wrong with it
 }
 
 // take notes a statement and reports whether it is a new one that may count.
@@ -101,15 +102,23 @@ func (g *gathering) consider(b []byte) {
 	if err != nil {
 		return
 	}
+	if g.sound(p) {
+		g.proofs = append(g.proofs, p)
+	} else if g.poor == nil {
+		g.poor = b
+	}
+}
+
+func (g *gathering) sound(p proof.Proof) bool {
 	if _, ok := p.Find(g.entry()); !ok {
-		return
+		return false
 	}
-	if pol, err := proof.ParsePolicy(g.Anchor.LogPolicy); err == nil {
-		if _, _, err := p.Verify(pol, nil); err != nil {
-			return
-		}
+	pol, err := proof.ParsePolicy(g.Anchor.LogPolicy)
+	if err != nil {
+		return true
 	}
-	g.proofs = append(g.proofs, p)
+	_, _, err = p.Verify(pol, nil)
+	return err == nil
 }
 
 func (g *gathering) entry() []byte { return proof.ReleaseLeaf(g.Channel, g.Version, g.Release) }
@@ -124,8 +133,7 @@ func (g *gathering) enough() bool {
 
 // best returns the proof that shows most of the statements, the first of equals.
 func (g *gathering) best() []byte {
-	var best []byte
-	most := -1
+	best, most := g.poor, -1
 	for _, p := range g.proofs {
 		if n := g.shows(p); n > most {
 			if b, err := p.Encode(); err == nil {

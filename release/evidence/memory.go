@@ -4,7 +4,10 @@ import (
 	"bytes"
 	"crypto"
 	"crypto/sha256"
+	"errors"
+	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -21,6 +24,7 @@ import (
 //	withdrawn.json    the newest list of withdrawals that a snapshot named
 //	withdrawals.json  every withdrawal this device has ever seen, whatever was published later
 //	log.head          the largest head of the log that was believed, as signed
+//	forks/N.txt       two signed heads of one log that cannot both be true, for the world to see
 //
 // Each is replaced by one rename. A damaged file counts as none: the worst that whoever can write there
 // can do is to make this device forget, and they are its user.
@@ -61,6 +65,33 @@ func (m Memory) KeepHead(v genuine.Verdict) error {
 		return nil
 	}
 	return durable.WriteFile(m.path("log.head"), []byte(v.Log.Checkpoint), 0o600)
+}
+
+// maxForks is how many forks are kept: a thousand of them say no more than ten.
+const maxForks = 10
+
+// KeepFork keeps both signed heads of a verdict that the log was forked, and returns the file. It is "" when
+// the verdict says nothing of the kind, or when so many forks are kept already that this one adds nothing.
+func (m Memory) KeepFork(v genuine.Verdict) (path string, err error) {
+	if v.Log == nil || v.Log.Seen == "" {
+		return "", nil
+	}
+	text := "These two signed heads of one log cannot both be true.\n\nseen before:\n\n" + v.Log.Seen + "\nshown now:\n\n" + v.Log.Checkpoint
+	for n := 1; n <= maxForks; n++ {
+		name := fmt.Sprintf("forks/%d.txt", n)
+		switch had, err := os.ReadFile(m.path(name)); {
+		case err == nil && string(had) == text:
+			return m.path(name), nil
+		case errors.Is(err, fs.ErrNotExist):
+			if err := durable.MkdirAll(m.path("forks"), 0o700); err != nil {
+				return "", err
+			}
+			return m.path(name), durable.WriteFile(m.path(name), []byte(text), 0o600)
+		case err != nil:
+			return "", err
+		}
+	}
+	return "", nil
 }
 
 // Listed returns the list of withdrawals that this set's snapshot names, if it is the one kept here. ok is

@@ -48,7 +48,7 @@ func (b believed) logged(r *Reason, a anchor.Anchor, ev Evidence, seen Seen) *Lo
 	r.People = b.witnesses(head)
 	if old, err := proof.UnverifiedHead(seen.Head); err == nil && old.Conflicts(head) {
 		l.Seen = string(seen.Head)
-		r.Text = fmt.Sprintf("the log %s was forked: at %d entries this head has root %s, and this device has seen %s; keep both signed heads as evidence",
+		r.Text = fmt.Sprintf("the log %s was forked: at %d entries this head has root %s, and this device has seen %s; both signed heads together are the evidence",
 			head.Origin, head.Size, head.Root, old.Root)
 		return l
 	}

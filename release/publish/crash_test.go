@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/countersign-project/countersign/release/event"
 	"github.com/countersign-project/countersign/release/publish"
@@ -128,6 +129,8 @@ func TestCrashAtEveryWrite(t *testing.T) {
 	for _, story := range []struct {
 		name  string
 		ready func(w *World) event.ID // an event ready to be published
+		log   bool
+		least int // writes
 	}{
 		{"distribution", func(w *World) event.ID {
 			id, err := w.Room.Events.OpenDistribution(w.T.Context(), w.TOML(), w.Opening())
@@ -136,14 +139,30 @@ func TestCrashAtEveryWrite(t *testing.T) {
 			}
 			w.SignAll(id, Ana, Ben, Cleo)
 			return id
-		}},
+		}, false, 6},
 		{"release", func(w *World) event.ID {
 			w.Distribute()
 			id := w.Stage("1.0.0", "stable")
 			w.Rebuild(id, Ana, Ben, Cleo)
 			w.SignAll(id, Ana, Ben, Cleo)
 			return id
-		}},
+		}, false, 6},
+		{"logged release", func(w *World) event.ID {
+			w.Distribute()
+			id := w.Stage("1.0.0", "stable")
+			w.Rebuild(id, Ana, Ben, Cleo)
+			w.SignAll(id, Ana, Ben, Cleo)
+			return id
+		}, true, 6},
+		{"withdrawal", func(w *World) event.ID {
+			w.Distribute()
+			id := w.Release("1.0.0", "stable", Ana, Ben, Cleo)
+			w.Now = w.Now.Add(time.Minute)
+			if err := w.Room.Events.PutStatement(w.T.Context(), id, w.Bundle(Ana, withdrawal(w, id, "withdrawn"))); err != nil {
+				w.T.Fatal(err)
+			}
+			return id
+		}, false, 3},
 		{"all keys changed", func(w *World) event.ID {
 			w.Distribute()
 			w.Release("1.0.0", "stable", Ana, Ben, Cleo)
@@ -172,7 +191,7 @@ func TestCrashAtEveryWrite(t *testing.T) {
 				}
 			}
 			return id
-		}},
+		}, false, 6},
 		{"renewal", func(w *World) event.ID {
 			w.Distribute()
 			w.Now = w.Now.AddDate(0, 0, 3)
@@ -182,10 +201,16 @@ func TestCrashAtEveryWrite(t *testing.T) {
 			}
 			w.SignAll(id, Ana, Ben, Cleo)
 			return id
-		}},
+		}, false, 6},
 	} {
 		t.Run(story.name, func(t *testing.T) {
 			w := New(t)
+			open, again := w.Open, func() {}
+			if story.log {
+				logged := newLogWorld(t)
+				w, open = logged.World, logged.open
+				again = func() { logged.witnesses.Forget(t) } // what they saw in the last copy of this world
+			}
 			id := story.ready(w)
 			before := w.Published()
 			writes := 0
@@ -196,7 +221,8 @@ func TestCrashAtEveryWrite(t *testing.T) {
 					if err := os.CopyFS(dir, os.DirFS(w.Dir)); err != nil {
 						t.Fatal(err)
 					}
-					room := w.Open(dir)
+					again()
+					room := open(dir)
 					room.Repository.Disk = &dying{left: n, kept: kept}
 					_, err := room.Repository.Publish(t.Context(), room.Events, id, w.Now)
 					if err == nil {
@@ -207,22 +233,21 @@ func TestCrashAtEveryWrite(t *testing.T) {
 						t.Fatalf("write %d: %v", n, err)
 					}
 					writes = max(writes, n)
-					afterCrash(t, w, dir, id, before)
+					afterCrash(t, w, open(dir), id, before)
 				}
 				if finished {
 					break
 				}
 			}
-			if writes < 6 {
+			if writes < story.least {
 				t.Errorf("only %d writes", writes)
 			}
 		})
 	}
 }
 
-func afterCrash(t *testing.T, w *World, dir string, id event.ID, before event.Published) {
+func afterCrash(t *testing.T, w *World, room *publish.Room, id event.ID, before event.Published) {
 	t.Helper()
-	room := w.Open(dir)
 	s, err := room.Repository.Load()
 	if err != nil {
 		t.Fatal("after the crash:", err)
@@ -235,7 +260,7 @@ func afterCrash(t *testing.T, w *World, dir string, id event.ID, before event.Pu
 	}
 	later := w.Now.Add(1000)
 	report, err := room.Step(t.Context(), later)
-	if err != nil || len(report.Refused) != 0 {
+	if err != nil || len(report.Refused)+len(report.Delayed) != 0 {
 		t.Fatal("publishing again:", report, err)
 	}
 	if s, err = room.Repository.Load(); err != nil || s.Pending != nil {

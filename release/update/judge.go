@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/countersign-project/countersign/release/anchor"
@@ -45,10 +46,22 @@ func (u *Updater) judge(ctx context.Context, repo repository, c candidate) (offe
 	}
 	o.verdict = u.verdict(o, repo.seen, o.artifact.Length, o.artifact.SHA256)
 	if err := o.verdict.Err(); err != nil {
-		return o, err
+		return o, u.keepFork(o.verdict, err)
 	}
 	u.report(StepJudge, c.version, "genuine: %s", o.verdict.Reason(genuine.ReasonQuorum).Text)
 	return o, u.Home.Memory().KeepHead(o.verdict)
+}
+
+// keepFork keeps both heads of a log that was found forked, and says where.
+func (u *Updater) keepFork(v genuine.Verdict, why error) error {
+	path, err := u.Home.Memory().KeepFork(v)
+	if err != nil {
+		return errors.Join(why, fmt.Errorf("the two heads could not be kept: %w", err))
+	}
+	if path == "" {
+		return why
+	}
+	return fmt.Errorf("%w; both signed heads are in %s", why, path)
 }
 
 // verdict judges one file as the program of an offer.

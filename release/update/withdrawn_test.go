@@ -5,7 +5,6 @@ package update_test
 import (
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/countersign-project/countersign/release/genuine"
 	"github.com/countersign-project/countersign/tuf/fetch"
@@ -25,11 +24,6 @@ func (d *device) withdraw(state string, m repotest.Made, people ...int) {
 		list = append(list, d.world.Withdrawal(i, m, state, "leaks keys", d.world.Now))
 	}
 	d.world.Withdraw(list...)
-}
-
-func (d *device) later() {
-	d.world.Now = d.world.Now.Add(time.Hour)
-	d.now = d.world.Now.Add(time.Minute)
 }
 
 func TestAWithdrawnVersionIsNotInstalled(t *testing.T) {

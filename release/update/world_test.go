@@ -89,6 +89,8 @@ type device struct {
 	now     time.Time
 	events  []update.Event
 	sources []fetch.Source // nil: one honest mirror
+
+	logPolicy []byte // that the program was built with
 }
 
 // newDevice is a machine on which version 1.0.0 was just installed, and a repository that has released
@@ -123,7 +125,7 @@ func (d *device) mirror() fetch.Source {
 }
 
 func (d *device) anchor() anchor.Anchor {
-	return anchor.Anchor{Name: "Example", Root: d.world.Anchor(), Policy: d.world.Policy, Mirrors: []string{"https://mirror.example/"}}
+	return anchor.Anchor{Name: "Example", Root: d.world.Anchor(), Policy: d.world.Policy, Mirrors: []string{"https://mirror.example/"}, LogPolicy: d.logPolicy}
 }
 
 // updater is the program's own, as it is when the device's version runs.
@@ -232,4 +234,10 @@ func write(t testing.TB, path string, b []byte, mode os.FileMode) {
 	if err := os.WriteFile(path, b, mode); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// later lets an hour pass.
+func (d *device) later() {
+	d.world.Now = d.world.Now.Add(time.Hour)
+	d.now = d.world.Now.Add(time.Minute)
 }

@@ -5,6 +5,7 @@ package witnesstest
 import (
 	"crypto/rand"
 	"fmt"
+	"net/http"
 	"net/http/httptest"
 	"path/filepath"
 	"strings"
@@ -71,12 +72,8 @@ func NewFor(t testing.TB, log proof.Key, names ...string) *World {
 			k, s := Key(t, name+".example/w", purpose)
 			p.Keys = append(p.Keys, witness.Cosigner{Key: k, Signer: s})
 		}
-		var err error
-		p.Witness, err = witness.Open(filepath.Join(t.TempDir(), name), []witness.Log{{Key: w.Log, Keys: p.Keys}}, func() time.Time { return Time })
-		if err != nil {
-			t.Fatal(err)
-		}
-		p.Server = httptest.NewServer(p.Witness.Handler(nil))
+		p.open(t, log)
+		p.Server = httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { p.Witness.Handler(nil).ServeHTTP(rw, r) }))
 		t.Cleanup(func() {
 			p.Server.Close()
 			p.Witness.Close()
@@ -84,6 +81,26 @@ func NewFor(t testing.TB, log proof.Key, names ...string) *World {
 		w.People = append(w.People, p)
 	}
 	return w
+}
+
+func (p *Person) open(t testing.TB, log proof.Key) {
+	t.Helper()
+	var err error
+	p.Witness, err = witness.Open(filepath.Join(t.TempDir(), p.Name), []witness.Log{{Key: log, Keys: p.Keys}}, func() time.Time { return Time })
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Forget lets every witness begin again with its old keys, as if it had seen nothing.
+func (w *World) Forget(t testing.TB) {
+	t.Helper()
+	for _, p := range w.People {
+		if err := p.Witness.Close(); err != nil {
+			t.Fatal(err)
+		}
+		p.open(t, w.Log)
+	}
 }
 
 // PolicyText prints the policy of which so many people are a quorum; a person's two keys count once.
