@@ -16,7 +16,8 @@
 //	<sha256 of the origin>/
 //	    head                        the largest checkpoint cosigned, with the log's signature
 //	    fork-<size>-<root, hex>     evidence: two checkpoints of the log that cannot both be true
-//	    unproven-<size>-<root, hex> a head that came with a wrong proof, once for each, at most 16
+//	    unproven-<size>-<root, hex> ours, and a head that came with a wrong proof: at most 16
+//	    older-<size>-<root, hex>    ours, and a smaller head: the log went back, or somebody sent an old one: at most 16
 //
 // A head is on the disk before its cosignature leaves the house: a crash in between costs nothing, and
 // one after it changes nothing.

@@ -1,15 +1,24 @@
 package witness
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strconv"
+	"time"
 )
 
-// maxRequests is how many requests are worked on at one time; more are told to come again.
-const maxRequests = 16
+// Bounds on what strangers can make a witness hold open or work on.
+const (
+	maxRequests = 16               // worked on at one time; more are told to come again
+	bodyTimeout = 10 * time.Second // to send a request, which is at most 150 kB
+	timeout     = 30 * time.Second // to take the answer; between two requests
+	maxHeader   = 8 << 10
+	graceful    = 10 * time.Second // to finish answers when it ends
+)
 
 // Handler answers POST /add-checkpoint. told is called after each answer, with the error it gave or nil;
 // it may be nil and is called concurrently.
@@ -49,7 +58,7 @@ func answer(rw http.ResponseWriter, lines []byte, err error) {
 	case err == nil:
 		rw.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		_, _ = rw.Write(lines)
-	case errors.As(err, &no) && no.Status == http.StatusConflict && no.Evidence == "":
+	case errors.As(err, &no) && no.Status == http.StatusConflict && !no.Fork:
 		rw.Header().Set("Content-Type", "text/x.tlog.size")
 		rw.WriteHeader(http.StatusConflict)
 		_, _ = rw.Write(append(strconv.AppendUint(nil, no.Known, 10), '\n'))
@@ -58,4 +67,24 @@ func answer(rw http.ResponseWriter, lines []byte, err error) {
 	default:
 		http.Error(rw, "internal error", http.StatusInternalServerError) // the cause is for our own eyes
 	}
+}
+
+// Serve answers on ln until ctx ends, then lets answers under way finish.
+func Serve(ctx context.Context, ln net.Listener, h http.Handler) error {
+	srv := &http.Server{Handler: h, ReadHeaderTimeout: bodyTimeout, ReadTimeout: bodyTimeout, WriteTimeout: timeout, IdleTimeout: timeout, MaxHeaderBytes: maxHeader}
+	closed := make(chan error, 1)
+	stop := context.AfterFunc(ctx, func() {
+		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), graceful)
+		defer cancel()
+		err := srv.Shutdown(end)
+		if errors.Is(err, context.DeadlineExceeded) {
+			err = srv.Close()
+		}
+		closed <- err
+	})
+	if err := srv.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
+		stop()
+		return err
+	}
+	return <-closed
 }

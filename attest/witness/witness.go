@@ -18,8 +18,12 @@ import (
 	"github.com/countersign-project/countersign/tuf/durable"
 )
 
-// maxUnproven bounds what strangers can make us keep: heads that came with a wrong proof, for each log.
-const maxUnproven = 16
+// Bounds on what is kept of one log. The first is for what strangers can send, too: heads that came with a
+// wrong proof, or older ones. Only the log can sign the other.
+const (
+	maxStrange = 16
+	maxForks   = 1 << 10
+)
 
 // Log is a log that a witness cosigns, and the keys it does so with.
 type Log struct {
@@ -49,7 +53,8 @@ type Refusal struct {
 	Status   int    // of the HTTP answer
 	Reason   string // one line for people
 	Known    uint64 // for status 409 without a fork: the size we know
-	Evidence string // path of the file that keeps a fork's two checkpoints, or ""
+	Fork     bool   // the log signed two heads that cannot both be true
+	Evidence string // path of the file that keeps the two checkpoints, or ""
 }
 
 func (e *Refusal) Error() string { return e.Reason }
@@ -181,25 +186,37 @@ func (w *Witness) Add(body []byte) ([]byte, error) {
 
 // judge compares a head with the largest we cosigned.
 func (l *log) judge(r request, head proof.Head) error {
+	if l.raw != nil && l.head.Conflicts(head) && r.old <= head.Size { // whatever the request says of the past
+		return l.refuse("fork", r, Refusal{Status: 409, Fork: true,
+			Reason: fmt.Sprintf("fork: %d entries have the root %v here, and we cosigned %v", head.Size, head.Root, l.head.Root)})
+	}
+	kind := "" // a smaller head shows nothing by itself, but what the log has to say to it is worth asking
+	if head.Size < l.head.Size {
+		kind = "older"
+	}
 	switch {
 	case r.old > head.Size:
-		return &Refusal{Status: 400, Reason: fmt.Sprintf("old size %d above the size %d of the checkpoint", r.old, head.Size)}
+		return l.refuse(kind, r, Refusal{Status: 400, Reason: fmt.Sprintf("old size %d above the size %d of the checkpoint", r.old, head.Size)})
 	case r.old != l.head.Size:
-		// A head of the size we know with another root is a fork whatever the request says.
-		if l.raw != nil && l.head.Conflicts(head) {
-			return l.fork(r, head)
-		}
-		return &Refusal{Status: 409, Known: l.head.Size, Reason: fmt.Sprintf("old size %d, and we know %d", r.old, l.head.Size)}
-	case l.raw != nil && l.head.Conflicts(head):
-		return l.fork(r, head)
+		return l.refuse(kind, r, Refusal{Status: 409, Known: l.head.Size, Reason: fmt.Sprintf("old size %d, and we know %d", r.old, l.head.Size)})
 	}
 	if err := proof.CheckConsistency(l.known(), head, r.proof); err != nil {
-		if err := l.keep("unproven", r, head, maxUnproven); err != nil {
-			return err
-		}
-		return &Refusal{Status: 422, Reason: fmt.Sprintf("the proof from %d entries to %d is wrong", r.old, head.Size)}
+		return l.refuse("unproven", r, Refusal{Status: 422, Reason: fmt.Sprintf("the proof from %d entries to %d is wrong", r.old, head.Size)})
 	}
 	return nil
+}
+
+// refuse keeps the two checkpoints, where a kind of evidence is named. Each has the log's signature, so two
+// that conflict show a fork to everybody.
+func (l *log) refuse(kind string, r request, no Refusal) error {
+	if kind == "" {
+		return &no
+	}
+	var err error
+	if no.Evidence, err = l.keep(kind, r); err != nil {
+		return err
+	}
+	return &no
 }
 
 // known is the head we go on from: an empty log at first.
@@ -210,40 +227,34 @@ func (l *log) known() proof.Head {
 	return l.head
 }
 
-// fork keeps both checkpoints: each has the log's signature, so they show the fork to everybody.
-func (l *log) fork(r request, head proof.Head) error {
-	if err := l.keep("fork", r, head, 1<<10); err != nil {
-		return err
+// keep stores two checkpoints beside each other, ours first, and returns the file: "" when there are many.
+func (l *log) keep(kind string, r request) (string, error) {
+	head, err := proof.UnverifiedHead(r.checkpoint)
+	if err != nil {
+		return "", err
 	}
-	return &Refusal{Status: 409, Known: l.head.Size, Evidence: l.evidence("fork", head),
-		Reason: fmt.Sprintf("fork: %d entries have the root %v here, and we cosigned %v", head.Size, head.Root, l.head.Root)}
-}
-
-func (l *log) evidence(kind string, head proof.Head) string {
-	return filepath.Join(l.dir, fmt.Sprintf("%s-%d-%x", kind, head.Size, head.Root[:]))
-}
-
-// keep stores two checkpoints beside each other, ours first, unless they are there or there are many.
-func (l *log) keep(kind string, r request, head proof.Head, most int) error {
-	path := l.evidence(kind, head)
+	path := filepath.Join(l.dir, fmt.Sprintf("%s-%d-%x", kind, head.Size, head.Root[:]))
 	if _, err := os.Stat(path); err == nil {
-		return nil
+		return path, nil
 	}
 	entries, err := os.ReadDir(l.dir)
 	if err != nil {
-		return err
+		return "", err
 	}
-	n := 0
+	n, most := 0, maxStrange
 	for _, e := range entries {
 		if strings.HasPrefix(e.Name(), kind+"-") {
 			n++
 		}
 	}
+	if kind == "fork" {
+		most = maxForks
+	}
 	if n >= most {
-		return nil
+		return "", nil
 	}
 	both := append(append([]byte(nil), l.raw...), '\n')
-	return durable.WriteFile(path, append(both, ownSignature(r.checkpoint, l.Key)...), 0o600)
+	return path, durable.WriteFile(path, append(both, ownSignature(r.checkpoint, l.Key)...), 0o600)
 }
 
 // ownSignature drops all signatures but the log's: what others signed is not ours to keep, and could be long.

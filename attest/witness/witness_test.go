@@ -183,6 +183,32 @@ func TestAForkIsRefusedAndKept(t *testing.T) {
 	w.says(body(fork, 5, 5), 409, want)
 }
 
+// A log that was put back to an older state is refused, and what it sent is kept.
+func TestALogThatWentBackIsKept(t *testing.T) {
+	w := newWorld(t)
+	w.log.Fill(9)
+	w.says(body(w.log, 0, 9), 0, "")
+	for _, c := range []struct {
+		body   []byte
+		status int
+		want   string
+	}{
+		{body(w.log, 0, 4), 409, "old size 0, and we know 9"},
+		{append([]byte("old 9\n\n"), w.log.CheckpointAt(4)...), 400, "old size 9 above the size 4 of the checkpoint"},
+	} {
+		no := w.says(c.body, c.status, c.want)
+		if no == nil || no.Fork {
+			t.Fatalf("%+v", no)
+		}
+		kept, err := os.ReadFile(no.Evidence)
+		if err != nil || !strings.Contains(no.Evidence, "older-4-") || !bytes.Equal(kept, append(append(w.log.CheckpointAt(9), '\n'), w.log.CheckpointAt(4)...)) {
+			t.Errorf("kept %q, %v", kept, err)
+		}
+	}
+	w.open()
+	w.says(body(w.log, 9, 9), 0, "")
+}
+
 // Strangers can not fill the disk with heads that a log did sign once.
 func TestWhatIsKeptIsBounded(t *testing.T) {
 	w := newWorld(t)
@@ -194,6 +220,9 @@ func TestWhatIsKeptIsBounded(t *testing.T) {
 	kept, err := filepath.Glob(filepath.Join(w.dir, "*", "unproven-*"))
 	if err != nil || len(kept) != 16 {
 		t.Errorf("kept %d heads, %v", len(kept), err)
+	}
+	if no := w.says(append([]byte("old 5\n\n"), w.log.CheckpointAt(60)...), 422, "the proof from 5 entries to 60 is wrong"); no != nil && no.Evidence != "" {
+		t.Error("the refusal names a file that is not there:", no.Evidence)
 	}
 	for _, path := range kept {
 		if info, err := os.Stat(path); err != nil || info.Size() > 1000 {

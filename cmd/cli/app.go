@@ -56,6 +56,15 @@ func (a *App) Print(v any, text string) error {
 	return err
 }
 
+// PrintLine writes one of many results, one after the other while a command runs: v as JSON on one line with
+// --json, and the text otherwise.
+func (a *App) PrintLine(v any, text string) error {
+	if a.JSON {
+		return json.NewEncoder(a.Out).Encode(v)
+	}
+	return a.Print(v, text)
+}
+
 // Prepare gives a root command what all our programs have: --json, --quiet, settings from the
 // environment and a TOML file, and errors printed once by Run.
 func (a *App) Prepare(root *cobra.Command) {

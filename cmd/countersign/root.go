@@ -37,6 +37,7 @@ func newRoot(app *cli.App) *cobra.Command {
 	root.AddCommand(newServeCommand(app))
 	root.AddCommand(newMirrorCommand(app))
 	root.AddCommand(newAuditCommand(app))
+	root.AddCommand(newWitnessCommand(app))
 	root.AddCommand(newVerifyCommand(app))
 	root.AddCommand(newPolicyCommand(app))
 	root.AddCommand(newSiteCommand(app))
