@@ -1,0 +1,126 @@
+package store
+
+import (
+	"database/sql"
+	"errors"
+	"fmt"
+)
+
+// Row is a stored message: its number, which grows with every message stored, and what was stored.
+type Row struct {
+	Seq  int64
+	Body []byte
+}
+
+// AddMessage stores a message of a conversation. Ref is what it is known by to everybody, such as author and time; if there is one by that ref
+// already nothing changes, and added is false: this is what keeps a message that comes twice from being shown twice.
+func (t *Tx) AddMessage(conversation, ref string, body []byte) (seq int64, added bool, err error) {
+	c, r := t.keys.token(kindMessage, "c"+conversation), t.keys.token(kindMessage, "r"+ref)
+	res, err := t.exec(`INSERT INTO message (conversation, ref, body) VALUES (?, ?, ?) ON CONFLICT (ref) DO NOTHING`, c[:], r[:], t.keys.seal(kindMessage, r, body))
+	if err != nil {
+		return 0, false, err
+	}
+	if n, err := res.RowsAffected(); err != nil || n == 0 {
+		return 0, false, err
+	}
+	seq, err = res.LastInsertId()
+	return seq, true, err
+}
+
+// SetMessage replaces what is stored under a number.
+func (t *Tx) SetMessage(seq int64, body []byte) error {
+	r, _, ok, err := t.message(`SELECT seq, ref, body FROM message WHERE seq = ?`, seq)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return fmt.Errorf("store: no message %d", seq)
+	}
+	_, err = t.exec(`UPDATE message SET body = ? WHERE seq = ?`, t.keys.seal(kindMessage, r, body), seq)
+	return err
+}
+
+// DeleteMessage removes a message, if it is there.
+func (t *Tx) DeleteMessage(seq int64) error {
+	_, err := t.exec(`DELETE FROM message WHERE seq = ?`, seq)
+	return err
+}
+
+// Message returns a message by its number.
+func (t *Tx) Message(seq int64) (Row, bool, error) {
+	_, row, ok, err := t.message(`SELECT seq, ref, body FROM message WHERE seq = ?`, seq)
+	return row, ok, err
+}
+
+// MessageByRef returns a message by its ref.
+func (t *Tx) MessageByRef(ref string) (Row, bool, error) {
+	r := t.keys.token(kindMessage, "r"+ref)
+	_, row, ok, err := t.message(`SELECT seq, ref, body FROM message WHERE ref = ?`, r[:])
+	return row, ok, err
+}
+
+func (t *Tx) message(query string, arg any) (ref token, row Row, ok bool, err error) {
+	var r, sealed []byte
+	err = t.tx.QueryRowContext(t.ctx, query, arg).Scan(&row.Seq, &r, &sealed)
+	if errors.Is(err, sql.ErrNoRows) {
+		return ref, row, false, nil
+	}
+	if err != nil {
+		return ref, row, false, fmt.Errorf("store: %w", err)
+	}
+	row.Body, err = t.keys.openMessage(r, sealed)
+	copy(ref[:], r)
+	return ref, row, err == nil, err
+}
+
+func (s *sealer) openMessage(ref, sealed []byte) ([]byte, error) {
+	if len(ref) != tokenSize {
+		return nil, errors.New("store: a message is damaged")
+	}
+	return s.open(kindMessage, token(ref), sealed)
+}
+
+// Messages calls f for the messages of a conversation, the newest first, beginning below number before (0: at the newest), until f
+// returns false.
+func (t *Tx) Messages(conversation string, before int64, f func(Row) (more bool, err error)) error {
+	c := t.keys.token(kindMessage, "c"+conversation)
+	return t.scan(f, `SELECT seq, ref, body FROM message WHERE conversation = ? AND seq < ? ORDER BY seq DESC`, c[:], below(before))
+}
+
+// Scan is Messages over all conversations.
+func (t *Tx) Scan(before int64, f func(Row) (more bool, err error)) error {
+	return t.scan(f, `SELECT seq, ref, body FROM message WHERE seq < ? ORDER BY seq DESC`, below(before))
+}
+
+func below(before int64) int64 {
+	if before <= 0 {
+		return 1<<63 - 1
+	}
+	return before
+}
+
+func (t *Tx) scan(f func(Row) (bool, error), query string, args ...any) error {
+	rows, err := t.tx.QueryContext(t.ctx, query, args...)
+	if err != nil {
+		return fmt.Errorf("store: %w", err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var row Row
+		var ref, sealed sql.RawBytes
+		if err := rows.Scan(&row.Seq, &ref, &sealed); err != nil {
+			return fmt.Errorf("store: %w", err)
+		}
+		if row.Body, err = t.keys.openMessage(ref, sealed); err != nil {
+			return err
+		}
+		more, err := f(row)
+		if err != nil || !more {
+			return err
+		}
+	}
+	if err := rows.Err(); err != nil {
+		return fmt.Errorf("store: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,237 @@
+// Package store is what an account remembers on this machine: keys, sessions, contacts, messages, and what is still to be sent. It is one SQLite
+// file in a directory of its own, in which nothing can be read without the person's passphrase.
+//
+// Each value is sealed by itself with AES-256-GCM, under the place it belongs to, and every name it is found by is an HMAC; the keys come from a
+// random master key, which is itself sealed with a key that Argon2id makes of the passphrase. Whoever steals the file learns how many
+// entries of each kind there are, in which order they were made, how large they are to within 64 bytes, and which messages belong to one
+// conversation, whose name is an HMAC too. They can put back an old copy of the whole file, or remove entries; they cannot read one, make
+// one, or move one elsewhere. Whoever can read the memory of the running program reads everything.
+//
+// A transaction is all or nothing, on the disk when Update returns (WAL, synchronous=FULL): a ratchet's new state and the message it
+// opened are committed together, or neither is. One process has the store at a time; a second one gets ErrInUse.
+//
+// What is deleted is overwritten with zeros where it lay (secure_delete). Its sealed form may stay in the write-ahead log until the
+// log is emptied, at the latest when the store is closed.
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"github.com/gofrs/flock"
+	_ "modernc.org/sqlite" // the database/sql driver named "sqlite"
+)
+
+// fileName is the database inside an account's directory.
+const fileName = "account.db"
+
+// Errors that callers act on.
+var (
+	// ErrInUse: another process has the store open.
+	ErrInUse = errors.New("another messenger process has this account open")
+	// ErrNone: there is no store in the directory.
+	ErrNone = errors.New("no account here yet")
+	// ErrExists: Create found one.
+	ErrExists = errors.New("there is an account here already")
+	// ErrPassphrase: the passphrase does not open it.
+	ErrPassphrase = errors.New("the passphrase does not open this account")
+	// ErrNewer: a newer program wrote it.
+	ErrNewer = errors.New("a newer version of the messenger has used this account")
+)
+
+// Store is an open store. Its methods may be called from several goroutines.
+type Store struct {
+	lock  *flock.Flock
+	write *sql.DB // one connection
+	read  *sql.DB
+	keys  *sealer
+
+	mu     sync.Mutex // held by the one Update under way
+	closed sync.Once
+}
+
+// Exists tells whether there is a store in dir.
+func Exists(dir string) bool {
+	_, err := os.Stat(filepath.Join(dir, fileName))
+	return err == nil
+}
+
+// Create makes a store in dir, which may exist, under a passphrase. ErrExists, ErrInUse.
+func Create(ctx context.Context, dir string, passphrase []byte, cost Cost) (*Store, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
+	}
+	s, err := take(dir)
+	if err != nil {
+		return nil, err
+	}
+	if Exists(dir) {
+		return nil, errors.Join(fmt.Errorf("%s: %w", dir, ErrExists), s.Close())
+	}
+	if err := s.create(ctx, dir, passphrase, cost); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+// create builds the file under another name and puts it in place whole, so that a crash leaves no store without a key.
+func (s *Store) create(ctx context.Context, dir string, passphrase []byte, cost Cost) error {
+	path := filepath.Join(dir, fileName)
+	fresh := path + ".new"
+	for _, f := range []string{fresh, fresh + "-wal", fresh + "-shm"} {
+		if err := os.Remove(f); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+	}
+	master, vault, err := newVault(passphrase, cost)
+	if err != nil {
+		return err
+	}
+	defer clear(master)
+	f, err := os.OpenFile(fresh, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
+	if err != nil {
+		return err
+	}
+	if err := f.Close(); err != nil {
+		return err
+	}
+	db, err := sql.Open("sqlite", dsn(fresh, "synchronous(FULL)"))
+	if err != nil {
+		return err
+	}
+	db.SetMaxOpenConns(1)
+	if err := errors.Join(migrate(ctx, db, vault), db.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(fresh, path); err != nil {
+		return err
+	}
+	if err := syncDir(dir); err != nil {
+		return err
+	}
+	return s.open(ctx, dir, func([]byte) ([]byte, error) { return append([]byte(nil), master...), nil })
+}
+
+// Open opens the store in dir. ErrNone, ErrInUse, ErrPassphrase, ErrNewer.
+func Open(ctx context.Context, dir string, passphrase []byte) (*Store, error) {
+	if !Exists(dir) {
+		return nil, fmt.Errorf("%s: %w", dir, ErrNone)
+	}
+	s, err := take(dir)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.open(ctx, dir, func(vault []byte) ([]byte, error) { return openVault(vault, passphrase) }); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+// take locks the directory's store.
+func take(dir string) (*Store, error) {
+	lock := flock.New(filepath.Join(dir, fileName+".lock"), flock.SetPermissions(0o600))
+	got, err := lock.TryLock()
+	if err != nil {
+		return nil, err
+	}
+	if !got {
+		return nil, fmt.Errorf("%s: %w", dir, ErrInUse)
+	}
+	return &Store{lock: lock}, nil
+}
+
+func (s *Store) open(ctx context.Context, dir string, unlock func(vault []byte) ([]byte, error)) (err error) {
+	path := filepath.Join(dir, fileName)
+	if s.write, err = sql.Open("sqlite", dsn(path, "synchronous(FULL)", "secure_delete(1)")); err != nil {
+		return err
+	}
+	s.write.SetMaxOpenConns(1)
+	if err := migrate(ctx, s.write, nil); err != nil {
+		return err
+	}
+	var vault []byte
+	if err := s.write.QueryRowContext(ctx, `SELECT body FROM vault WHERE one = 1`).Scan(&vault); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	master, err := unlock(vault)
+	if err != nil {
+		return err
+	}
+	if s.keys, err = newSealer(master); err != nil {
+		return err
+	}
+	if s.read, err = sql.Open("sqlite", dsn(path, "query_only(1)")); err != nil {
+		return err
+	}
+	s.read.SetMaxOpenConns(4)
+	return nil
+}
+
+// dsn names the file with the settings of a connection; the path may hold any character.
+func dsn(path string, pragmas ...string) string {
+	q := url.Values{}
+	for _, p := range append([]string{"busy_timeout(10000)", "journal_mode(WAL)", "cache_size(-8192)", "temp_store(2)"}, pragmas...) {
+		q.Add("_pragma", p)
+	}
+	q.Set("_txlock", "immediate")
+	return (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: filepath.ToSlash(path)}).EscapedPath(), RawQuery: q.Encode()}).String()
+}
+
+// Update runs f in a transaction and commits it, or, if f returns an error, leaves everything as it was. Updates run one after the other; f must
+// not wait for the network, and must not call Update or View of the same store.
+func (s *Store) Update(ctx context.Context, f func(*Tx) error) (err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	tx, err := s.write.BeginTx(ctx, nil)
+	if err != nil {
+		return fmt.Errorf("store: %w", err)
+	}
+	committed := false
+	defer func() {
+		if !committed {
+			_ = tx.Rollback() // f's error, or its panic, is what counts
+		}
+	}()
+	if err := f(&Tx{ctx: ctx, tx: tx, keys: s.keys, writing: true}); err != nil {
+		return err
+	}
+	committed = true
+	if err := tx.Commit(); err != nil {
+		return fmt.Errorf("store: %w", err)
+	}
+	return nil
+}
+
+// View runs f over one moment of the store, beside an Update that may be under way.
+func (s *Store) View(ctx context.Context, f func(*Tx) error) error {
+	tx, err := s.read.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	if err != nil {
+		return fmt.Errorf("store: %w", err)
+	}
+	defer tx.Rollback() // nothing was written
+	return f(&Tx{ctx: ctx, tx: tx, keys: s.keys})
+}
+
+// Close ends the store's work and empties the write-ahead log.
+func (s *Store) Close() (err error) {
+	s.closed.Do(func() {
+		var errs []error
+		if s.read != nil {
+			errs = append(errs, s.read.Close())
+		}
+		if s.write != nil {
+			s.mu.Lock()
+			_, end := s.write.Exec(`PRAGMA wal_checkpoint(TRUNCATE)`)
+			errs = append(errs, end, s.write.Close())
+			s.mu.Unlock()
+		}
+		err = errors.Join(append(errs, s.lock.Unlock())...)
+	})
+	return err
+}
