@@ -544,6 +544,7 @@ func BenchmarkJudgeSeven(b *testing.B) {
 		s.witnesses = append(s.witnesses, two)
 		s.cosigned = append(s.cosigned, len(s.witnesses)-1)
 	}
+	s.log.Fill(1_000_000)
 	ev := s.evidence()
 	file, err := genuine.File{Statements: ev.Statements, Proof: ev.Proof}.Encode()
 	if err != nil {
