@@ -89,6 +89,17 @@ func TestPublishThroughTheLog(t *testing.T) {
 	out, _ = p.must(0, verify...)
 	contains(t, out, "✓ 6 logged        in the log log.example.org/countersign under a head of ", "wim.example/w on 2026-11-24")
 
+	// The monitor finds every file of it in the log, and the pages say so.
+	trust := []string{"--root", anchorFile("root.json"), "--policy", anchorFile("policy.json"), "--log-policy", anchorFile("log.policy")}
+	out, errs = p.must(0, append([]string{"monitor", "--once", "--repository", p.path("room", "repository"), "--state", p.path("monitor")}, trust...)...)
+	contains(t, out, "nothing new: 0 alarms stand, 13 log entries seen")
+	p.must(0, append([]string{"site", "--repository", p.path("room", "repository"), "--out", p.path("pages")}, trust...)...)
+	page, err := os.ReadFile(p.path("pages", "log.html"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	contains(t, string(page), "log.example.org/countersign", "wim")
+
 	// What --save wrote is a standard tlog-proof of the release's entry.
 	entry, err := os.ReadFile(p.path("evidence.json.release.entry"))
 	if err != nil {
