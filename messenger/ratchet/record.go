@@ -289,3 +289,11 @@ func (r *Record) String() string {
 	}
 	return fmt.Sprintf("a current session (%s), %d archived", r.current.level(), n)
 }
+
+// Remote returns the registration id of the device the current session is with; ok says whether there is one.
+func (r *Record) Remote() (registrationID uint32, ok bool) {
+	if r.current == nil {
+		return 0, false
+	}
+	return r.current.remoteID, true
+}

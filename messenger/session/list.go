@@ -1,0 +1,48 @@
+package session
+
+import (
+	"slices"
+
+	"github.com/countersign-project/countersign/messenger/devicelist"
+	"github.com/countersign-project/countersign/messenger/server/api"
+)
+
+// SignList signs the list of our own devices: this one, and others as they are installed now. Only the first device does.
+func (b *Book) SignList(others []devicelist.Device) (*api.DeviceList, error) {
+	own := b.own
+	own.ListSerial = max(own.ListSerial+1, uint64(b.world.Now().UnixMilli())) // above whatever an earlier installation of ours has signed
+	list := devicelist.List{Serial: own.ListSerial, Made: uint64(b.world.Now().UnixMilli()), Devices: []devicelist.Device{{ID: own.Device, RegistrationID: own.RegistrationID}}}
+	for _, d := range others {
+		if d.ID != own.Device {
+			list.Devices = append(list.Devices, d)
+		}
+	}
+	slices.SortFunc(list.Devices, func(a, c devicelist.Device) int { return int(int64(a.ID) - int64(c.ID)) })
+	signed, sig, err := list.Sign(b.identity, b.world.Rand)
+	if err != nil {
+		return nil, err
+	}
+	p, err := b.Peer(own.Number)
+	if err != nil {
+		return nil, err
+	}
+	if len(p.Identity) == 0 {
+		p.Identity, p.Since, p.Trust = b.identity.Public().Bytes(), b.world.Now().UnixMilli(), Verified
+	}
+	p.List = &list
+	for _, d := range p.Devices {
+		if !inList(&list, d) {
+			p.Devices = without(p.Devices, d)
+		}
+	}
+	if err := b.savePeer(own.Number, p); err != nil {
+		return nil, err
+	}
+	return &api.DeviceList{List: signed, Signature: sig[:]}, b.SaveOwn(own)
+}
+
+// Listed returns the devices in the newest list of our own that we know of; nil if there is none.
+func (b *Book) Listed() (*devicelist.List, error) {
+	p, err := b.Peer(b.own.Number)
+	return p.List, err
+}
