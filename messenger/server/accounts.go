@@ -149,7 +149,7 @@ func (s *Server) checkPin(c *endpoint.Call, number, pin string) error {
 
 // create makes the account or takes it over, and ends the connections of the devices that are gone.
 func (s *Server) create(c *endpoint.Call, r store.Registration, password string) (store.Account, error) {
-	secret, err := newSecret(password, s.Rand)
+	secret, err := NewSecret(password, s.Rand)
 	if err != nil {
 		return store.Account{}, err
 	}

@@ -93,7 +93,7 @@ func (s *Server) addDevice(c *endpoint.Call) (any, error) {
 	case err != nil:
 		return nil, err
 	}
-	secret, err := newSecret(cred.password, s.Rand)
+	secret, err := NewSecret(cred.password, s.Rand)
 	if err != nil {
 		return nil, err
 	}

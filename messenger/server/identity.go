@@ -59,8 +59,8 @@ func fresh(r *http.Request, needNumber bool) (credentials, error) {
 	return credentials{number: user, device: store.MasterDevice, password: password}, nil
 }
 
-// newSecret returns what the store keeps of a password: salt ‖ HKDF. A salted fast hash, as today's servers have, for the password is random.
-func newSecret(password string, random io.Reader) ([]byte, error) {
+// NewSecret returns what the store keeps of a password: salt ‖ HKDF. A salted fast hash, as today's servers have, for the password is random.
+func NewSecret(password string, random io.Reader) ([]byte, error) {
 	salt := make([]byte, saltSize)
 	if _, err := io.ReadFull(random, salt); err != nil {
 		return nil, fmt.Errorf("random bytes for a salt: %w", err)

@@ -17,6 +17,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"math"
 	"net/http"
 	"net/netip"
 	"sync/atomic"
@@ -82,6 +83,9 @@ func New(c Config) (*Server, error) {
 	}
 	if c.MaxSockets == 0 {
 		c.MaxSockets = 100_000
+	}
+	if c.LimitFactor == 0 {
+		c.Socket.PerSecond = math.Inf(1) // nor does a websocket count requests
 	}
 	s := &Server{Config: c, sockets: socket.NewAcceptor(c.Socket, c.Now), limits: newLimits(c.LimitFactor, c.Now), live: newLive(),
 		receipts: make(chan struct{}, receiptsAtOnce)}

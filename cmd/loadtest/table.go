@@ -1,0 +1,118 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// machine says where figures come from.
+type machine struct {
+	CPU   string `json:"cpu"`
+	Cores int    `json:"cores"`
+	Load  string `json:"load"` // average over 1, 5 and 15 minutes when the tool began: other work disturbs
+}
+
+func thisMachine() machine {
+	m := machine{CPU: "unknown", Cores: runtime.NumCPU(), Load: "unknown"}
+	if b, err := os.ReadFile("/proc/cpuinfo"); err == nil {
+		_, rest, _ := strings.Cut(string(b), "model name")
+		if line, _, ok := strings.Cut(rest, "\n"); ok {
+			m.CPU = strings.Trim(line, " \t:")
+		}
+	}
+	if b, err := os.ReadFile("/proc/loadavg"); err == nil {
+		m.Load = strings.Join(strings.Fields(string(b))[:3], " ")
+	}
+	return m
+}
+
+func (m machine) String() string {
+	return fmt.Sprintf("%s, %d cores, load average %s", m.CPU, m.Cores, m.Load)
+}
+
+// valuesText prints measures in one line.
+func valuesText(v map[string]float64) string {
+	var parts []string
+	for _, k := range slices.Sorted(maps.Keys(v)) {
+		parts = append(parts, k+" "+short(v[k]))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// short prints three significant digits, or all of a whole number.
+func short(v float64) string {
+	switch {
+	case v >= 100:
+		return strconv.FormatFloat(v, 'f', 0, 64)
+	case v >= 10:
+		return strconv.FormatFloat(v, 'f', 1, 64)
+	}
+	return strconv.FormatFloat(v, 'f', 2, 64)
+}
+
+// line is one line of the table: a measure of a work.
+type line struct {
+	work        string
+	connections int
+	measure     string
+}
+
+// shown are the measures of each work that the table has; the JSON has all.
+var shown = map[string][]string{
+	workPairs:   {perCPUSecond, cpuMicros, perSecond, p50, p99},
+	workRate:    {p50, p99, cpuMicros},
+	workGroups:  {perCPUSecond, cpuMicros, perSecond},
+	workAbsent:  {perCPUSecond, cpuMicros, perSecond},
+	workBacklog: {storeMicros, deliverMicros, backlogWall},
+	workIdle:    {perIdle},
+}
+
+// titles are what the table calls works.
+var titles = map[string]string{
+	workPairs: "1:1, as fast as it goes", workRate: "1:1, at a fixed rate", workGroups: "groups of 20, by delivery", workAbsent: "to absent devices",
+	workBacklog: "backlogs of 1,000", workIdle: "idle",
+}
+
+// compareTable is the table in Markdown: a line for each measure, a column for each system, medians of the rounds.
+func compareTable(rows []row) string {
+	cells := map[line]map[string][]float64{}
+	var lines []line
+	var systems []string
+	for _, r := range rows {
+		if !slices.Contains(systems, r.System) {
+			systems = append(systems, r.System)
+		}
+		for _, m := range shown[r.Work] {
+			l := line{r.Work, r.Connections, m}
+			if cells[l] == nil {
+				cells[l] = map[string][]float64{}
+				lines = append(lines, l)
+			}
+			if v, ok := r.Values[m]; ok {
+				cells[l][r.System] = append(cells[l][r.System], v)
+			}
+		}
+	}
+	slices.SortStableFunc(lines, func(a, b line) int {
+		return slices.Index(workNames, a.work) - slices.Index(workNames, b.work)
+	})
+	t := &strings.Builder{}
+	fmt.Fprintf(t, "| work | connections | measure | %s |\n|---|---|---|%s\n", strings.Join(systems, " | "), strings.Repeat("---|", len(systems)))
+	for _, l := range lines {
+		fmt.Fprintf(t, "| %s | %d | %s |", titles[l.work], l.connections, l.measure)
+		for _, s := range systems {
+			text := " "
+			if v := cells[l][s]; len(v) > 0 {
+				text = " " + short(spreadOf(v).Median) + " "
+			}
+			fmt.Fprintf(t, "%s|", text)
+		}
+		fmt.Fprintln(t)
+	}
+	return t.String()
+}
