@@ -44,7 +44,7 @@ func (t *Tree) bundle(ctx context.Context, index uint64) (list [][]byte, raw []b
 	check := func(width int) func([]byte) error {
 		return func(b []byte) (err error) {
 			if list, err = ParseBundle(b, width); err != nil {
-				return err
+				return fmt.Errorf("%w: %w", err, ErrCorrupt)
 			}
 			list = list[:len(want)]
 			for i, e := range list {

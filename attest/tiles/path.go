@@ -80,19 +80,37 @@ func Partials(size uint64) []File {
 func Files(old, size uint64) iter.Seq[File] {
 	return func(yield func(File) bool) {
 		for level := -1; level < levels(size); level++ {
-			f := File{Entries: level < 0, Level: max(level, 0)}
-			from, to := old>>(8*f.Level), size>>(8*f.Level)
-			f.Width = Width
-			for f.Index = from / Width; f.Index < to/Width; f.Index++ {
-				if !yield(f) {
-					return
-				}
-			}
-			if f.Width = int(to % Width); f.Width > 0 && from != to && !yield(f) {
+			if !filesOf(level, old, size, yield) {
 				return
 			}
 		}
 	}
+}
+
+// FilesFromTop lists the same files from the highest level down, entries last: each is verified by those before
+// it, so whoever stores them in this order fetches none twice.
+func FilesFromTop(old, size uint64) iter.Seq[File] {
+	return func(yield func(File) bool) {
+		for level := levels(size) - 1; level >= -1; level-- {
+			if !filesOf(level, old, size, yield) {
+				return
+			}
+		}
+	}
+}
+
+// filesOf lists the files of one level, of entries for -1, and reports whether to go on.
+func filesOf(level int, old, size uint64, yield func(File) bool) bool {
+	f := File{Entries: level < 0, Level: max(level, 0)}
+	from, to := old>>(8*f.Level), size>>(8*f.Level)
+	f.Width = Width
+	for f.Index = from / Width; f.Index < to/Width; f.Index++ {
+		if !yield(f) {
+			return false
+		}
+	}
+	f.Width = int(to % Width)
+	return f.Width == 0 || from == to || yield(f)
 }
 
 // IsPath reports whether a name is that of a file of a log's directory.

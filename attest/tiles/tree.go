@@ -92,7 +92,7 @@ func (t *Tree) fetch(ctx context.Context, f File, check func([]byte) error) ([]b
 	checked := func(want int) func([]byte) error {
 		return func(b []byte) error {
 			if len(b) != want*32 {
-				return fmt.Errorf("tile of %d bytes, want %d", len(b), want*32)
+				return fmt.Errorf("tile of %d bytes, want %d: %w", len(b), want*32, ErrCorrupt)
 			}
 			return check(b)
 		}

@@ -53,6 +53,9 @@ at the end: whatever goes wrong before, the old content is still there, complete
 not empty and was not made by this command is not touched. Files in it that no release names are
 reported and left alone; a file in the place of one that a release names is replaced when it differs.
 Web pages of the public record are made from what was verified, in the folder site; they are not copied.
+The public log is copied too, where the distribution has one: every file of it leads to a head that enough
+witnesses cosigned and that goes on from the one copied before. Otherwise nothing is changed, and the two
+heads are kept in .countersign-mirror/evidence.
 
 Example:
 
@@ -156,7 +159,10 @@ func showProgress(app *cli.App, bar **cli.Bar, label string) func(mirror.Progres
 // mirrorError says what a person can do.
 func mirrorError(err error, dir string) error {
 	var notOurs *mirror.NotOursError
+	var log *mirror.LogError
 	switch {
+	case errors.As(err, &log):
+		return cli.Hint(err, logHints(log)...)
 	case errors.As(err, &notOurs):
 		return cli.Hint(cli.Usagef("%v", err), "give an empty directory, or one that does not exist yet")
 	case errors.Is(err, durable.ErrLocked):
@@ -167,6 +173,18 @@ func mirrorError(err error, dir string) error {
 	return err
 }
 
+// logHints say where the evidence is and what it is good for.
+func logHints(e *mirror.LogError) []string {
+	hints := []string{"nothing that is served was changed"}
+	if len(e.Evidence) > 0 {
+		hints = append(hints, "our head and the refused one are kept in "+strings.Join(e.Evidence, ", "))
+	}
+	if errors.As(e.Why, new(*mirror.ForkError)) {
+		hints = append(hints, "witnesses cosigned two logs: show that file to the distribution's auditors and everybody else")
+	}
+	return hints
+}
+
 func syncText(dir string, r mirror.Result) string {
 	var b strings.Builder
 	state := "is up to date"
@@ -175,6 +193,9 @@ func syncText(dir string, r mirror.Result) string {
 	}
 	fmt.Fprintf(&b, "%s %s: timestamp %d, valid until %s\n", dir, state, r.Versions["timestamp"], r.Expires.UTC().Format("2006-01-02 15:04 UTC"))
 	fmt.Fprintf(&b, "  %d files copied (%d bytes), %d were there; statements of %d releases updated\n", r.Files, r.Bytes, r.Kept, r.Evidence)
+	if r.Log != nil {
+		fmt.Fprintf(&b, "  log %s: %d entries, %d files of it copied\n", r.Log.Origin, r.Log.Size, r.Log.Files)
+	}
 	for _, w := range r.Warnings {
 		fmt.Fprintf(&b, "  warning: %s\n", w)
 	}

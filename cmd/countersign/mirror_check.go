@@ -26,18 +26,20 @@ func newMirrorCheckCommand(app *cli.App) *cobra.Command {
 
 Each mirror is looked at as a new device would see it, and then they are compared. Without arguments
 all mirrors of the distribution are checked. In a mirror's own directory, foreign files are reported.
+Logs are compared where the distribution has a log.policy (--log-policy).
 
   good         everything is there, and nobody has newer
   lags         another mirror has newer metadata, or this one's has expired
   misses       files or statements that its metadata or other mirrors name are not there
   unreachable  could not tell
   lies         something was checked and found wrong
+  forks        its log and another mirror's cannot be one log: tell everybody, and keep both
 
 Example:
 
     countersign mirror check --deep https://one.example/repository /srv/countersign
 
-Exit codes: 0 all are good, 1 one lags, misses or lies, 2 wrong usage, 3 one could not be reached.`,
+Exit codes: 0 all are good, 1 one lags, misses, lies or forks, 2 wrong usage, 3 one could not be reached.`,
 		RunE: func(c *cobra.Command, args []string) error {
 			o.From = args
 			return runMirrorCheck(c.Context(), app, o)
@@ -91,6 +93,9 @@ func checkText(list []mirror.Status) string {
 		fmt.Fprintf(&b, "%-11s  %s", s.State, s.Source)
 		if v := s.Versions["timestamp"]; v > 0 {
 			fmt.Fprintf(&b, "  timestamp %d, valid until %s", v, s.Expires.UTC().Format("2006-01-02 15:04 UTC"))
+		}
+		if s.Log != nil {
+			fmt.Fprintf(&b, ", log of %d entries", s.Log.Size)
 		}
 		b.WriteByte('\n')
 		for _, p := range s.Problems {

@@ -11,6 +11,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/countersign-project/countersign/attest/proof"
+	"github.com/countersign-project/countersign/attest/proof/prooftest"
+	"github.com/countersign-project/countersign/attest/tiles/tilestest"
 	"github.com/countersign-project/countersign/cmd/cli"
 )
 
@@ -133,4 +136,44 @@ func TestMirrorServe(t *testing.T) {
 	}
 	p.want(2, "", "is not a directory")(p.run("mirror", "serve", p.path("nothing")))
 	p.want(2, "", "--from without --every")(p.run("mirror", "serve", p.path("mirror"), "--from", "x"))
+}
+
+// Mirrors carry the log: a copy, a log that went back, a fork, and what check says of them.
+func TestMirrorCarriesTheLog(t *testing.T) {
+	p := newPerson(t)
+	l, fork := prooftest.NewLog("log.example/countersign"), prooftest.NewLog("log.example/countersign")
+	ana := prooftest.NewSigner("ana.example/w", proof.Ed25519Cosi)
+	l.Fill(300)
+	fork.Fill(200)
+	fork.Append(proof.MetadataLeaf("root", 9, [32]byte{9}))
+	fork.Fill(99)
+	policy := p.write("log.policy", l.PolicyText(1, ana))
+	logged := func(dir string, l *prooftest.Log, size int) string {
+		p.publish(dir)
+		for name, f := range tilestest.Files(l, size, ana) {
+			p.write(dir+"/log/"+name, f.Data)
+		}
+		return p.path(dir)
+	}
+	newest := logged("newest", l, 300)
+	older := logged("older", l, 280)
+	forked := logged("forked", fork, 300)
+	p.want(0, "  log log.example/countersign: 300 entries, 5 files of it copied", "")(p.sync("--from", newest, "--log-policy", policy))
+	p.want(0, "  log log.example/countersign: 300 entries, 0 files of it copied", "")(p.sync("--from", newest, "--log-policy", policy))
+	code, _, errs := p.sync("--from", older, "--log-policy", policy)
+	p.want(1, "", "countersign: refused: log: a head of 280 entries, and this mirror holds 300: the source lags, or the log went back\n  → nothing that is served was changed\n")(code, "", errs)
+	code, _, errs = p.sync("--from", forked, "--log-policy", policy)
+	p.want(1, "", "countersign: refused: log: it was forked: a head of 300 entries")(code, "", errs)
+	_, line, ok := strings.Cut(errs, "our head and the refused one are kept in ")
+	path, _, _ := strings.Cut(line, "\n")
+	if b, err := os.ReadFile(path); !ok || err != nil || string(b) != string(l.Checkpoint(ana))+"\n"+string(fork.Checkpoint(ana)) {
+		t.Errorf("kept %q, %v in\n%s", b, err, errs)
+	}
+	check := func(args ...string) (int, string, string) {
+		return p.run(append([]string{"mirror", "check", "--root", p.path("root.json"), "--log-policy", policy}, args...)...)
+	}
+	p.want(0, ", log of 300 entries", "")(check("--deep", p.path("mirror"), newest))
+	p.want(1, "  log: 280 entries, others have 300", "older lags")(check(newest, older))
+	p.want(1, "forks        "+forked, "2 of 2 mirrors are not good")(check(newest, forked))
+	p.want(1, "  log: log/checkpoint: "+p.path("repository")+": ", "")(check(newest, p.path("repository")))
 }

@@ -46,7 +46,8 @@ type NoSuchError struct{ Text string }
 func (e *NoSuchError) Error() string { return e.Text }
 
 // Bundle writes an update bundle: one uncompressed tar with the part of a repository that one channel and
-// these platforms need, complete metadata and statements included. It is a mirror in a file, believed no
+// these platforms need, complete metadata and statements included. Of the log it has no tiles: what a device asks of
+// the log is the proof, which lies with the statements. It is a mirror in a file, believed no
 // more than any other, for devices without a network. The same state of a repository always makes the same
 // bytes: names sorted, times zero, owners empty. Nothing is written before everything is in hand.
 func Bundle(ctx context.Context, o BundleOptions, w io.Writer) (Packed, error) {

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/countersign-project/countersign/attest/proof"
+	"github.com/countersign-project/countersign/attest/tiles"
 	"github.com/countersign-project/countersign/release/anchor"
 	"github.com/countersign-project/countersign/release/evidence"
 	"github.com/countersign-project/countersign/release/genuine"
@@ -31,9 +33,10 @@ const (
 	Misses      State = "misses"      // does not have what its metadata names, or statements others have
 	Unreachable State = "unreachable" // could not tell
 	Lies        State = "lies"        // served something that was checked and found wrong
+	Forks       State = "forks"       // its log and another mirror's cannot be one, though witnesses cosigned both
 )
 
-var states = []State{Good, Lags, Misses, Unreachable, Lies}
+var states = []State{Good, Lags, Misses, Unreachable, Lies, Forks}
 
 // Place is a mirror to be checked. Dir is its directory when it is a local one; foreign files in it are
 // then reported too.
@@ -50,9 +53,11 @@ type Status struct {
 	Expires  time.Time        `json:"expires"`  // of timestamp.json
 	Problems []string         `json:"problems"`
 	Foreign  []string         `json:"foreign,omitempty"` // files nobody named, in a local directory
+	Log      *proof.Head      `json:"log,omitempty"`     // of its log, when that holds
 
 	plan       plan
 	statements map[release]int
+	tree       *tiles.Tree // of Log
 }
 
 // CheckOptions says how to look at mirrors.
@@ -75,6 +80,7 @@ func Check(ctx context.Context, o CheckOptions) ([]Status, error) {
 	list := make([]Status, len(o.Places))
 	for i, p := range o.Places {
 		list[i] = o.look(ctx, p, filepath.Join(o.Scratch, fmt.Sprint(i)))
+		o.log(ctx, p, &list[i])
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
@@ -83,7 +89,8 @@ func Check(ctx context.Context, o CheckOptions) ([]Status, error) {
 		}
 	}
 	compare(list)
-	return list, nil
+	compareLogs(ctx, list)
+	return list, ctx.Err()
 }
 
 // problem notes what is wrong and makes the state as bad as it deserves.

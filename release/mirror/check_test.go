@@ -134,3 +134,65 @@ func TestCheckOfADirectoryFindsForeignFiles(t *testing.T) {
 		t.Errorf("%+v, want good with one foreign file", list[0])
 	}
 }
+
+func TestCheckComparesLogs(t *testing.T) {
+	l := newLogged(t)
+	fork := l.fork(250)
+	with := func(files map[string][]byte, name string, b []byte) map[string][]byte {
+		files[name] = b
+		return files
+	}
+	newest := l.files(l.log, 700)
+	cases := []struct {
+		name        string
+		files       map[string][]byte
+		quick, deep State
+		problem     string // of the deep check, part of all of them
+	}{
+		{"good", newest, Good, Good, ""},
+		{"short", l.files(l.log, 300), Lags, Lags, "log: 300 entries, others have 700"},
+		{"no log", current(l.World), Misses, Misses, "log: log/checkpoint: mirror 2: not there"},
+		{"no witnesses", with(l.files(l.log, 700), "log/checkpoint", l.log.CheckpointAt(700)), Lies, Lies, "log: too few witnesses cosigned"},
+		{"rubbish", with(l.files(l.log, 700), "log/checkpoint", []byte("<html>")), Lies, Lies, "log: checkpoint: want three lines"},
+		{"no entries", without(l.files(l.log, 700), "entries/001"), Good, Misses, "log/tile/entries/001: mirror 5: not there"},
+		{"swapped tile", with(l.files(l.log, 700), "log/tile/0/001", newest["log/tile/0/000"]), Good, Lies, "does not lead to the log's head"},
+		{"cut bundle", with(l.files(l.log, 700), "log/tile/entries/002.p/188", []byte{0}), Lies, Lies, "does not lead to the log's head"},
+		{"wrong edge", with(l.files(l.log, 700), "log/tile/0/002.p/188", newest["log/tile/0/001"][:188*32]), Lies, Lies, "right edge of 700 entries: does not lead to the log's head"},
+	}
+	check := func(deep bool, files ...map[string][]byte) []Status {
+		t.Helper()
+		o := CheckOptions{Anchor: l.options("").Anchor, Now: func() time.Time { return l.Now }, Scratch: t.TempDir(), Deep: deep}
+		for i, f := range files {
+			o.Places = append(o.Places, Place{Source: source(fmt.Sprintf("mirror %d", i), f)})
+		}
+		list, err := Check(t.Context(), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return list
+	}
+	for _, deep := range []bool{false, true} {
+		var all []map[string][]byte
+		for _, c := range cases {
+			all = append(all, c.files)
+		}
+		list := check(deep, all...)
+		for i, c := range cases {
+			want := c.quick
+			if deep {
+				want = c.deep
+			}
+			if list[i].State != want || deep && !strings.Contains(fmt.Sprint(list[i].Problems), c.problem) || want == Good && len(list[i].Problems) > 0 {
+				t.Errorf("deep %v: %s is %s, want %s: %q, want %s", deep, c.name, list[i].State, want, list[i].Problems, c.problem)
+			}
+		}
+	}
+	for _, size := range []int{300, 700, 900} {
+		list := check(false, newest, l.files(fork, size), l.files(l.log, 200))
+		for i, want := range []State{Forks, Forks, Good} { // the third is the beginning of both
+			if list[i].State != want || want == Forks && !strings.Contains(fmt.Sprint(list[i].Problems), "are not of one log") {
+				t.Errorf("a fork of %d entries: mirror %d is %s, want %s: %q", size, i, list[i].State, want, list[i].Problems)
+			}
+		}
+	}
+}

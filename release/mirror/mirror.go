@@ -9,12 +9,22 @@
 // The directory is the repository itself, so any web server can serve it:
 //
 //	metadata/  targets/  evidence/      the repository layout
+//	log/                                the public log: checkpoint, tile/… (attest/tiles)
 //	.countersign-mirror/                ours alone, never served
 //	    mirror.json                     the mark that this directory is a mirror
 //	    tuf/                            trusted state: roots and versions seen (tuf/client)
 //	    partial/<sha256>                downloads that are not complete
+//	    log-head                        the newest head of the log that is held
+//	    evidence/                       heads of the log that were refused, each beside ours; never removed
 //	    stored.json                     which files were verified, with size and time; only saves work
 //	    lock                            held while something changes
+//
+// The log is copied when the anchor says whose log it is (log.policy): every file of it leads to a head that
+// a quorum of witnesses cosigned, and that goes on from the head held before. A fork, a log that went back and
+// a head without its witnesses stop the whole sync before anything of it is visible, and are kept as evidence;
+// a log that cannot be had stops nothing else, and is an error at the end. Its tiles come after the evidence,
+// its head after its tiles, and all of it before the metadata: a release that is served is in the log served. (A
+// device needs none of it: the proof is in the evidence file. So a bundle has no log, either.)
 //
 // The order of a sync makes new content visible at once. Targets and evidence come first, under names that
 // nobody asks for yet; then versioned metadata, whose names nobody asks for either; then new roots; and at
@@ -100,7 +110,7 @@ func open(dir string) (*directory, func() error, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	for _, sub := range []string{d.state("partial"), d.path("metadata"), d.path("targets"), d.path("evidence")} {
+	for _, sub := range []string{d.state("partial"), d.state("evidence"), d.path("metadata"), d.path("targets"), d.path("evidence")} {
 		if err := durable.MkdirAll(sub, 0o755); err != nil {
 			unlock()
 			return nil, nil, err

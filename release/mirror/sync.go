@@ -23,6 +23,7 @@ type Result struct {
 	Bytes    int64            `json:"bytes"`    // of them
 	Kept     int              `json:"kept"`     // targets that were there and right
 	Evidence int              `json:"evidence"` // evidence files written
+	Log      *LogResult       `json:"log,omitempty"`
 	Changed  bool             `json:"changed"`  // something new is visible
 	Foreign  []string         `json:"foreign"`  // files nobody named, left alone
 	Warnings []string         `json:"warnings"` // what could not be had, and does not matter to others
@@ -51,25 +52,25 @@ type syncing struct {
 	*directory
 	plan   plan
 	policy genuine.Policy
+	log    *logCopy // nil: the distribution has none
 	result Result
 }
 
 // run is the order of the package comment.
 func (s *syncing) run(ctx context.Context) error {
-	if err := s.refresh(ctx); err != nil {
+	if err := s.openLog(); err != nil {
 		return err
 	}
-	if err := s.targets(ctx); err != nil {
-		return err
-	}
-	if err := s.evidence(ctx); err != nil {
-		return err
-	}
-	if err := s.metadata(ctx); err != nil {
-		return err
+	for _, step := range []func(context.Context) error{s.refresh, s.logHead, s.targets, s.evidence, s.logFiles, s.metadata} {
+		if err := step(ctx); err != nil {
+			return err
+		}
 	}
 	var err error
 	s.result.Foreign, err = s.foreign(s.plan)
+	if err == nil && s.log != nil && s.log.late != nil {
+		err = fmt.Errorf("the log could not be copied, all else was: %w", s.log.late)
+	}
 	return err
 }
 
