@@ -8,13 +8,14 @@ import (
 	"strings"
 
 	"github.com/countersign-project/countersign/messenger/server/store"
+	"github.com/countersign-project/countersign/messenger/server/store/cache"
 	"github.com/countersign-project/countersign/messenger/server/store/postgres"
 	"github.com/countersign-project/countersign/messenger/server/store/sqlite"
 )
 
 // Options of opening.
 type Options struct {
-	// Beside opens a store that a running server holds, for a short command.
+	// Beside opens a store that a running server holds, for a short command, which must not change accounts: the server keeps them in memory.
 	Beside bool
 }
 
@@ -26,7 +27,11 @@ type Options struct {
 // and brings its schema up to date. The caller closes it.
 func Open(ctx context.Context, where string, o Options) (store.Store, error) {
 	if path, ok := SQLitePath(where); ok {
-		return sqlite.Open(ctx, path, sqlite.Options{Beside: o.Beside})
+		s, err := sqlite.Open(ctx, path, sqlite.Options{Beside: o.Beside})
+		if err != nil || o.Beside {
+			return s, err
+		}
+		return cache.Of(s), nil // the file is ours alone, and commands beside us do not touch accounts
 	}
 	u, err := url.Parse(where)
 	if err != nil {

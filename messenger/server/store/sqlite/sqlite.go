@@ -29,7 +29,7 @@ import (
 // Options of a store.
 type Options struct {
 	// Beside opens the file while a server has it open, for a short command such as `messengerd invite`. Such a
-	// process must not touch queues.
+	// process must not touch queues and accounts.
 	Beside bool
 }
 

@@ -1,0 +1,136 @@
+// Package cache keeps accounts in memory in front of a store that no other process changes, so that a message between two people reads
+// no database. Accounts are read for every request and change once in a while.
+//
+// What a reader gets is never older than the contract of package store allows: it sees every change whose method had returned. Two
+// rules do that. A change forgets its account after it was committed and before its method returns, also when its outcome is
+// unknown. And what a reader found in the database is kept only if nothing was forgotten since before it looked: else it might be
+// from before a change that has forgotten already.
+//
+// It must not be put before a store that other servers share (PostgreSQL): their changes would go unnoticed.
+package cache
+
+import (
+	"context"
+	"sync"
+
+	"github.com/countersign-project/countersign/messenger/server/store"
+)
+
+// MaxAccounts is how many accounts are kept; beyond it some other is forgotten. One takes about a kilobyte.
+const MaxAccounts = 50_000
+
+// Store is a store with accounts in memory. Everything else is passed on.
+type Store struct {
+	store.Store
+	max int
+
+	mu       sync.Mutex
+	forgot   uint64                               // mu; counts what was forgotten by changes
+	accounts map[store.AccountKey]*store.Account  // mu; never changed once they are here
+	names    map[string]store.AccountKey          // mu; of those
+	devices  map[store.DeviceKey]store.AccountKey // mu; of those
+}
+
+// Of returns a cache in front of a store, which nobody else may change.
+func Of(s store.Store) *Store {
+	return &Store{Store: s, max: MaxAccounts, accounts: map[store.AccountKey]*store.Account{}, names: map[string]store.AccountKey{},
+		devices: map[store.DeviceKey]store.AccountKey{}}
+}
+
+// Account implements store.Accounts. What the account points to is shared: callers do not change it.
+func (s *Store) Account(ctx context.Context, name string) (store.Account, error) {
+	s.mu.Lock()
+	key, ok := s.names[name]
+	if ok {
+		defer s.mu.Unlock()
+		return *s.accounts[key], nil
+	}
+	before := s.forgot
+	s.mu.Unlock()
+	a, err := s.Store.Account(ctx, name)
+	return s.keep(a, err, before)
+}
+
+// AccountOf implements store.Accounts, with what is shared as in Account.
+func (s *Store) AccountOf(ctx context.Context, key store.AccountKey) (store.Account, error) {
+	s.mu.Lock()
+	a, ok := s.accounts[key]
+	before := s.forgot
+	s.mu.Unlock()
+	if ok {
+		return *a, nil
+	}
+	read, err := s.Store.AccountOf(ctx, key)
+	return s.keep(read, err, before)
+}
+
+// keep remembers what was read, if nothing was forgotten meanwhile.
+func (s *Store) keep(a store.Account, err error, before uint64) (store.Account, error) {
+	if err != nil {
+		return a, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.forgot != before {
+		return a, nil
+	}
+	for key := range s.accounts { // in no order: whichever it is, it can be read again
+		if len(s.accounts) < s.max {
+			break
+		}
+		s.drop(key)
+	}
+	s.drop(a.Key) // another reader may have been here first
+	s.accounts[a.Key], s.names[a.Name] = &a, a.Key
+	for _, d := range a.Devices {
+		s.devices[d.Key] = a.Key
+	}
+	return a, nil
+}
+
+// drop needs mu.
+func (s *Store) drop(key store.AccountKey) {
+	a, ok := s.accounts[key]
+	if !ok {
+		return
+	}
+	delete(s.accounts, key)
+	delete(s.names, a.Name)
+	for _, d := range a.Devices {
+		delete(s.devices, d.Key)
+	}
+}
+
+// forget is called after every change of an account, whatever became of it.
+func (s *Store) forget(key store.AccountKey) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.forgot++
+	s.drop(key)
+}
+
+func (s *Store) forgetName(name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.forgot++
+	s.drop(s.names[name]) // no account has key 0
+}
+
+func (s *Store) forgetDevice(device store.DeviceKey) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.forgot++
+	s.drop(s.devices[device])
+}
+
+// Close implements store.Upkeep: what is in memory goes too, so that later calls find out.
+func (s *Store) Close() error {
+	err := s.Store.Close()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.forgot++
+	clear(s.accounts)
+	clear(s.names)
+	clear(s.devices)
+	return err
+}
