@@ -28,6 +28,17 @@ func (e *Entries) Has(entry []byte) bool { _, ok := e.at[string(entry)]; return 
 // Len is the number of entries.
 func (e *Entries) Len() int { return len(e.list) }
 
+// From calls yield with each entry from an index on, in the order of the log.
+func (e *Entries) From(first int) func(yield func(index int, entry []byte) bool) {
+	return func(yield func(int, []byte) bool) {
+		for i := first; i < len(e.list); i++ {
+			if !yield(i, e.list[i]) {
+				return
+			}
+		}
+	}
+}
+
 // Leaves calls yield with each entry that can be read, in the order of the log.
 func (e *Entries) Leaves(yield func(index int, leaf proof.Leaf) bool) {
 	for i, entry := range e.list {

@@ -39,6 +39,7 @@ func newRoot(app *cli.App) *cobra.Command {
 	root.AddCommand(newAuditCommand(app))
 	root.AddCommand(newWitnessCommand(app))
 	root.AddCommand(newVerifyCommand(app))
+	root.AddCommand(newLogCommand(app))
 	root.AddCommand(newPolicyCommand(app))
 	root.AddCommand(newSiteCommand(app))
 	root.AddCommand(newMonitorCommand(app))

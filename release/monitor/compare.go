@@ -33,7 +33,8 @@ func (l *looking) unlogged() {
 		}
 	}
 	for _, r := range l.releases() {
-		for i, entry := range r.Entries {
+		for i, said := range r.Entries {
+			entry := said.Entry
 			if log.Has(entry) {
 				continue
 			}
@@ -53,47 +54,30 @@ func (l *looking) unlogged() {
 func (l *looking) unserved() {
 	served, newest, ours := map[string]bool{}, map[string]int64{}, map[metadata]bool{}
 	for _, r := range l.releases() {
-		for _, entry := range r.Entries {
-			served[string(entry)] = true
+		for _, said := range r.Entries {
+			served[string(said.Entry)] = true
 		}
 	}
 	for _, m := range l.metadata {
 		newest[m.role], ours[m] = max(newest[m.role], m.version), true
 	}
+	words := l.record.Reader()
 	for i, leaf := range l.state.Entries().Leaves {
-		switch leaf.Kind {
-		case proof.KindRelease:
-			if !served[string(proof.ReleaseLeaf(leaf.Channel, leaf.Version, leaf.SHA256))] {
-				l.nobody(i, fmt.Sprintf("release %s %s, sha256 %x", leaf.Channel, leaf.Version, leaf.SHA256))
-			}
-		case proof.KindStatement:
-			if !served[string(proof.StatementLeaf(leaf.Key, leaf.SHA256))] {
-				l.nobody(i, fmt.Sprintf("a statement, payload sha256 %x, by %s", leaf.SHA256, l.holder(leaf.Key)))
-			}
-		case proof.KindMetadata:
+		entry := leaf.Entry()
+		if leaf.Kind == proof.KindMetadata {
 			m := metadata{leaf.Role, leaf.RoleVersion, leaf.SHA256}
-			if slices.Contains([]string{"snapshot", "timestamp", "withdrawn"}, leaf.Role) || ours[m] {
+			if slices.Contains([]string{"snapshot", "timestamp", "withdrawn"}, leaf.Role) || ours[m] || leaf.RoleVersion < newest[leaf.Role] {
 				continue
 			}
-			if leaf.RoleVersion >= newest[leaf.Role] {
-				l.nobody(i, fmt.Sprintf("version %d of %s, sha256 %x", leaf.RoleVersion, leaf.Role, leaf.SHA256))
-			}
+		} else if served[string(entry)] {
+			continue
 		}
+		l.nobody(i, words.Read(entry).Text)
 	}
 }
 
 func (l *looking) nobody(index int, what string) {
 	l.alarm(monitor.Alarm{ID: fmt.Sprintf("unserved/%d", index), Kind: KindUnserved, Wait: true}, "entry %d of the log is %s: nobody serves it", index, what)
-}
-
-// holder names whose statement key it is.
-func (l *looking) holder(key [32]byte) string {
-	for _, m := range l.record.Policy.People {
-		if len(m.Statement) > 0 && sha256.Sum256(m.Statement) == key {
-			return m.Person.String()
-		}
-	}
-	return fmt.Sprintf("a key of nobody in the policy (sha256 %x)", key)
 }
 
 // releases are those that could be read.

@@ -52,7 +52,7 @@ type Release struct {
 	Reviews      []Review         `json:"reviews"`
 	Withdrawals  []Withdrawal     `json:"withdrawals"`
 	Problem      string           `json:"problem,omitempty"` // why nothing more is known of it
-	Entries      [][]byte         `json:"-"`                 // of the log: the release, then its statements and withdrawals
+	Entries      []Said           `json:"-"`                 // of the log: the release, then its statements and withdrawals
 }
 
 // Artifact is a file of a release and where the repository has it.

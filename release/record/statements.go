@@ -20,7 +20,7 @@ import (
 func (r *Release) sort(ev genuine.Evidence, policy genuine.Policy) {
 	keys := policy.StatementKeys()
 	release := sha256.Sum256(ev.Release)
-	r.Entries = [][]byte{proof.ReleaseLeaf(r.Channel, r.Version, release)}
+	r.Entries = []Said{{proof.ReleaseLeaf(r.Channel, r.Version, release), "release"}}
 	seen := map[string]bool{}
 	for _, raw := range slices.Concat(ev.Statements, withdrawnIn(ev), ev.Withdrawals) {
 		s, ok := open(raw, keys)
@@ -28,7 +28,7 @@ func (r *Release) sort(ev genuine.Evidence, policy genuine.Policy) {
 			continue
 		}
 		seen[string(s.entry)] = true
-		r.Entries = append(r.Entries, s.entry)
+		r.Entries = append(r.Entries, Said{s.entry, wordOf(s.what)})
 	}
 	slices.SortStableFunc(r.Rebuilds, func(a, b Rebuild) int { return first(a.Finished.Compare(b.Finished), a.Person, b.Person) })
 	slices.SortStableFunc(r.Inconclusive, func(a, b Inconclusive) int { return first(a.Finished.Compare(b.Finished), a.Person, b.Person) })
