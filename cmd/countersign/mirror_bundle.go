@@ -34,7 +34,7 @@ func newMirrorBundleCommand(app *cli.App) *cobra.Command {
 		Long: `Pack a release into one file, for devices without a network.
 
 The file is a tar with everything that one platform needs to judge and install a release: signed
-metadata, policy, statements, programs. It is a mirror in a file and needs no trust. Carry it over and
+metadata, policy, statements with their proof from the log, programs. It needs no trust. Carry it over and
 use it with 'messenger update --from-file FILE' or 'countersign verify --offline FILE PROGRAM'. The
 metadata in it expires; the result says when. Without arguments it is fetched from the distribution's
 mirrors.
