@@ -298,8 +298,8 @@ func TestDisplaced(t *testing.T) {
 		a := attach(t, n, 1, first)
 		b := attach(t, n, 1, second)
 		synctest.Wait()
-		if first.displaced == 0 || second.displaced != 0 {
-			t.Errorf("displaced %d and %d times", first.displaced, second.displaced)
+		if first.gone() == 0 || second.gone() != 0 {
+			t.Errorf("displaced %d and %d times", first.gone(), second.gone())
 		}
 		a.Detach(t.Context()) // late: the second stays
 		if r := send(t, n, "x", 1); !r[0].Live || len(second.have()) != 1 {
@@ -345,8 +345,8 @@ func TestBelt(t *testing.T) {
 			t.Fatal(err)
 		}
 		time.Sleep(31 * time.Second)
-		if p.displaced != 1 {
-			t.Errorf("displaced %d times", p.displaced)
+		if p.gone() != 1 {
+			t.Errorf("displaced %d times", p.gone())
 		}
 		stop()
 		running.Wait()
@@ -387,6 +387,7 @@ func TestLease(t *testing.T) {
 		var running sync.WaitGroup
 		running.Go(func() { n.Run(ctx) })
 		time.Sleep(61 * time.Second)
+		presence.mu.Lock()
 		for i := 1; i < len(presence.until); i++ {
 			if gap := presence.until[i].Sub(presence.until[i-1]); gap > 15*time.Second {
 				t.Errorf("%v between heartbeats of a 30 s lease", gap)
@@ -395,7 +396,6 @@ func TestLease(t *testing.T) {
 		if len(presence.until) < 6 {
 			t.Errorf("%d heartbeats in a minute", len(presence.until))
 		}
-		presence.mu.Lock()
 		presence.down = true
 		presence.mu.Unlock()
 		time.Sleep(time.Minute)

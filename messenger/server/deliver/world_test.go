@@ -174,6 +174,13 @@ func (p *phone) Displace() {
 	p.displaced++
 }
 
+// gone is how often it was displaced.
+func (p *phone) gone() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.displaced
+}
+
 func (p *phone) have() []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
