@@ -220,6 +220,31 @@ func TestForkByAColludingMinority(t *testing.T) {
 	}
 }
 
+// A witness's line from another head, older or newer, of a fork or of another log, is a wrong signature and never
+// a missing one: whoever pastes it in has shown that they did.
+func TestACosignatureIsOfOneHeadOnly(t *testing.T) {
+	log, fork, other := prooftest.NewLog("log.example/countersign"), prooftest.NewLog("log.example/countersign"), prooftest.NewLog("other.example/log")
+	log.Fill(9)
+	other.Fill(9)
+	fork.Fill(7)
+	fork.Append(release(1), release(2))
+	for _, a := range []proof.Algorithm{proof.Ed25519Cosi, proof.MLDSA44} {
+		ana, bo := prooftest.NewSigner("ana.example", a), prooftest.NewSigner("bo.example", proof.Ed25519Cosi)
+		pol := policy(t, log.PolicyText(1, ana, bo))
+		for name, text := range map[string][]byte{"older": log.Text(7), "newer": log.Text(9), "a fork": fork.Text(8), "another log": other.Text(8)} {
+			checkpoint := append(log.CheckpointAt(8, bo), ana.Line(text)...)
+			if _, err := pol.Open(checkpoint); !errors.Is(err, proof.ErrWrongSignature) {
+				t.Errorf("%v of %s: %v", a, name, err)
+			}
+		}
+		late := *ana
+		late.At = late.At.Add(1)
+		if _, err := pol.Open(append(log.CheckpointAt(8, ana), late.Line(log.Text(8))...)); err == nil || !strings.Contains(err.Error(), "two signatures by ana.example+") {
+			t.Errorf("%v twice: %v", a, err)
+		}
+	}
+}
+
 // Heads of different sizes are compared by a consistency proof.
 func TestConsistency(t *testing.T) {
 	log, fork := prooftest.NewLog("log.example/countersign"), prooftest.NewLog("log.example/countersign")
