@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -234,20 +233,9 @@ func named(h proof.Head, c witness.Cosigner) bool {
 
 // Ana's two keys, which come in one answer, are one person; and Ana behind Bo's address is not Bo.
 func TestTwoKeysOfOneWitnessAreOnePerson(t *testing.T) {
-	w := witnesstest.New(t, origin, "ana", "bo")
 	l := prooftest.NewLog(origin)
 	l.Fill(3)
-	w.Log = l.Key // the log that the test keeps in memory
-	for _, p := range w.People {
-		p.Witness.Close()
-		again, err := witness.Open(filepath.Join(t.TempDir(), p.Name), []witness.Log{{Key: l.Key, Keys: p.Keys}}, func() time.Time { return witnesstest.Time })
-		if err != nil {
-			t.Fatal(err)
-		}
-		p.Witness = again
-		t.Cleanup(func() { again.Close() })
-		p.Server.Config.Handler = again.Handler(nil)
-	}
+	w := witnesstest.NewFor(t, l.Key, "ana", "bo")
 	gather := func(policy proof.Policy) (proof.Head, error) {
 		g := witness.Gatherer{Policy: policy, Client: w.People[0].Server.Client()}
 		b, err := g.Cosign(t.Context(), l.Checkpoint(), func(context.Context, uint64) ([]proof.Hash, error) { return nil, nil })
