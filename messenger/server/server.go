@@ -85,7 +85,7 @@ func New(c Config) (*Server, error) {
 		c.MaxSockets = 100_000
 	}
 	if c.LimitFactor == 0 {
-		c.Socket.PerSecond = math.Inf(1) // nor does a websocket count requests
+		c.Socket.Burst = math.Inf(1) // nor does a websocket count requests
 	}
 	s := &Server{Config: c, sockets: socket.NewAcceptor(c.Socket, c.Now), limits: newLimits(c.LimitFactor, c.Now), live: newLive(),
 		receipts: make(chan struct{}, receiptsAtOnce)}
