@@ -63,6 +63,11 @@ func (p policies) note(d *Demand, r genuine.Rule) {
 			add("people of a single one of the %s could meet all of it: %s", d.Ship[i].Of, alternatives(d.Ship[i]))
 		}
 	}
+	if p.Log != nil && (r.Logged || d.Channel == "") {
+		if n := p.fork().note(); n != "" {
+			d.Notes = append(d.Notes, "the log: "+n)
+		}
+	}
 	if d.Channel != "" && r.Withdrawals == 0 {
 		add("nobody's withdrawal stops a release")
 	}

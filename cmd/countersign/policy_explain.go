@@ -53,6 +53,7 @@ type explainedLog struct {
 	URL       string             `json:"url,omitempty"`
 	Quorum    string             `json:"quorum"`
 	Witnesses []explainedWitness `json:"witnesses"`
+	Fork      Fork               `json:"fork"` // who could show somebody another log
 }
 
 type explainedWitness struct {
@@ -84,7 +85,7 @@ func runPolicyExplain(app *cli.App, args []string, svg string) error {
 func (p policies) explain() Explanation {
 	x := Explanation{From: p.From, Demands: p.demands(), People: p.units(), Wrong: p.misfits()}
 	if p.Log != nil {
-		x.Log = &explainedLog{Origin: p.Log.Origin(), URL: p.Log.Log().URL, Quorum: p.nodeWords(p.Log.Quorum())}
+		x.Log = &explainedLog{Origin: p.Log.Origin(), URL: p.Log.Log().URL, Quorum: p.nodeWords(p.Log.Quorum()), Fork: p.fork()}
 		for _, w := range p.Log.Witnesses() {
 			x.Log.Witnesses = append(x.Log.Witnesses, explainedWitness{w.Name, p.owner(w), w.Key.Algorithm.String(), w.Key.String(), w.URL})
 		}
@@ -109,6 +110,7 @@ func (x Explanation) text() string {
 		for _, w := range x.Log.Witnesses {
 			fmt.Fprintf(&b, "  %s (%s)%s%s\n", w.Name, w.Algorithm, whose(w.Person), at(w.URL))
 		}
+		b.WriteString(x.Log.Fork.text())
 	}
 	for _, w := range x.Wrong {
 		fmt.Fprintf(&b, "\nWrong: %s\n", w)

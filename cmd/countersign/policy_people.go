@@ -132,6 +132,11 @@ func (t table) meets(r genuine.Rule, set uint32) bool {
 	case t.log == nil:
 		return !t.whole
 	}
+	return t.cosigned(set)
+}
+
+// cosigned says whether the log policy believes a head that these people cosigned, with any of their keys.
+func (t table) cosigned(set uint32) bool {
 	return t.log.Quorum().Satisfied(func(w proof.Witness) bool { return set&t.cosigns[w.Name] != 0 })
 }
 

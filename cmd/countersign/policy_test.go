@@ -280,3 +280,54 @@ func TestSmallestSets(t *testing.T) {
 		t.Errorf("exit %d: %s", code, errs)
 	}
 }
+
+// Who could fork the log: by groups of which two need have nobody in common, nobody has to lie.
+func TestWhoCouldForkTheLog(t *testing.T) {
+	log := prooftest.NewLog("log.example/countersign")
+	top := fmt.Sprintf("log %v\n", log.Key)
+	for _, w := range []string{"a", "b", "c", "d", "e"} {
+		top += fmt.Sprintf("witness %s %v\n", w, prooftest.NewSigner(w+".example", proof.Ed25519Cosi).Key)
+	}
+	for groups, want := range map[string]string{
+		"group q 3 a b c d e\nquorum q\n":                                        "1 witness: 5 a",
+		"group q 4 a b c d e\nquorum q\n":                                        "3 witnesses: 10 a b c",
+		"group q all a b c d e\nquorum q\n":                                      "5 witnesses: 1 a b c d e",
+		"group q 2 a b c d e\nquorum q\n":                                        "nobody",
+		"group x any a b\ngroup y any c d\ngroup q all x y e\nquorum q\n":        "1 witness: 1 e",
+		"group x any a b\ngroup y any c d\ngroup q 2 x y e\nquorum q\n":          "nobody",
+		"group x all a b\ngroup y all c d\ngroup q 2 x y e\nquorum q\n":          "1 witness: 1 e",
+		"group x 2 a b c\ngroup q 2 x d e\nquorum q\n":                           "1 witness: 5 a",
+		"group x 2 a b c\ngroup q all x d e\nquorum q\n":                         "3 witnesses: 3 a d e",
+		"group x all a b c\ngroup y any d e\ngroup q any x y\nquorum q\n":        "nobody",
+		"group x any a b c\ngroup y all x d\ngroup q all y e\nquorum q\n":        "2 witnesses: 1 d e",
+		"group x any a b c d\ngroup q all x e\nquorum q\n":                       "1 witness: 1 e",
+		"group x all a b c\ngroup y 1 d\ngroup q 2 x y e\nquorum q\n":            "1 witness: 2 d",
+		"group x 2 a b\ngroup y 2 c d\ngroup q all x y e\nquorum q\n":            "5 witnesses: 1 a b c d e",
+		"group x 1 a\ngroup y 1 b\ngroup z 2 c d e\ngroup q 2 x y z\nquorum q\n": "1 witness: 5 a",
+	} {
+		log, err := proof.ParsePolicy([]byte(top + groups))
+		if err != nil {
+			t.Fatalf("%v in\n%s", err, groups)
+		}
+		f := policies{Log: &log}.fork()
+		got := "nobody"
+		if !f.Free {
+			got = fmt.Sprintf("%s: %d %s", quantity(f.Liars.Size, "witness", "witnesses"), f.Liars.Count, strings.Join(f.Liars.First[0], " "))
+		}
+		if got != want {
+			t.Errorf("%s: %s would have to lie, want %s", groups, got, want)
+		}
+	}
+	// Two keys of one person lie together; and check and explain tell.
+	c := newCouncil()
+	dir := c.write(t)
+	code, out, _ := keyCommand(t, nil, "policy", "check", dir)
+	if code != 0 || !strings.Contains(out, "the log: two quorums need have nobody in common, so whoever holds the log's key could show somebody another log though no witness lies: ask for more than half") {
+		t.Errorf("exit %d\n%s", code, out)
+	}
+	c.log = strings.NewReplacer("group portugal any", "group portugal all", "group singapore any", "group singapore all").Replace(c.log)
+	code, out, _ = keyCommand(t, nil, "policy", "explain", c.write(t))
+	if code != 0 || !strings.Contains(out, "To show somebody another log than all others see takes the log's key, and 2 witnesses who cosigned two logs, such as\n  Bo Lindqvist + witness mirror\n") {
+		t.Errorf("exit %d\n%s", code, out)
+	}
+}

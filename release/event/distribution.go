@@ -42,7 +42,7 @@ const MaxDistribution = 256 << 10
 //	[log]                           # the public log; see attest/proof for log.policy, which comes of this
 //	key = "log.example.org+1a2b3c4d+AAAA…"
 //	url = "https://updates.example.org/countersign/log"
-//	quorum = 3                      # countries from which a witness must have cosigned
+//	quorum = 3                      # countries whose witnesses, most of each, must have cosigned: more than half
 //	# policy = """…"""              # instead of quorum: log.policy written out
 //
 //	[publisher]                     # the online keys: may delay, cannot ship a byte
@@ -97,7 +97,7 @@ type ChannelRule struct {
 type Log struct {
 	Key    string // note verifier key
 	URL    string // where its tiles are, or ""
-	Quorum int    // countries from which a witness must have cosigned
+	Quorum int    // countries whose witnesses must have cosigned: more than half of those that have one
 	Policy string // log.policy written out, or ""
 }
 

@@ -8,15 +8,21 @@ import (
 )
 
 // LogPolicy returns log.policy as it follows from the file: nil without a [log]. With policy it is that text;
-// with quorum it asks for cosignatures from so many countries, one person each. A person's two keys count
-// once. It becomes part of the trust anchor (release/anchor), and is what the publisher's own log works by.
+// with quorum it asks for so many countries, and in each for most of its witnesses. A person's two keys count
+// once. Both are majorities, so that any two quorums have somebody in common: otherwise whoever holds the log's
+// key could show one half of the witnesses a log for one victim, and none of them would lie. It becomes part of the trust anchor (release/anchor), and is what the publisher's own log works by.
 func (d Distribution) LogPolicy() ([]byte, error) {
 	if d.Log == nil {
 		return nil, nil
 	}
 	text := d.Log.Policy
 	if text == "" {
-		text = d.derivedLogPolicy()
+		var countries int
+		text, countries = d.derivedLogPolicy()
+		if d.Log.Quorum > 0 && 2*d.Log.Quorum <= countries {
+			return nil, fmt.Errorf("quorum = %d of %d countries with witnesses, want more than half: at least %d; or two quorums need have nobody in common, and the log could be forked though no witness lies",
+				d.Log.Quorum, countries, countries/2+1)
+		}
 	}
 	p, err := proof.ParsePolicy([]byte(text))
 	if err != nil {
@@ -28,8 +34,9 @@ func (d Distribution) LogPolicy() ([]byte, error) {
 	return []byte(text), nil
 }
 
-// derivedLogPolicy prints the witnesses person by person, then the countries, then the quorum.
-func (d Distribution) derivedLogPolicy() string {
+// derivedLogPolicy prints the witnesses person by person, then the countries, then the quorum; and counts the
+// countries.
+func (d Distribution) derivedLogPolicy() (string, int) {
 	var b strings.Builder
 	names := policyNames{}
 	fmt.Fprintf(&b, "# made from the distribution file by countersign init\nlog %s\n", strings.TrimSpace(d.Log.Key+" "+d.Log.URL))
@@ -60,11 +67,11 @@ func (d Distribution) derivedLogPolicy() string {
 	var groups []string
 	for _, c := range countries {
 		groups = append(groups, names.free("in "+c))
-		fmt.Fprintf(&b, "group %s any %s\n", groups[len(groups)-1], strings.Join(people[c], " "))
+		fmt.Fprintf(&b, "group %s %d %s\n", groups[len(groups)-1], len(people[c])/2+1, strings.Join(people[c], " "))
 	}
 	all := names.free("countries")
 	fmt.Fprintf(&b, "group %s %d %s\nquorum %s\n", all, d.Log.Quorum, strings.Join(groups, " "), all)
-	return b.String()
+	return b.String(), len(countries)
 }
 
 // policyNames are the names that are taken in a log policy.

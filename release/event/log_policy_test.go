@@ -1,6 +1,7 @@
 package event
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -59,8 +60,11 @@ func TestALogPolicyFollowsFromTheFile(t *testing.T) {
 	if by("ana-sousa-1", "ana-sousa-2", "ana-sousa-b0") {
 		t.Error("three keys of one country are a quorum of two")
 	}
-	if !by("ana-sousa-2", "se") || !by("person", "ana-sousa-b0") || by("se") {
+	if !by("ana-sousa-2", "ana-sousa-b0", "se") || !by("person", "se") || by("se") {
 		t.Error("two countries are a quorum")
+	}
+	if by("ana-sousa-2", "se") {
+		t.Error("one of a country's two witnesses is not the country: the other could be shown another log")
 	}
 	if p.Log().URL != "https://log.example/log" {
 		t.Error(p.Log())
@@ -73,6 +77,7 @@ func TestALogPolicyThatCannotBe(t *testing.T) {
 			d.Log.Policy = "log " + prooftest.NewLog("other").Key.String() + "\nwitness a " + d.People[1].Witness[0] + "\nquorum a\n"
 		},
 		"line ": func(d *Distribution) { d.Log.Quorum = 4 },
+		"quorum = 1 of 3 countries with witnesses, want more than half: at least 2": func(d *Distribution) { d.Log.Quorum = 1 },
 		"line 3": func(d *Distribution) {
 			d.Log.Policy = "log " + d.Log.Key + "\nwitness a " + d.People[1].Witness[0] + "\nquorum none\n"
 		},
@@ -91,5 +96,42 @@ func TestALogPolicyThatCannotBe(t *testing.T) {
 	d.Log = nil
 	if text, err := d.LogPolicy(); text != nil || err != nil {
 		t.Errorf("without a log: %q, %v", text, err)
+	}
+}
+
+// Whatever the countries and the quorum: no way to part the witnesses makes two quorums that share nobody.
+func TestTwoQuorumsShareSomebody(t *testing.T) {
+	for _, countries := range [][]int{{1}, {2}, {1, 1}, {1, 1, 1}, {2, 2}, {3, 1, 1}, {2, 2, 2}, {4, 1, 2}, {1, 1, 1, 1, 1}} {
+		for quorum := 1; quorum <= len(countries); quorum++ {
+			d := Distribution{Log: &Log{Key: prooftest.NewLog("log.example").Key.String(), Quorum: quorum}}
+			for c, people := range countries {
+				for i := range people {
+					name := string(rune('a'+c)) + string(rune('a'+i))
+					d.People = append(d.People, Person{Person: repo.Person{Name: name, Organisation: "Org", Jurisdiction: "C" + string(rune('A'+c))}, Witness: []string{witnessOf(name+"/w", proof.Ed25519Cosi)}})
+				}
+			}
+			text, err := d.LogPolicy()
+			if small := 2*quorum <= len(countries); small != (err != nil) {
+				t.Errorf("quorum %d of %v: %v", quorum, countries, err)
+			}
+			if err != nil {
+				continue
+			}
+			p, err := proof.ParsePolicy(text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all := p.Witnesses()
+			in := func(set int) bool {
+				return p.Quorum().Satisfied(func(w proof.Witness) bool {
+					return set&(1<<slices.IndexFunc(all, func(x proof.Witness) bool { return x.Name == w.Name })) != 0
+				})
+			}
+			for set := range 1 << len(all) {
+				if in(set) && in((1<<len(all)-1)&^set) {
+					t.Fatalf("quorum %d of %v: two quorums share nobody:\n%s", quorum, countries, text)
+				}
+			}
+		}
 	}
 }
