@@ -15,13 +15,18 @@ import (
 // What waits in a queue, and travels between servers, is one byte of flags and the envelope as the device will get it, before its signaling key.
 const wantsReceipt = 1 // the sender is told when the device has it (6.4)
 
+// codedOverhead is the room that an envelope without its ciphertext usually takes: not a bound.
+const codedOverhead = 128
+
 // coded returns the body of a stored envelope.
 func coded(e *wire.Envelope, receipt bool) []byte {
 	flags := byte(0)
 	if receipt {
 		flags |= wantsReceipt
 	}
-	return append([]byte{flags}, e.Encode()...)
+	b := make([]byte, 1, 1+len(e.Legacy)+len(e.Content)+codedOverhead)
+	b[0] = flags
+	return e.Append(b)
 }
 
 // decoded splits a stored body. The envelope shares its memory.

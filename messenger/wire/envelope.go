@@ -39,7 +39,10 @@ type Envelope struct {
 }
 
 // Encode serialises e.
-func (e Envelope) Encode() []byte {
+func (e Envelope) Encode() []byte { return e.Append(nil) }
+
+// Append serialises e behind dst.
+func (e Envelope) Append(dst []byte) []byte {
 	p := pb.Envelope{Type: (*uint32)(&e.Type), Source: &e.Source, SourceDevice: &e.SourceDevice, Timestamp: &e.Timestamp, Legacy: e.Legacy, Content: e.Content}
 	if e.Relay != "" {
 		p.Relay = &e.Relay
@@ -50,7 +53,7 @@ func (e Envelope) Encode() []byte {
 	if e.ServerTimestamp != 0 {
 		p.ServerTimestamp = proto.Uint64(e.ServerTimestamp)
 	}
-	return marshal(nil, &p)
+	return marshal(dst, &p)
 }
 
 // ParseEnvelope reads an envelope. It refuses what no honest server hands out: an empty source, plaintext.

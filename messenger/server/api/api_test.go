@@ -66,6 +66,28 @@ func text(err error) string {
 	return err.Error()
 }
 
+// However a text is written in JSON, the short way and the long way agree.
+func FuzzBytesInJSON(f *testing.F) {
+	for _, s := range []string{`"++//AQ=="`, `"++//AQ"`, `"--__AQ"`, `"AQID\n"`, `"AQ\u0049D"`, `null`, `""`, `"="`, `"AQ=ID"`, `7`, `"AQI"`, `"A\\nQ"`} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		var s *string
+		if json.Unmarshal([]byte(text), &s) != nil {
+			return
+		}
+		var want Bytes
+		var wantErr error
+		if s != nil {
+			want, wantErr = ParseBytes(*s)
+		}
+		var got Bytes
+		if err := json.Unmarshal([]byte(text), &got); (err == nil) != (wantErr == nil) || !bytes.Equal(got, want) || err == nil && (got == nil) != (want == nil) {
+			t.Fatalf("%s: %x, %v; want %x, %v", text, got, err, want, wantErr)
+		}
+	})
+}
+
 func FuzzBytes(f *testing.F) {
 	f.Add("++//AQ==")
 	f.Fuzz(func(t *testing.T, s string) {

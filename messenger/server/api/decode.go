@@ -18,12 +18,9 @@ type checked interface{ lists() []int }
 
 // Decode reads one JSON value of at most limit bytes into v, and nothing behind it.
 func Decode(r io.Reader, limit int64, v any) error {
-	b, err := io.ReadAll(io.LimitReader(r, limit+1))
+	b, err := read(r, limit)
 	if err != nil {
-		return fmt.Errorf("the body ended early: %v", err)
-	}
-	if int64(len(b)) > limit {
-		return fmt.Errorf("%w: want at most %d bytes", ErrTooLarge, limit)
+		return err
 	}
 	if err := json.Unmarshal(b, v); err != nil {
 		return fmt.Errorf("the body is not the JSON wanted here: %v", err)
@@ -36,4 +33,21 @@ func Decode(r io.Reader, limit int64, v any) error {
 		}
 	}
 	return nil
+}
+
+// read reads everything. What lies in memory already says how much it is.
+func read(r io.Reader, limit int64) (b []byte, err error) {
+	if in, ok := r.(interface{ Len() int }); ok && int64(in.Len()) <= limit {
+		b = make([]byte, in.Len())
+		_, err = io.ReadFull(r, b)
+	} else {
+		b, err = io.ReadAll(io.LimitReader(r, limit+1))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("the body ended early: %v", err)
+	}
+	if int64(len(b)) > limit {
+		return nil, fmt.Errorf("%w: want at most %d bytes", ErrTooLarge, limit)
+	}
+	return b, nil
 }

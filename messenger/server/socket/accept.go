@@ -48,12 +48,13 @@ type Acceptor struct {
 	upgrader websocket.Upgrader
 	buffers  sync.Pool // of *buffer
 	held     sync.Pool // of *bytes.Buffer
+	crew     *crew
 }
 
 // NewAcceptor returns an acceptor. now counts requests; the deadlines of the network are real time.
 func NewAcceptor(b Bounds, now func() time.Time) *Acceptor {
 	return &Acceptor{
-		bounds: b.orUsual(), now: now,
+		bounds: b.orUsual(), now: now, crew: newCrew(),
 		buffers: sync.Pool{New: func() any { return new(buffer) }},
 		held:    sync.Pool{New: func() any { return new(bytes.Buffer) }},
 		upgrader: websocket.Upgrader{

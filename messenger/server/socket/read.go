@@ -108,7 +108,7 @@ func (c *Conn) asks(r *wire.Request) {
 		c.in = append(c.in, r)
 		if !c.serving {
 			c.serving = true
-			go c.serve()
+			c.a.crew.run(c.serve)
 		}
 	}
 }
@@ -134,7 +134,10 @@ func (c *Conn) serve() {
 		answer.ID = r.ID
 		b := wire.Frame{Response: answer}.Append(nil)
 		c.mu.Lock()
-		c.queue(b)
+		if c.put(b) && !c.writing { // this goroutine may wait for the network, for only the next request of this connection waits for it
+			c.writing = true
+			c.write()
+		}
 	}
 	c.serving, c.in = false, nil
 	if c.closing != nil {

@@ -14,16 +14,23 @@ const linger = 2 * time.Second
 
 // queue hands a frame to the writer. It needs mu.
 func (c *Conn) queue(b []byte) {
+	if c.put(b) {
+		c.startWriter()
+	}
+}
+
+// put queues a frame, if that still has a meaning and there is room. It needs mu.
+func (c *Conn) put(b []byte) bool {
 	if c.ended || c.said {
-		return
+		return false
 	}
 	if c.outBytes+len(b) > c.a.bounds.Outbox {
 		c.abandon() // it does not read; a close frame would not get through either
-		return
+		return false
 	}
 	c.out = append(c.out, b)
 	c.outBytes += len(b)
-	c.startWriter()
+	return true
 }
 
 // abandon cuts the connection: the reader notices. It needs mu.
@@ -36,14 +43,19 @@ func (c *Conn) abandon() {
 func (c *Conn) startWriter() {
 	if !c.writing {
 		c.writing = true
-		go c.write()
+		c.a.crew.run(c.writeAll)
 	}
 }
 
-// write writes what is queued until there is nothing more; then, if the end was decided and no answer is in the making, it says so.
-func (c *Conn) write() {
+func (c *Conn) writeAll() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.write()
+}
+
+// write writes what is queued until there is nothing more; then, if the end was decided and no answer is in the making, it says so. It needs mu,
+// which it gives up meanwhile, and writing, which it ends.
+func (c *Conn) write() {
 	defer func() { c.writing = false }()
 	for len(c.out) > 0 {
 		batch, kind := c.out, websocket.BinaryMessage
