@@ -1,0 +1,208 @@
+// Package remote is the client's end of the server's interface: requests over HTTP, and the websocket over which messages arrive.
+//
+// The server at the other end is untrusted: it may answer anything, at any length, or never. Answers are bounded in size and time, and what they
+// say about keys and devices is for package session to judge. The way there may lead through a SOCKS5 proxy (Tor), which then also resolves
+// names, and trust may be pinned to a certificate authority of one's own instead of the system's; that goes for attachments too.
+//
+// Numbers in comments are sections of the wire specification. It is the client's door to gorilla/websocket.
+package remote
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gorilla/websocket"
+
+	"github.com/countersign-project/countersign/messenger/server/api"
+)
+
+const (
+	// maxAnswer bounds an answer in bytes: a thousand prekey bundles have fewer.
+	maxAnswer = 4 << 20
+	// patience is how long a request may take that carries no file.
+	patience = 30 * time.Second
+	// agent says what we are and nothing of whom.
+	agent = "Countersign"
+)
+
+// Options say which server, and how to reach it.
+type Options struct {
+	// URL of the server: https, or http where the way is private anyway: to this machine, or to an onion address.
+	URL string
+	// CA is a PEM file's content. If there is one, only certificates below it are trusted.
+	CA []byte
+	// Proxy is empty or socks5://[user:password@]host:port.
+	Proxy string
+}
+
+// Server is a server as its clients see it.
+type Server struct {
+	base   *url.URL
+	http   *http.Client
+	dialer *websocket.Dialer
+}
+
+// New checks the options.
+func New(o Options) (*Server, error) {
+	base, err := url.Parse(strings.TrimRight(o.URL, "/"))
+	if err != nil || base.Host == "" || base.Scheme != "https" && base.Scheme != "http" || base.RawQuery != "" || base.User != nil {
+		return nil, fmt.Errorf("server %q: want an address such as https://chat.example.org", o.URL)
+	}
+	if base.Scheme == "http" && !private(base.Hostname()) {
+		return nil, fmt.Errorf("server %q: passwords would cross the network in the clear; want https", o.URL)
+	}
+	trust := &tls.Config{MinVersion: tls.VersionTLS12}
+	if len(o.CA) > 0 {
+		trust.RootCAs = x509.NewCertPool()
+		if !trust.RootCAs.AppendCertsFromPEM(o.CA) {
+			return nil, errors.New("certificate authority: no certificate in PEM form")
+		}
+	}
+	var proxy func(*http.Request) (*url.URL, error)
+	if o.Proxy != "" {
+		p, err := url.Parse(o.Proxy)
+		if err != nil || p.Scheme != "socks5" && p.Scheme != "socks5h" || p.Port() == "" {
+			return nil, fmt.Errorf("proxy %q: want socks5://host:port", o.Proxy)
+		}
+		p.Scheme = "socks5" // names are always resolved at the far end
+		proxy = http.ProxyURL(p)
+	}
+	transport := &http.Transport{Proxy: proxy, TLSClientConfig: trust, ForceAttemptHTTP2: true, MaxIdleConnsPerHost: 8, IdleConnTimeout: 90 * time.Second,
+		TLSHandshakeTimeout: 20 * time.Second, ResponseHeaderTimeout: 60 * time.Second, MaxResponseHeaderBytes: 64 << 10}
+	never := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse } // a server does not send us elsewhere with our password
+	return &Server{base: base, http: &http.Client{Transport: transport, CheckRedirect: never},
+		dialer: &websocket.Dialer{Proxy: proxy, TLSClientConfig: trust, HandshakeTimeout: 30 * time.Second, ReadBufferSize: 4 << 10, WriteBufferSize: 4 << 10}}, nil
+}
+
+// URL returns the server's address.
+func (s *Server) URL() string { return s.base.String() }
+
+// Close drops idle connections.
+func (s *Server) Close() { s.http.CloseIdleConnections() }
+
+func private(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback() || strings.HasSuffix(host, ".onion")
+}
+
+// Login is who asks. The zero value is a stranger.
+type Login struct{ User, Password string }
+
+// StatusError is an answer other than success.
+type StatusError struct {
+	Status int
+	Text   string        // what the server says, for people
+	Wait   time.Duration // it asks us to come again after that long; 0: it does not say
+	Body   []byte
+}
+
+func (e *StatusError) Error() string {
+	if e.Text != "" {
+		return fmt.Sprintf("the server says: %s (%d)", e.Text, e.Status)
+	}
+	return fmt.Sprintf("the server says: %d %s", e.Status, strings.ToLower(http.StatusText(e.Status)))
+}
+
+// Refused tells a refusal from a failure.
+func (e *StatusError) Refused() bool {
+	return e.Status/100 == 4 && e.Status != http.StatusTooManyRequests && e.Status != http.StatusRequestTimeout
+}
+
+// Status returns the status of a StatusError, 0 of any other error.
+func Status(err error) int {
+	var s *StatusError
+	if errors.As(err, &s) {
+		return s.Status
+	}
+	return 0
+}
+
+// call makes one request. In and out are JSON, or nil.
+func (s *Server) call(ctx context.Context, who Login, method, path string, in, out any) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	var body io.Reader
+	if in != nil {
+		b, err := json.Marshal(in)
+		if err != nil {
+			return err
+		}
+		body = bytes.NewReader(b)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, s.base.String()+path, body)
+	if err != nil {
+		return err
+	}
+	if in != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	req.Header.Set("User-Agent", agent)
+	if who.Password != "" {
+		req.SetBasicAuth(who.User, who.Password)
+	}
+	resp, err := s.http.Do(req)
+	if err != nil {
+		return withoutURL(err)
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+	switch {
+	case err != nil:
+		return fmt.Errorf("the server's answer broke off: %w", err)
+	case len(b) > maxAnswer:
+		return fmt.Errorf("the server's answer is longer than %d bytes", maxAnswer)
+	case resp.StatusCode/100 != 2:
+		return statusError(resp, b)
+	case out == nil:
+		return nil
+	}
+	if text, ok := out.(*string); ok {
+		*text = string(b)
+		return nil
+	}
+	if err := json.Unmarshal(b, out); err != nil {
+		return fmt.Errorf("the server's answer is not the JSON wanted: %v", err)
+	}
+	return nil
+}
+
+// withoutURL drops the URL from an error of net/http: it may hold a number.
+func withoutURL(err error) error {
+	var u *url.Error
+	if errors.As(err, &u) {
+		return fmt.Errorf("no answer from the server: %w", u.Err)
+	}
+	return err
+}
+
+func statusError(resp *http.Response, body []byte) error {
+	e := &StatusError{Status: resp.StatusCode, Body: body}
+	var said api.Error
+	if json.Unmarshal(body, &said) == nil && len(said.Error) < 500 {
+		e.Text = strings.Map(printable, said.Error)
+	}
+	if n, err := strconv.Atoi(resp.Header.Get("Retry-After")); err == nil && n > 0 {
+		e.Wait = min(time.Duration(n)*time.Second, 24*time.Hour)
+	}
+	return e
+}
+
+// printable drops what could play with a terminal.
+func printable(r rune) rune {
+	if r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 {
+		return -1
+	}
+	return r
+}
