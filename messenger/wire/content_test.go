@@ -19,7 +19,7 @@ func contents(t testing.TB) map[string]*wire.Content {
 		FileName: "a.png", Flags: 1, Width: 2, Height: 3, Caption: "c", BlurHash: "b"}
 	full := &wire.Data{Body: "text", Attachments: []wire.Attachment{a, {ID: 2}}, Flags: wire.FlagTimerUpdate, ExpireTimer: 60, ExpireTimerVersion: 2,
 		ProfileKey: make([]byte, 32), Timestamp: 9, RequiredVersion: 1, ViewOnce: true, Delete: &target,
-		Group:       &wire.Group{ID: [16]byte{1}, Kind: wire.GroupUpdate, Name: "g", Members: []string{"+1", "+2"}, Avatar: &a},
+		Group:       &wire.Group{ID: [16]byte{1}, Kind: wire.GroupUpdate, Name: "g", Members: []string{"+1", "+2"}, Avatar: &a, State: &wire.GroupState{Members: []wire.GroupMember{{Name: "+1", Admin: true, Clock: 1, By: "+1"}, {Name: "+2", Removed: true, Clock: 3, By: "+1"}}, NameClock: 2, NameBy: "+1", ExpireTimer: 60, ExpireClock: 4, ExpireBy: "+1"}},
 		Quote:       &wire.Quote{Target: 5, Author: "u", AuthorNumber: "+1", Text: "q", Attachments: []wire.QuotedAttachment{{"x", "y", &a}, {}}},
 		Reaction:    &wire.Reaction{Emoji: "👍", Remove: true, Author: "u", AuthorNumber: "+1", Target: 6},
 		Consistency: &wire.Consistency{Nonce: [16]byte{1}, Counter: 2, Install: 3, Parents: [][32]byte{{4}, {5}}, Membership: [32]byte{6}}}

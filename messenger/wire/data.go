@@ -65,6 +65,7 @@ type Group struct {
 	Name    string
 	Members []string
 	Avatar  *Attachment
+	State   *GroupState // ours (11.2); nil from other clients
 }
 
 // Quote is the message that is answered.
@@ -211,8 +212,11 @@ func parseGroup(p *pb.GroupContext) (*Group, error) {
 	g := &Group{ID: [16]byte(p.Id), Kind: p.GetType(), Name: p.GetName(), Members: p.Members}
 	var err error
 	if p.Avatar != nil {
-		g.Avatar, err = parseAttachment(p.Avatar)
+		if g.Avatar, err = parseAttachment(p.Avatar); err != nil {
+			return nil, err
+		}
 	}
+	g.State, err = parseGroupState(p.State)
 	return g, err
 }
 
@@ -220,7 +224,7 @@ func (g *Group) proto() *pb.GroupContext {
 	if g == nil {
 		return nil
 	}
-	return &pb.GroupContext{Id: g.ID[:], Type: &g.Kind, Name: some(g.Name), Members: g.Members, Avatar: g.Avatar.proto()}
+	return &pb.GroupContext{Id: g.ID[:], Type: &g.Kind, Name: some(g.Name), Members: g.Members, Avatar: g.Avatar.proto(), State: g.State.proto()}
 }
 
 func parseQuote(p *pb.Quote) (*Quote, error) {

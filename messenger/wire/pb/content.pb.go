@@ -1138,6 +1138,7 @@ type GroupContext struct {
 	Name          *string                `protobuf:"bytes,3,opt,name=name" json:"name,omitempty"`
 	Members       []string               `protobuf:"bytes,4,rep,name=members" json:"members,omitempty"`
 	Avatar        *AttachmentPointer     `protobuf:"bytes,5,opt,name=avatar" json:"avatar,omitempty"`
+	State         *GroupState            `protobuf:"bytes,1000,opt,name=state" json:"state,omitempty"` // ours (11.2)
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1207,6 +1208,114 @@ func (x *GroupContext) GetAvatar() *AttachmentPointer {
 	return nil
 }
 
+func (x *GroupContext) GetState() *GroupState {
+	if x != nil {
+		return x.State
+	}
+	return nil
+}
+
+// GroupState says of every field of a group who set it last, and when by the group's own clock, so that late updates undo nothing.
+type GroupState struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Members       []*GroupState_Member   `protobuf:"bytes,1,rep,name=members" json:"members,omitempty"`
+	NameClock     *uint64                `protobuf:"varint,2,opt,name=name_clock,json=nameClock" json:"name_clock,omitempty"`
+	NameBy        *string                `protobuf:"bytes,3,opt,name=name_by,json=nameBy" json:"name_by,omitempty"`
+	AvatarClock   *uint64                `protobuf:"varint,4,opt,name=avatar_clock,json=avatarClock" json:"avatar_clock,omitempty"`
+	AvatarBy      *string                `protobuf:"bytes,5,opt,name=avatar_by,json=avatarBy" json:"avatar_by,omitempty"`
+	ExpireTimer   *uint32                `protobuf:"varint,6,opt,name=expire_timer,json=expireTimer" json:"expire_timer,omitempty"` // seconds
+	ExpireClock   *uint64                `protobuf:"varint,7,opt,name=expire_clock,json=expireClock" json:"expire_clock,omitempty"`
+	ExpireBy      *string                `protobuf:"bytes,8,opt,name=expire_by,json=expireBy" json:"expire_by,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GroupState) Reset() {
+	*x = GroupState{}
+	mi := &file_content_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GroupState) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GroupState) ProtoMessage() {}
+
+func (x *GroupState) ProtoReflect() protoreflect.Message {
+	mi := &file_content_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GroupState.ProtoReflect.Descriptor instead.
+func (*GroupState) Descriptor() ([]byte, []int) {
+	return file_content_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *GroupState) GetMembers() []*GroupState_Member {
+	if x != nil {
+		return x.Members
+	}
+	return nil
+}
+
+func (x *GroupState) GetNameClock() uint64 {
+	if x != nil && x.NameClock != nil {
+		return *x.NameClock
+	}
+	return 0
+}
+
+func (x *GroupState) GetNameBy() string {
+	if x != nil && x.NameBy != nil {
+		return *x.NameBy
+	}
+	return ""
+}
+
+func (x *GroupState) GetAvatarClock() uint64 {
+	if x != nil && x.AvatarClock != nil {
+		return *x.AvatarClock
+	}
+	return 0
+}
+
+func (x *GroupState) GetAvatarBy() string {
+	if x != nil && x.AvatarBy != nil {
+		return *x.AvatarBy
+	}
+	return ""
+}
+
+func (x *GroupState) GetExpireTimer() uint32 {
+	if x != nil && x.ExpireTimer != nil {
+		return *x.ExpireTimer
+	}
+	return 0
+}
+
+func (x *GroupState) GetExpireClock() uint64 {
+	if x != nil && x.ExpireClock != nil {
+		return *x.ExpireClock
+	}
+	return 0
+}
+
+func (x *GroupState) GetExpireBy() string {
+	if x != nil && x.ExpireBy != nil {
+		return *x.ExpireBy
+	}
+	return ""
+}
+
 type Consistency struct {
 	state          protoimpl.MessageState `protogen:"open.v1"`
 	Nonce          []byte                 `protobuf:"bytes,1,opt,name=nonce" json:"nonce,omitempty"` // 16 bytes
@@ -1220,7 +1329,7 @@ type Consistency struct {
 
 func (x *Consistency) Reset() {
 	*x = Consistency{}
-	mi := &file_content_proto_msgTypes[16]
+	mi := &file_content_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1232,7 +1341,7 @@ func (x *Consistency) String() string {
 func (*Consistency) ProtoMessage() {}
 
 func (x *Consistency) ProtoReflect() protoreflect.Message {
-	mi := &file_content_proto_msgTypes[16]
+	mi := &file_content_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1245,7 +1354,7 @@ func (x *Consistency) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Consistency.ProtoReflect.Descriptor instead.
 func (*Consistency) Descriptor() ([]byte, []int) {
-	return file_content_proto_rawDescGZIP(), []int{16}
+	return file_content_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Consistency) GetNonce() []byte {
@@ -1293,7 +1402,7 @@ type ResendRequest struct {
 
 func (x *ResendRequest) Reset() {
 	*x = ResendRequest{}
-	mi := &file_content_proto_msgTypes[17]
+	mi := &file_content_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1305,7 +1414,7 @@ func (x *ResendRequest) String() string {
 func (*ResendRequest) ProtoMessage() {}
 
 func (x *ResendRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_content_proto_msgTypes[17]
+	mi := &file_content_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1318,7 +1427,7 @@ func (x *ResendRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResendRequest.ProtoReflect.Descriptor instead.
 func (*ResendRequest) Descriptor() ([]byte, []int) {
-	return file_content_proto_rawDescGZIP(), []int{17}
+	return file_content_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *ResendRequest) GetIds() [][]byte {
@@ -1340,7 +1449,7 @@ type Forwarded struct {
 
 func (x *Forwarded) Reset() {
 	*x = Forwarded{}
-	mi := &file_content_proto_msgTypes[18]
+	mi := &file_content_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1352,7 +1461,7 @@ func (x *Forwarded) String() string {
 func (*Forwarded) ProtoMessage() {}
 
 func (x *Forwarded) ProtoReflect() protoreflect.Message {
-	mi := &file_content_proto_msgTypes[18]
+	mi := &file_content_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1365,7 +1474,7 @@ func (x *Forwarded) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Forwarded.ProtoReflect.Descriptor instead.
 func (*Forwarded) Descriptor() ([]byte, []int) {
-	return file_content_proto_rawDescGZIP(), []int{18}
+	return file_content_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Forwarded) GetAuthor() string {
@@ -1407,7 +1516,7 @@ type SyncMessage struct {
 
 func (x *SyncMessage) Reset() {
 	*x = SyncMessage{}
-	mi := &file_content_proto_msgTypes[19]
+	mi := &file_content_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1419,7 +1528,7 @@ func (x *SyncMessage) String() string {
 func (*SyncMessage) ProtoMessage() {}
 
 func (x *SyncMessage) ProtoReflect() protoreflect.Message {
-	mi := &file_content_proto_msgTypes[19]
+	mi := &file_content_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1432,7 +1541,7 @@ func (x *SyncMessage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncMessage.ProtoReflect.Descriptor instead.
 func (*SyncMessage) Descriptor() ([]byte, []int) {
-	return file_content_proto_rawDescGZIP(), []int{19}
+	return file_content_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *SyncMessage) GetSent() *SyncMessage_Sent {
@@ -1510,7 +1619,7 @@ type Verified struct {
 
 func (x *Verified) Reset() {
 	*x = Verified{}
-	mi := &file_content_proto_msgTypes[20]
+	mi := &file_content_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1522,7 +1631,7 @@ func (x *Verified) String() string {
 func (*Verified) ProtoMessage() {}
 
 func (x *Verified) ProtoReflect() protoreflect.Message {
-	mi := &file_content_proto_msgTypes[20]
+	mi := &file_content_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1535,7 +1644,7 @@ func (x *Verified) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Verified.ProtoReflect.Descriptor instead.
 func (*Verified) Descriptor() ([]byte, []int) {
-	return file_content_proto_rawDescGZIP(), []int{20}
+	return file_content_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Verified) GetDestination() string {
@@ -1578,7 +1687,7 @@ type DecryptionErrorMessage struct {
 
 func (x *DecryptionErrorMessage) Reset() {
 	*x = DecryptionErrorMessage{}
-	mi := &file_content_proto_msgTypes[21]
+	mi := &file_content_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1590,7 +1699,7 @@ func (x *DecryptionErrorMessage) String() string {
 func (*DecryptionErrorMessage) ProtoMessage() {}
 
 func (x *DecryptionErrorMessage) ProtoReflect() protoreflect.Message {
-	mi := &file_content_proto_msgTypes[21]
+	mi := &file_content_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1603,7 +1712,7 @@ func (x *DecryptionErrorMessage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DecryptionErrorMessage.ProtoReflect.Descriptor instead.
 func (*DecryptionErrorMessage) Descriptor() ([]byte, []int) {
-	return file_content_proto_rawDescGZIP(), []int{21}
+	return file_content_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *DecryptionErrorMessage) GetRatchetKey() []byte {
@@ -1627,6 +1736,82 @@ func (x *DecryptionErrorMessage) GetDeviceId() uint32 {
 	return 0
 }
 
+type GroupState_Member struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          *string                `protobuf:"bytes,1,opt,name=name" json:"name,omitempty"`
+	Removed       *bool                  `protobuf:"varint,2,opt,name=removed" json:"removed,omitempty"`
+	Admin         *bool                  `protobuf:"varint,3,opt,name=admin" json:"admin,omitempty"`
+	Clock         *uint64                `protobuf:"varint,4,opt,name=clock" json:"clock,omitempty"`
+	By            *string                `protobuf:"bytes,5,opt,name=by" json:"by,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GroupState_Member) Reset() {
+	*x = GroupState_Member{}
+	mi := &file_content_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GroupState_Member) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GroupState_Member) ProtoMessage() {}
+
+func (x *GroupState_Member) ProtoReflect() protoreflect.Message {
+	mi := &file_content_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GroupState_Member.ProtoReflect.Descriptor instead.
+func (*GroupState_Member) Descriptor() ([]byte, []int) {
+	return file_content_proto_rawDescGZIP(), []int{16, 0}
+}
+
+func (x *GroupState_Member) GetName() string {
+	if x != nil && x.Name != nil {
+		return *x.Name
+	}
+	return ""
+}
+
+func (x *GroupState_Member) GetRemoved() bool {
+	if x != nil && x.Removed != nil {
+		return *x.Removed
+	}
+	return false
+}
+
+func (x *GroupState_Member) GetAdmin() bool {
+	if x != nil && x.Admin != nil {
+		return *x.Admin
+	}
+	return false
+}
+
+func (x *GroupState_Member) GetClock() uint64 {
+	if x != nil && x.Clock != nil {
+		return *x.Clock
+	}
+	return 0
+}
+
+func (x *GroupState_Member) GetBy() string {
+	if x != nil && x.By != nil {
+		return *x.By
+	}
+	return ""
+}
+
 type SyncMessage_Sent struct {
 	state           protoimpl.MessageState `protogen:"open.v1"`
 	Destination     *string                `protobuf:"bytes,1,opt,name=destination" json:"destination,omitempty"`
@@ -1640,7 +1825,7 @@ type SyncMessage_Sent struct {
 
 func (x *SyncMessage_Sent) Reset() {
 	*x = SyncMessage_Sent{}
-	mi := &file_content_proto_msgTypes[22]
+	mi := &file_content_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1652,7 +1837,7 @@ func (x *SyncMessage_Sent) String() string {
 func (*SyncMessage_Sent) ProtoMessage() {}
 
 func (x *SyncMessage_Sent) ProtoReflect() protoreflect.Message {
-	mi := &file_content_proto_msgTypes[22]
+	mi := &file_content_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1665,7 +1850,7 @@ func (x *SyncMessage_Sent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncMessage_Sent.ProtoReflect.Descriptor instead.
 func (*SyncMessage_Sent) Descriptor() ([]byte, []int) {
-	return file_content_proto_rawDescGZIP(), []int{19, 0}
+	return file_content_proto_rawDescGZIP(), []int{20, 0}
 }
 
 func (x *SyncMessage_Sent) GetDestination() string {
@@ -1713,7 +1898,7 @@ type SyncMessage_Contacts struct {
 
 func (x *SyncMessage_Contacts) Reset() {
 	*x = SyncMessage_Contacts{}
-	mi := &file_content_proto_msgTypes[23]
+	mi := &file_content_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1725,7 +1910,7 @@ func (x *SyncMessage_Contacts) String() string {
 func (*SyncMessage_Contacts) ProtoMessage() {}
 
 func (x *SyncMessage_Contacts) ProtoReflect() protoreflect.Message {
-	mi := &file_content_proto_msgTypes[23]
+	mi := &file_content_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1738,7 +1923,7 @@ func (x *SyncMessage_Contacts) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncMessage_Contacts.ProtoReflect.Descriptor instead.
 func (*SyncMessage_Contacts) Descriptor() ([]byte, []int) {
-	return file_content_proto_rawDescGZIP(), []int{19, 1}
+	return file_content_proto_rawDescGZIP(), []int{20, 1}
 }
 
 func (x *SyncMessage_Contacts) GetBlob() *AttachmentPointer {
@@ -1764,7 +1949,7 @@ type SyncMessage_Groups struct {
 
 func (x *SyncMessage_Groups) Reset() {
 	*x = SyncMessage_Groups{}
-	mi := &file_content_proto_msgTypes[24]
+	mi := &file_content_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1776,7 +1961,7 @@ func (x *SyncMessage_Groups) String() string {
 func (*SyncMessage_Groups) ProtoMessage() {}
 
 func (x *SyncMessage_Groups) ProtoReflect() protoreflect.Message {
-	mi := &file_content_proto_msgTypes[24]
+	mi := &file_content_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1789,7 +1974,7 @@ func (x *SyncMessage_Groups) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncMessage_Groups.ProtoReflect.Descriptor instead.
 func (*SyncMessage_Groups) Descriptor() ([]byte, []int) {
-	return file_content_proto_rawDescGZIP(), []int{19, 2}
+	return file_content_proto_rawDescGZIP(), []int{20, 2}
 }
 
 func (x *SyncMessage_Groups) GetBlob() *AttachmentPointer {
@@ -1808,7 +1993,7 @@ type SyncMessage_Request struct {
 
 func (x *SyncMessage_Request) Reset() {
 	*x = SyncMessage_Request{}
-	mi := &file_content_proto_msgTypes[25]
+	mi := &file_content_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1820,7 +2005,7 @@ func (x *SyncMessage_Request) String() string {
 func (*SyncMessage_Request) ProtoMessage() {}
 
 func (x *SyncMessage_Request) ProtoReflect() protoreflect.Message {
-	mi := &file_content_proto_msgTypes[25]
+	mi := &file_content_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1833,7 +2018,7 @@ func (x *SyncMessage_Request) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncMessage_Request.ProtoReflect.Descriptor instead.
 func (*SyncMessage_Request) Descriptor() ([]byte, []int) {
-	return file_content_proto_rawDescGZIP(), []int{19, 3}
+	return file_content_proto_rawDescGZIP(), []int{20, 3}
 }
 
 func (x *SyncMessage_Request) GetType() uint32 {
@@ -1853,7 +2038,7 @@ type SyncMessage_Read struct {
 
 func (x *SyncMessage_Read) Reset() {
 	*x = SyncMessage_Read{}
-	mi := &file_content_proto_msgTypes[26]
+	mi := &file_content_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1865,7 +2050,7 @@ func (x *SyncMessage_Read) String() string {
 func (*SyncMessage_Read) ProtoMessage() {}
 
 func (x *SyncMessage_Read) ProtoReflect() protoreflect.Message {
-	mi := &file_content_proto_msgTypes[26]
+	mi := &file_content_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1878,7 +2063,7 @@ func (x *SyncMessage_Read) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncMessage_Read.ProtoReflect.Descriptor instead.
 func (*SyncMessage_Read) Descriptor() ([]byte, []int) {
-	return file_content_proto_rawDescGZIP(), []int{19, 4}
+	return file_content_proto_rawDescGZIP(), []int{20, 4}
 }
 
 func (x *SyncMessage_Read) GetSender() string {
@@ -1905,7 +2090,7 @@ type SyncMessage_Blocked struct {
 
 func (x *SyncMessage_Blocked) Reset() {
 	*x = SyncMessage_Blocked{}
-	mi := &file_content_proto_msgTypes[27]
+	mi := &file_content_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1917,7 +2102,7 @@ func (x *SyncMessage_Blocked) String() string {
 func (*SyncMessage_Blocked) ProtoMessage() {}
 
 func (x *SyncMessage_Blocked) ProtoReflect() protoreflect.Message {
-	mi := &file_content_proto_msgTypes[27]
+	mi := &file_content_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1930,7 +2115,7 @@ func (x *SyncMessage_Blocked) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncMessage_Blocked.ProtoReflect.Descriptor instead.
 func (*SyncMessage_Blocked) Descriptor() ([]byte, []int) {
-	return file_content_proto_rawDescGZIP(), []int{19, 5}
+	return file_content_proto_rawDescGZIP(), []int{20, 5}
 }
 
 func (x *SyncMessage_Blocked) GetNumbers() []string {
@@ -1959,7 +2144,7 @@ type SyncMessage_Configuration struct {
 
 func (x *SyncMessage_Configuration) Reset() {
 	*x = SyncMessage_Configuration{}
-	mi := &file_content_proto_msgTypes[28]
+	mi := &file_content_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1971,7 +2156,7 @@ func (x *SyncMessage_Configuration) String() string {
 func (*SyncMessage_Configuration) ProtoMessage() {}
 
 func (x *SyncMessage_Configuration) ProtoReflect() protoreflect.Message {
-	mi := &file_content_proto_msgTypes[28]
+	mi := &file_content_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1984,7 +2169,7 @@ func (x *SyncMessage_Configuration) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncMessage_Configuration.ProtoReflect.Descriptor instead.
 func (*SyncMessage_Configuration) Descriptor() ([]byte, []int) {
-	return file_content_proto_rawDescGZIP(), []int{19, 6}
+	return file_content_proto_rawDescGZIP(), []int{20, 6}
 }
 
 func (x *SyncMessage_Configuration) GetReadReceipts() bool {
@@ -2110,13 +2295,31 @@ const file_content_proto_rawDesc = "" +
 	"\x06height\x18\n" +
 	" \x01(\rR\x06height\x12\x18\n" +
 	"\acaption\x18\v \x01(\tR\acaption\x12\x1b\n" +
-	"\tblur_hash\x18\f \x01(\tR\bblurHash\"\xa7\x01\n" +
+	"\tblur_hash\x18\f \x01(\tR\bblurHash\"\xe6\x01\n" +
 	"\fGroupContext\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12\x12\n" +
 	"\x04type\x18\x02 \x01(\rR\x04type\x12\x12\n" +
 	"\x04name\x18\x03 \x01(\tR\x04name\x12\x18\n" +
 	"\amembers\x18\x04 \x03(\tR\amembers\x12E\n" +
-	"\x06avatar\x18\x05 \x01(\v2-.countersign.messenger.wire.AttachmentPointerR\x06avatar\"\xa5\x01\n" +
+	"\x06avatar\x18\x05 \x01(\v2-.countersign.messenger.wire.AttachmentPointerR\x06avatar\x12=\n" +
+	"\x05state\x18\xe8\a \x01(\v2&.countersign.messenger.wire.GroupStateR\x05state\"\xa4\x03\n" +
+	"\n" +
+	"GroupState\x12G\n" +
+	"\amembers\x18\x01 \x03(\v2-.countersign.messenger.wire.GroupState.MemberR\amembers\x12\x1d\n" +
+	"\n" +
+	"name_clock\x18\x02 \x01(\x04R\tnameClock\x12\x17\n" +
+	"\aname_by\x18\x03 \x01(\tR\x06nameBy\x12!\n" +
+	"\favatar_clock\x18\x04 \x01(\x04R\vavatarClock\x12\x1b\n" +
+	"\tavatar_by\x18\x05 \x01(\tR\bavatarBy\x12!\n" +
+	"\fexpire_timer\x18\x06 \x01(\rR\vexpireTimer\x12!\n" +
+	"\fexpire_clock\x18\a \x01(\x04R\vexpireClock\x12\x1b\n" +
+	"\texpire_by\x18\b \x01(\tR\bexpireBy\x1ar\n" +
+	"\x06Member\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
+	"\aremoved\x18\x02 \x01(\bR\aremoved\x12\x14\n" +
+	"\x05admin\x18\x03 \x01(\bR\x05admin\x12\x14\n" +
+	"\x05clock\x18\x04 \x01(\x04R\x05clock\x12\x0e\n" +
+	"\x02by\x18\x05 \x01(\tR\x02by\"\xa5\x01\n" +
 	"\vConsistency\x12\x14\n" +
 	"\x05nonce\x18\x01 \x01(\fR\x05nonce\x12\x18\n" +
 	"\acounter\x18\x02 \x01(\x04R\acounter\x12#\n" +
@@ -2187,7 +2390,7 @@ func file_content_proto_rawDescGZIP() []byte {
 	return file_content_proto_rawDescData
 }
 
-var file_content_proto_msgTypes = make([]protoimpl.MessageInfo, 29)
+var file_content_proto_msgTypes = make([]protoimpl.MessageInfo, 31)
 var file_content_proto_goTypes = []any{
 	(*Content)(nil),                   // 0: countersign.messenger.wire.Content
 	(*NullMessage)(nil),               // 1: countersign.messenger.wire.NullMessage
@@ -2205,23 +2408,25 @@ var file_content_proto_goTypes = []any{
 	(*Delete)(nil),                    // 13: countersign.messenger.wire.Delete
 	(*AttachmentPointer)(nil),         // 14: countersign.messenger.wire.AttachmentPointer
 	(*GroupContext)(nil),              // 15: countersign.messenger.wire.GroupContext
-	(*Consistency)(nil),               // 16: countersign.messenger.wire.Consistency
-	(*ResendRequest)(nil),             // 17: countersign.messenger.wire.ResendRequest
-	(*Forwarded)(nil),                 // 18: countersign.messenger.wire.Forwarded
-	(*SyncMessage)(nil),               // 19: countersign.messenger.wire.SyncMessage
-	(*Verified)(nil),                  // 20: countersign.messenger.wire.Verified
-	(*DecryptionErrorMessage)(nil),    // 21: countersign.messenger.wire.DecryptionErrorMessage
-	(*SyncMessage_Sent)(nil),          // 22: countersign.messenger.wire.SyncMessage.Sent
-	(*SyncMessage_Contacts)(nil),      // 23: countersign.messenger.wire.SyncMessage.Contacts
-	(*SyncMessage_Groups)(nil),        // 24: countersign.messenger.wire.SyncMessage.Groups
-	(*SyncMessage_Request)(nil),       // 25: countersign.messenger.wire.SyncMessage.Request
-	(*SyncMessage_Read)(nil),          // 26: countersign.messenger.wire.SyncMessage.Read
-	(*SyncMessage_Blocked)(nil),       // 27: countersign.messenger.wire.SyncMessage.Blocked
-	(*SyncMessage_Configuration)(nil), // 28: countersign.messenger.wire.SyncMessage.Configuration
+	(*GroupState)(nil),                // 16: countersign.messenger.wire.GroupState
+	(*Consistency)(nil),               // 17: countersign.messenger.wire.Consistency
+	(*ResendRequest)(nil),             // 18: countersign.messenger.wire.ResendRequest
+	(*Forwarded)(nil),                 // 19: countersign.messenger.wire.Forwarded
+	(*SyncMessage)(nil),               // 20: countersign.messenger.wire.SyncMessage
+	(*Verified)(nil),                  // 21: countersign.messenger.wire.Verified
+	(*DecryptionErrorMessage)(nil),    // 22: countersign.messenger.wire.DecryptionErrorMessage
+	(*GroupState_Member)(nil),         // 23: countersign.messenger.wire.GroupState.Member
+	(*SyncMessage_Sent)(nil),          // 24: countersign.messenger.wire.SyncMessage.Sent
+	(*SyncMessage_Contacts)(nil),      // 25: countersign.messenger.wire.SyncMessage.Contacts
+	(*SyncMessage_Groups)(nil),        // 26: countersign.messenger.wire.SyncMessage.Groups
+	(*SyncMessage_Request)(nil),       // 27: countersign.messenger.wire.SyncMessage.Request
+	(*SyncMessage_Read)(nil),          // 28: countersign.messenger.wire.SyncMessage.Read
+	(*SyncMessage_Blocked)(nil),       // 29: countersign.messenger.wire.SyncMessage.Blocked
+	(*SyncMessage_Configuration)(nil), // 30: countersign.messenger.wire.SyncMessage.Configuration
 }
 var file_content_proto_depIdxs = []int32{
 	9,  // 0: countersign.messenger.wire.Content.data:type_name -> countersign.messenger.wire.DataMessage
-	19, // 1: countersign.messenger.wire.Content.sync:type_name -> countersign.messenger.wire.SyncMessage
+	20, // 1: countersign.messenger.wire.Content.sync:type_name -> countersign.messenger.wire.SyncMessage
 	5,  // 2: countersign.messenger.wire.Content.call:type_name -> countersign.messenger.wire.CallMessage
 	1,  // 3: countersign.messenger.wire.Content.null:type_name -> countersign.messenger.wire.NullMessage
 	2,  // 4: countersign.messenger.wire.Content.receipt:type_name -> countersign.messenger.wire.ReceiptMessage
@@ -2238,30 +2443,32 @@ var file_content_proto_depIdxs = []int32{
 	10, // 15: countersign.messenger.wire.DataMessage.quote:type_name -> countersign.messenger.wire.Quote
 	12, // 16: countersign.messenger.wire.DataMessage.reaction:type_name -> countersign.messenger.wire.Reaction
 	13, // 17: countersign.messenger.wire.DataMessage.delete:type_name -> countersign.messenger.wire.Delete
-	16, // 18: countersign.messenger.wire.DataMessage.consistency:type_name -> countersign.messenger.wire.Consistency
-	17, // 19: countersign.messenger.wire.DataMessage.resend_request:type_name -> countersign.messenger.wire.ResendRequest
-	18, // 20: countersign.messenger.wire.DataMessage.forwarded:type_name -> countersign.messenger.wire.Forwarded
+	17, // 18: countersign.messenger.wire.DataMessage.consistency:type_name -> countersign.messenger.wire.Consistency
+	18, // 19: countersign.messenger.wire.DataMessage.resend_request:type_name -> countersign.messenger.wire.ResendRequest
+	19, // 20: countersign.messenger.wire.DataMessage.forwarded:type_name -> countersign.messenger.wire.Forwarded
 	11, // 21: countersign.messenger.wire.Quote.attachments:type_name -> countersign.messenger.wire.QuotedAttachment
 	14, // 22: countersign.messenger.wire.QuotedAttachment.thumbnail:type_name -> countersign.messenger.wire.AttachmentPointer
 	14, // 23: countersign.messenger.wire.GroupContext.avatar:type_name -> countersign.messenger.wire.AttachmentPointer
-	9,  // 24: countersign.messenger.wire.Forwarded.data:type_name -> countersign.messenger.wire.DataMessage
-	22, // 25: countersign.messenger.wire.SyncMessage.sent:type_name -> countersign.messenger.wire.SyncMessage.Sent
-	23, // 26: countersign.messenger.wire.SyncMessage.contacts:type_name -> countersign.messenger.wire.SyncMessage.Contacts
-	24, // 27: countersign.messenger.wire.SyncMessage.groups:type_name -> countersign.messenger.wire.SyncMessage.Groups
-	25, // 28: countersign.messenger.wire.SyncMessage.request:type_name -> countersign.messenger.wire.SyncMessage.Request
-	26, // 29: countersign.messenger.wire.SyncMessage.read:type_name -> countersign.messenger.wire.SyncMessage.Read
-	27, // 30: countersign.messenger.wire.SyncMessage.blocked:type_name -> countersign.messenger.wire.SyncMessage.Blocked
-	20, // 31: countersign.messenger.wire.SyncMessage.verified:type_name -> countersign.messenger.wire.Verified
-	28, // 32: countersign.messenger.wire.SyncMessage.configuration:type_name -> countersign.messenger.wire.SyncMessage.Configuration
-	9,  // 33: countersign.messenger.wire.SyncMessage.Sent.message:type_name -> countersign.messenger.wire.DataMessage
-	4,  // 34: countersign.messenger.wire.SyncMessage.Sent.edit:type_name -> countersign.messenger.wire.EditMessage
-	14, // 35: countersign.messenger.wire.SyncMessage.Contacts.blob:type_name -> countersign.messenger.wire.AttachmentPointer
-	14, // 36: countersign.messenger.wire.SyncMessage.Groups.blob:type_name -> countersign.messenger.wire.AttachmentPointer
-	37, // [37:37] is the sub-list for method output_type
-	37, // [37:37] is the sub-list for method input_type
-	37, // [37:37] is the sub-list for extension type_name
-	37, // [37:37] is the sub-list for extension extendee
-	0,  // [0:37] is the sub-list for field type_name
+	16, // 24: countersign.messenger.wire.GroupContext.state:type_name -> countersign.messenger.wire.GroupState
+	23, // 25: countersign.messenger.wire.GroupState.members:type_name -> countersign.messenger.wire.GroupState.Member
+	9,  // 26: countersign.messenger.wire.Forwarded.data:type_name -> countersign.messenger.wire.DataMessage
+	24, // 27: countersign.messenger.wire.SyncMessage.sent:type_name -> countersign.messenger.wire.SyncMessage.Sent
+	25, // 28: countersign.messenger.wire.SyncMessage.contacts:type_name -> countersign.messenger.wire.SyncMessage.Contacts
+	26, // 29: countersign.messenger.wire.SyncMessage.groups:type_name -> countersign.messenger.wire.SyncMessage.Groups
+	27, // 30: countersign.messenger.wire.SyncMessage.request:type_name -> countersign.messenger.wire.SyncMessage.Request
+	28, // 31: countersign.messenger.wire.SyncMessage.read:type_name -> countersign.messenger.wire.SyncMessage.Read
+	29, // 32: countersign.messenger.wire.SyncMessage.blocked:type_name -> countersign.messenger.wire.SyncMessage.Blocked
+	21, // 33: countersign.messenger.wire.SyncMessage.verified:type_name -> countersign.messenger.wire.Verified
+	30, // 34: countersign.messenger.wire.SyncMessage.configuration:type_name -> countersign.messenger.wire.SyncMessage.Configuration
+	9,  // 35: countersign.messenger.wire.SyncMessage.Sent.message:type_name -> countersign.messenger.wire.DataMessage
+	4,  // 36: countersign.messenger.wire.SyncMessage.Sent.edit:type_name -> countersign.messenger.wire.EditMessage
+	14, // 37: countersign.messenger.wire.SyncMessage.Contacts.blob:type_name -> countersign.messenger.wire.AttachmentPointer
+	14, // 38: countersign.messenger.wire.SyncMessage.Groups.blob:type_name -> countersign.messenger.wire.AttachmentPointer
+	39, // [39:39] is the sub-list for method output_type
+	39, // [39:39] is the sub-list for method input_type
+	39, // [39:39] is the sub-list for extension type_name
+	39, // [39:39] is the sub-list for extension extendee
+	0,  // [0:39] is the sub-list for field type_name
 }
 
 func init() { file_content_proto_init() }
@@ -2275,7 +2482,7 @@ func file_content_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_content_proto_rawDesc), len(file_content_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   29,
+			NumMessages:   31,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
