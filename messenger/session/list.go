@@ -46,3 +46,16 @@ func (b *Book) Listed() (*devicelist.List, error) {
 	p, err := b.Peer(b.own.Number)
 	return p.List, err
 }
+
+// Vouch adds devices of ours to the list this device goes by, before it is signed: sessions with them may be started, which checks that they hold
+// the account's identity key.
+func (b *Book) Vouch(others []devicelist.Device) error {
+	p, err := b.Peer(b.own.Number)
+	if err != nil || p.List == nil {
+		return err
+	}
+	list := *p.List
+	list.Devices = append([]devicelist.Device{{ID: b.own.Device, RegistrationID: b.own.RegistrationID}}, others...)
+	p.List = &list
+	return b.savePeer(b.own.Number, p)
+}

@@ -43,12 +43,23 @@ type Peer struct {
 	// Downgrade: the person has agreed to an older protocol than this contact was known to speak (1).
 	Downgrade bool
 	Devices   []uint32 // whom we write to
+	Able      []uint32 // those of them that read sender keys
 	// List is the newest list of devices the owner has signed; nil if none was ever seen.
 	List *devicelist.List
 }
 
 // Key parses the identity key.
 func (p Peer) Key() (keys.Public, error) { return keys.ParsePublic(p.Identity) }
+
+// SenderKeys tells whether all devices of a contact read sender keys.
+func (p Peer) SenderKeys() bool {
+	for _, d := range p.Devices {
+		if !contains(p.Able, d) {
+			return false
+		}
+	}
+	return len(p.Devices) > 0
+}
 
 // Peer returns what is known of a name; the zero value if nothing is.
 func (b *Book) Peer(name string) (Peer, error) { return LoadPeer(b.tx, name) }

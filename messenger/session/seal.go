@@ -109,3 +109,6 @@ func (b *Book) EndSession(name string) error {
 	}
 	return nil
 }
+
+// EndWith does so for one device: what it asks for with END_SESSION (9.2).
+func (b *Book) EndWith(name string, device uint32) error { return b.archive(name, device) }

@@ -69,6 +69,16 @@ func (b *Book) TakeSenderKey(from string, device uint32, distribution []byte) er
 		}
 	}
 	r.Accept(d)
+	p, err := b.Peer(from)
+	if err != nil {
+		return err
+	}
+	if !contains(p.Able, device) { // who hands one out can read others'
+		p.Able = with(p.Able, device)
+		if err := b.savePeer(from, p); err != nil {
+			return err
+		}
+	}
 	return b.tx.Put(store.SenderKeys, name, r.Marshal())
 }
 

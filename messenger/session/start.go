@@ -55,6 +55,9 @@ func (b *Book) Start(name string, answer *api.BundlesV3) (notices []Notice, held
 		if err := b.start(name, &p, identity, d); err != nil {
 			return nil, nil, fmt.Errorf("device %d of %s: %w", d.DeviceID, name, err)
 		}
+		if p.Able = without(p.Able, d.DeviceID); d.Capabilities.SenderKeys {
+			p.Able = with(p.Able, d.DeviceID)
+		}
 		if !contains(p.Devices, d.DeviceID) {
 			p.Devices = with(p.Devices, d.DeviceID)
 			notices = append(notices, Notice{Kind: NewDevice, Name: name, Device: d.DeviceID})

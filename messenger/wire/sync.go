@@ -152,6 +152,10 @@ func parseVerified(p *pb.Verified) (*Verified, error) {
 	return &Verified{p.GetDestination(), k, p.GetState(), p.NullMessage}, nil
 }
 
+func (v *Verified) proto() *pb.Verified {
+	return &pb.Verified{Destination: &v.Destination, IdentityKey: v.Identity.Bytes(), State: &v.State, NullMessage: v.NullMessage}
+}
+
 func (s *Sync) proto() *pb.SyncMessage {
 	if s == nil {
 		return nil
@@ -176,8 +180,8 @@ func (s *Sync) proto() *pb.SyncMessage {
 	if b := s.Blocked; b != nil {
 		p.Blocked = &pb.SyncMessage_Blocked{Numbers: b.Numbers, GroupIds: b.Groups}
 	}
-	if v := s.Verified; v != nil {
-		p.Verified = &pb.Verified{Destination: &v.Destination, IdentityKey: v.Identity.Bytes(), State: &v.State, NullMessage: v.NullMessage}
+	if s.Verified != nil {
+		p.Verified = s.Verified.proto()
 	}
 	if c := s.Configuration; c != nil {
 		p.Configuration = &pb.SyncMessage_Configuration{ReadReceipts: c.ReadReceipts, UnidentifiedDeliveryIndicators: c.UnidentifiedIndicators,

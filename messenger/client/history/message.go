@@ -103,6 +103,10 @@ type Message struct {
 	// Transcript is the message's id in its group's transcript, in hexadecimal; Vouchers are those on whose word alone we have it.
 	Transcript string   `json:"transcript,omitempty"`
 	Vouchers   []string `json:"vouchers,omitempty"`
+	// Raw is the message as it went over the wire, where it may have to be sent again: ours, and those of groups.
+	Raw []byte `json:"raw,omitempty"`
+	// Resent counts how often it was, for those who asked.
+	Resent int `json:"resent,omitempty"`
 }
 
 // State is how far a message of ours has come with everybody, and why not further: the least of all recipients.
@@ -126,7 +130,7 @@ func Ref(author string, timestamp uint64) string { return fmt.Sprintf("%s %d", a
 func Add(tx *store.Tx, m *Message) (added bool, err error) {
 	ref := Ref(m.Author, m.Timestamp)
 	if m.Kind == Notice {
-		ref = fmt.Sprintf("notice %s %s %s %d", m.Conversation, m.Notice, m.Author, m.Timestamp)
+		ref = noticeRef(m.Conversation, m.Notice, m.Author, m.Timestamp)
 	}
 	body, err := json.Marshal(m)
 	if err != nil {
@@ -137,6 +141,16 @@ func Add(tx *store.Tx, m *Message) (added bool, err error) {
 		return added, err
 	}
 	return true, touch(tx, m)
+}
+
+func noticeRef(conversation, kind, about string, timestamp uint64) string {
+	return fmt.Sprintf("notice %s %s %s %d", conversation, kind, about, timestamp)
+}
+
+// FindNotice returns a notice; nil if there is none.
+func FindNotice(tx *store.Tx, conversation, kind, about string, timestamp uint64) (*Message, error) {
+	row, ok, err := tx.MessageByRef(noticeRef(conversation, kind, about, timestamp))
+	return parse(row, ok, err)
 }
 
 // Set stores a message that has changed.
@@ -218,7 +232,7 @@ func (m *Message) Edit(body string, timestamp uint64) bool {
 // Delete drops everything that was said. That there was a message stays.
 func (m *Message) Delete() {
 	m.Deleted = true
-	m.Body, m.Attachments, m.Quote, m.Reactions, m.Edits = "", nil, nil, nil, nil
+	m.Body, m.Attachments, m.Quote, m.Reactions, m.Edits, m.Raw = "", nil, nil, nil, nil, nil
 }
 
 // Deliver notes a recipient's state and tells whether that is news.
@@ -233,3 +247,6 @@ func (m *Message) Deliver(name string, d Delivery) bool {
 	m.Delivery[name] = d
 	return true
 }
+
+// Reached tells whether a state is at least as far as another.
+func (s State) Reached(o State) bool { return s.order() >= o.order() }

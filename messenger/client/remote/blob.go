@@ -27,7 +27,7 @@ func (s *Server) Upload(ctx context.Context, who Login, blob io.Reader, size int
 	if err != nil {
 		return 0, err
 	}
-	req, err := http.NewRequestWithContext(ctx, "PUT", u, blob)
+	req, err := http.NewRequestWithContext(ctx, "PUT", u, io.NopCloser(blob))
 	if err != nil {
 		return 0, err
 	}

@@ -1736,6 +1736,107 @@ func (x *DecryptionErrorMessage) GetDeviceId() uint32 {
 	return 0
 }
 
+// ContactDetails is one entry of a list of contacts between own devices (9.4).
+type ContactDetails struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Number        *string                `protobuf:"bytes,1,opt,name=number" json:"number,omitempty"`
+	Name          *string                `protobuf:"bytes,2,opt,name=name" json:"name,omitempty"`
+	Avatar        *ContactDetails_Avatar `protobuf:"bytes,3,opt,name=avatar" json:"avatar,omitempty"` // as many bytes follow the entry
+	Colour        *string                `protobuf:"bytes,4,opt,name=colour" json:"colour,omitempty"`
+	Verified      *Verified              `protobuf:"bytes,5,opt,name=verified" json:"verified,omitempty"`
+	ProfileKey    []byte                 `protobuf:"bytes,6,opt,name=profile_key,json=profileKey" json:"profile_key,omitempty"`
+	Blocked       *bool                  `protobuf:"varint,7,opt,name=blocked" json:"blocked,omitempty"`
+	ExpireTimer   *uint32                `protobuf:"varint,8,opt,name=expire_timer,json=expireTimer" json:"expire_timer,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ContactDetails) Reset() {
+	*x = ContactDetails{}
+	mi := &file_content_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ContactDetails) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ContactDetails) ProtoMessage() {}
+
+func (x *ContactDetails) ProtoReflect() protoreflect.Message {
+	mi := &file_content_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ContactDetails.ProtoReflect.Descriptor instead.
+func (*ContactDetails) Descriptor() ([]byte, []int) {
+	return file_content_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *ContactDetails) GetNumber() string {
+	if x != nil && x.Number != nil {
+		return *x.Number
+	}
+	return ""
+}
+
+func (x *ContactDetails) GetName() string {
+	if x != nil && x.Name != nil {
+		return *x.Name
+	}
+	return ""
+}
+
+func (x *ContactDetails) GetAvatar() *ContactDetails_Avatar {
+	if x != nil {
+		return x.Avatar
+	}
+	return nil
+}
+
+func (x *ContactDetails) GetColour() string {
+	if x != nil && x.Colour != nil {
+		return *x.Colour
+	}
+	return ""
+}
+
+func (x *ContactDetails) GetVerified() *Verified {
+	if x != nil {
+		return x.Verified
+	}
+	return nil
+}
+
+func (x *ContactDetails) GetProfileKey() []byte {
+	if x != nil {
+		return x.ProfileKey
+	}
+	return nil
+}
+
+func (x *ContactDetails) GetBlocked() bool {
+	if x != nil && x.Blocked != nil {
+		return *x.Blocked
+	}
+	return false
+}
+
+func (x *ContactDetails) GetExpireTimer() uint32 {
+	if x != nil && x.ExpireTimer != nil {
+		return *x.ExpireTimer
+	}
+	return 0
+}
+
 type GroupState_Member struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Name          *string                `protobuf:"bytes,1,opt,name=name" json:"name,omitempty"`
@@ -1749,7 +1850,7 @@ type GroupState_Member struct {
 
 func (x *GroupState_Member) Reset() {
 	*x = GroupState_Member{}
-	mi := &file_content_proto_msgTypes[23]
+	mi := &file_content_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1761,7 +1862,7 @@ func (x *GroupState_Member) String() string {
 func (*GroupState_Member) ProtoMessage() {}
 
 func (x *GroupState_Member) ProtoReflect() protoreflect.Message {
-	mi := &file_content_proto_msgTypes[23]
+	mi := &file_content_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1825,7 +1926,7 @@ type SyncMessage_Sent struct {
 
 func (x *SyncMessage_Sent) Reset() {
 	*x = SyncMessage_Sent{}
-	mi := &file_content_proto_msgTypes[24]
+	mi := &file_content_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1837,7 +1938,7 @@ func (x *SyncMessage_Sent) String() string {
 func (*SyncMessage_Sent) ProtoMessage() {}
 
 func (x *SyncMessage_Sent) ProtoReflect() protoreflect.Message {
-	mi := &file_content_proto_msgTypes[24]
+	mi := &file_content_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1898,7 +1999,7 @@ type SyncMessage_Contacts struct {
 
 func (x *SyncMessage_Contacts) Reset() {
 	*x = SyncMessage_Contacts{}
-	mi := &file_content_proto_msgTypes[25]
+	mi := &file_content_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1910,7 +2011,7 @@ func (x *SyncMessage_Contacts) String() string {
 func (*SyncMessage_Contacts) ProtoMessage() {}
 
 func (x *SyncMessage_Contacts) ProtoReflect() protoreflect.Message {
-	mi := &file_content_proto_msgTypes[25]
+	mi := &file_content_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1949,7 +2050,7 @@ type SyncMessage_Groups struct {
 
 func (x *SyncMessage_Groups) Reset() {
 	*x = SyncMessage_Groups{}
-	mi := &file_content_proto_msgTypes[26]
+	mi := &file_content_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1961,7 +2062,7 @@ func (x *SyncMessage_Groups) String() string {
 func (*SyncMessage_Groups) ProtoMessage() {}
 
 func (x *SyncMessage_Groups) ProtoReflect() protoreflect.Message {
-	mi := &file_content_proto_msgTypes[26]
+	mi := &file_content_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1993,7 +2094,7 @@ type SyncMessage_Request struct {
 
 func (x *SyncMessage_Request) Reset() {
 	*x = SyncMessage_Request{}
-	mi := &file_content_proto_msgTypes[27]
+	mi := &file_content_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2005,7 +2106,7 @@ func (x *SyncMessage_Request) String() string {
 func (*SyncMessage_Request) ProtoMessage() {}
 
 func (x *SyncMessage_Request) ProtoReflect() protoreflect.Message {
-	mi := &file_content_proto_msgTypes[27]
+	mi := &file_content_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2038,7 +2139,7 @@ type SyncMessage_Read struct {
 
 func (x *SyncMessage_Read) Reset() {
 	*x = SyncMessage_Read{}
-	mi := &file_content_proto_msgTypes[28]
+	mi := &file_content_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2050,7 +2151,7 @@ func (x *SyncMessage_Read) String() string {
 func (*SyncMessage_Read) ProtoMessage() {}
 
 func (x *SyncMessage_Read) ProtoReflect() protoreflect.Message {
-	mi := &file_content_proto_msgTypes[28]
+	mi := &file_content_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2090,7 +2191,7 @@ type SyncMessage_Blocked struct {
 
 func (x *SyncMessage_Blocked) Reset() {
 	*x = SyncMessage_Blocked{}
-	mi := &file_content_proto_msgTypes[29]
+	mi := &file_content_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2102,7 +2203,7 @@ func (x *SyncMessage_Blocked) String() string {
 func (*SyncMessage_Blocked) ProtoMessage() {}
 
 func (x *SyncMessage_Blocked) ProtoReflect() protoreflect.Message {
-	mi := &file_content_proto_msgTypes[29]
+	mi := &file_content_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2144,7 +2245,7 @@ type SyncMessage_Configuration struct {
 
 func (x *SyncMessage_Configuration) Reset() {
 	*x = SyncMessage_Configuration{}
-	mi := &file_content_proto_msgTypes[30]
+	mi := &file_content_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2156,7 +2257,7 @@ func (x *SyncMessage_Configuration) String() string {
 func (*SyncMessage_Configuration) ProtoMessage() {}
 
 func (x *SyncMessage_Configuration) ProtoReflect() protoreflect.Message {
-	mi := &file_content_proto_msgTypes[30]
+	mi := &file_content_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2198,6 +2299,58 @@ func (x *SyncMessage_Configuration) GetLinkPreviews() bool {
 		return *x.LinkPreviews
 	}
 	return false
+}
+
+type ContactDetails_Avatar struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	ContentType   *string                `protobuf:"bytes,1,opt,name=content_type,json=contentType" json:"content_type,omitempty"`
+	Length        *uint32                `protobuf:"varint,2,opt,name=length" json:"length,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ContactDetails_Avatar) Reset() {
+	*x = ContactDetails_Avatar{}
+	mi := &file_content_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ContactDetails_Avatar) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ContactDetails_Avatar) ProtoMessage() {}
+
+func (x *ContactDetails_Avatar) ProtoReflect() protoreflect.Message {
+	mi := &file_content_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ContactDetails_Avatar.ProtoReflect.Descriptor instead.
+func (*ContactDetails_Avatar) Descriptor() ([]byte, []int) {
+	return file_content_proto_rawDescGZIP(), []int{23, 0}
+}
+
+func (x *ContactDetails_Avatar) GetContentType() string {
+	if x != nil && x.ContentType != nil {
+		return *x.ContentType
+	}
+	return ""
+}
+
+func (x *ContactDetails_Avatar) GetLength() uint32 {
+	if x != nil && x.Length != nil {
+		return *x.Length
+	}
+	return 0
 }
 
 var File_content_proto protoreflect.FileDescriptor
@@ -2376,7 +2529,20 @@ const file_content_proto_rawDesc = "" +
 	"\vratchet_key\x18\x01 \x01(\fR\n" +
 	"ratchetKey\x12\x1c\n" +
 	"\ttimestamp\x18\x02 \x01(\x04R\ttimestamp\x12\x1b\n" +
-	"\tdevice_id\x18\x03 \x01(\rR\bdeviceIdB>Z<github.com/countersign-project/countersign/messenger/wire/pb"
+	"\tdevice_id\x18\x03 \x01(\rR\bdeviceId\"\x84\x03\n" +
+	"\x0eContactDetails\x12\x16\n" +
+	"\x06number\x18\x01 \x01(\tR\x06number\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x12I\n" +
+	"\x06avatar\x18\x03 \x01(\v21.countersign.messenger.wire.ContactDetails.AvatarR\x06avatar\x12\x16\n" +
+	"\x06colour\x18\x04 \x01(\tR\x06colour\x12@\n" +
+	"\bverified\x18\x05 \x01(\v2$.countersign.messenger.wire.VerifiedR\bverified\x12\x1f\n" +
+	"\vprofile_key\x18\x06 \x01(\fR\n" +
+	"profileKey\x12\x18\n" +
+	"\ablocked\x18\a \x01(\bR\ablocked\x12!\n" +
+	"\fexpire_timer\x18\b \x01(\rR\vexpireTimer\x1aC\n" +
+	"\x06Avatar\x12!\n" +
+	"\fcontent_type\x18\x01 \x01(\tR\vcontentType\x12\x16\n" +
+	"\x06length\x18\x02 \x01(\rR\x06lengthB>Z<github.com/countersign-project/countersign/messenger/wire/pb"
 
 var (
 	file_content_proto_rawDescOnce sync.Once
@@ -2390,7 +2556,7 @@ func file_content_proto_rawDescGZIP() []byte {
 	return file_content_proto_rawDescData
 }
 
-var file_content_proto_msgTypes = make([]protoimpl.MessageInfo, 31)
+var file_content_proto_msgTypes = make([]protoimpl.MessageInfo, 33)
 var file_content_proto_goTypes = []any{
 	(*Content)(nil),                   // 0: countersign.messenger.wire.Content
 	(*NullMessage)(nil),               // 1: countersign.messenger.wire.NullMessage
@@ -2415,14 +2581,16 @@ var file_content_proto_goTypes = []any{
 	(*SyncMessage)(nil),               // 20: countersign.messenger.wire.SyncMessage
 	(*Verified)(nil),                  // 21: countersign.messenger.wire.Verified
 	(*DecryptionErrorMessage)(nil),    // 22: countersign.messenger.wire.DecryptionErrorMessage
-	(*GroupState_Member)(nil),         // 23: countersign.messenger.wire.GroupState.Member
-	(*SyncMessage_Sent)(nil),          // 24: countersign.messenger.wire.SyncMessage.Sent
-	(*SyncMessage_Contacts)(nil),      // 25: countersign.messenger.wire.SyncMessage.Contacts
-	(*SyncMessage_Groups)(nil),        // 26: countersign.messenger.wire.SyncMessage.Groups
-	(*SyncMessage_Request)(nil),       // 27: countersign.messenger.wire.SyncMessage.Request
-	(*SyncMessage_Read)(nil),          // 28: countersign.messenger.wire.SyncMessage.Read
-	(*SyncMessage_Blocked)(nil),       // 29: countersign.messenger.wire.SyncMessage.Blocked
-	(*SyncMessage_Configuration)(nil), // 30: countersign.messenger.wire.SyncMessage.Configuration
+	(*ContactDetails)(nil),            // 23: countersign.messenger.wire.ContactDetails
+	(*GroupState_Member)(nil),         // 24: countersign.messenger.wire.GroupState.Member
+	(*SyncMessage_Sent)(nil),          // 25: countersign.messenger.wire.SyncMessage.Sent
+	(*SyncMessage_Contacts)(nil),      // 26: countersign.messenger.wire.SyncMessage.Contacts
+	(*SyncMessage_Groups)(nil),        // 27: countersign.messenger.wire.SyncMessage.Groups
+	(*SyncMessage_Request)(nil),       // 28: countersign.messenger.wire.SyncMessage.Request
+	(*SyncMessage_Read)(nil),          // 29: countersign.messenger.wire.SyncMessage.Read
+	(*SyncMessage_Blocked)(nil),       // 30: countersign.messenger.wire.SyncMessage.Blocked
+	(*SyncMessage_Configuration)(nil), // 31: countersign.messenger.wire.SyncMessage.Configuration
+	(*ContactDetails_Avatar)(nil),     // 32: countersign.messenger.wire.ContactDetails.Avatar
 }
 var file_content_proto_depIdxs = []int32{
 	9,  // 0: countersign.messenger.wire.Content.data:type_name -> countersign.messenger.wire.DataMessage
@@ -2450,25 +2618,27 @@ var file_content_proto_depIdxs = []int32{
 	14, // 22: countersign.messenger.wire.QuotedAttachment.thumbnail:type_name -> countersign.messenger.wire.AttachmentPointer
 	14, // 23: countersign.messenger.wire.GroupContext.avatar:type_name -> countersign.messenger.wire.AttachmentPointer
 	16, // 24: countersign.messenger.wire.GroupContext.state:type_name -> countersign.messenger.wire.GroupState
-	23, // 25: countersign.messenger.wire.GroupState.members:type_name -> countersign.messenger.wire.GroupState.Member
+	24, // 25: countersign.messenger.wire.GroupState.members:type_name -> countersign.messenger.wire.GroupState.Member
 	9,  // 26: countersign.messenger.wire.Forwarded.data:type_name -> countersign.messenger.wire.DataMessage
-	24, // 27: countersign.messenger.wire.SyncMessage.sent:type_name -> countersign.messenger.wire.SyncMessage.Sent
-	25, // 28: countersign.messenger.wire.SyncMessage.contacts:type_name -> countersign.messenger.wire.SyncMessage.Contacts
-	26, // 29: countersign.messenger.wire.SyncMessage.groups:type_name -> countersign.messenger.wire.SyncMessage.Groups
-	27, // 30: countersign.messenger.wire.SyncMessage.request:type_name -> countersign.messenger.wire.SyncMessage.Request
-	28, // 31: countersign.messenger.wire.SyncMessage.read:type_name -> countersign.messenger.wire.SyncMessage.Read
-	29, // 32: countersign.messenger.wire.SyncMessage.blocked:type_name -> countersign.messenger.wire.SyncMessage.Blocked
+	25, // 27: countersign.messenger.wire.SyncMessage.sent:type_name -> countersign.messenger.wire.SyncMessage.Sent
+	26, // 28: countersign.messenger.wire.SyncMessage.contacts:type_name -> countersign.messenger.wire.SyncMessage.Contacts
+	27, // 29: countersign.messenger.wire.SyncMessage.groups:type_name -> countersign.messenger.wire.SyncMessage.Groups
+	28, // 30: countersign.messenger.wire.SyncMessage.request:type_name -> countersign.messenger.wire.SyncMessage.Request
+	29, // 31: countersign.messenger.wire.SyncMessage.read:type_name -> countersign.messenger.wire.SyncMessage.Read
+	30, // 32: countersign.messenger.wire.SyncMessage.blocked:type_name -> countersign.messenger.wire.SyncMessage.Blocked
 	21, // 33: countersign.messenger.wire.SyncMessage.verified:type_name -> countersign.messenger.wire.Verified
-	30, // 34: countersign.messenger.wire.SyncMessage.configuration:type_name -> countersign.messenger.wire.SyncMessage.Configuration
-	9,  // 35: countersign.messenger.wire.SyncMessage.Sent.message:type_name -> countersign.messenger.wire.DataMessage
-	4,  // 36: countersign.messenger.wire.SyncMessage.Sent.edit:type_name -> countersign.messenger.wire.EditMessage
-	14, // 37: countersign.messenger.wire.SyncMessage.Contacts.blob:type_name -> countersign.messenger.wire.AttachmentPointer
-	14, // 38: countersign.messenger.wire.SyncMessage.Groups.blob:type_name -> countersign.messenger.wire.AttachmentPointer
-	39, // [39:39] is the sub-list for method output_type
-	39, // [39:39] is the sub-list for method input_type
-	39, // [39:39] is the sub-list for extension type_name
-	39, // [39:39] is the sub-list for extension extendee
-	0,  // [0:39] is the sub-list for field type_name
+	31, // 34: countersign.messenger.wire.SyncMessage.configuration:type_name -> countersign.messenger.wire.SyncMessage.Configuration
+	32, // 35: countersign.messenger.wire.ContactDetails.avatar:type_name -> countersign.messenger.wire.ContactDetails.Avatar
+	21, // 36: countersign.messenger.wire.ContactDetails.verified:type_name -> countersign.messenger.wire.Verified
+	9,  // 37: countersign.messenger.wire.SyncMessage.Sent.message:type_name -> countersign.messenger.wire.DataMessage
+	4,  // 38: countersign.messenger.wire.SyncMessage.Sent.edit:type_name -> countersign.messenger.wire.EditMessage
+	14, // 39: countersign.messenger.wire.SyncMessage.Contacts.blob:type_name -> countersign.messenger.wire.AttachmentPointer
+	14, // 40: countersign.messenger.wire.SyncMessage.Groups.blob:type_name -> countersign.messenger.wire.AttachmentPointer
+	41, // [41:41] is the sub-list for method output_type
+	41, // [41:41] is the sub-list for method input_type
+	41, // [41:41] is the sub-list for extension type_name
+	41, // [41:41] is the sub-list for extension extendee
+	0,  // [0:41] is the sub-list for field type_name
 }
 
 func init() { file_content_proto_init() }
@@ -2482,7 +2652,7 @@ func file_content_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_content_proto_rawDesc), len(file_content_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   31,
+			NumMessages:   33,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -1,0 +1,416 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/countersign-project/countersign/messenger/client/history"
+	"github.com/countersign-project/countersign/messenger/safety"
+	"github.com/countersign-project/countersign/messenger/session"
+	"github.com/countersign-project/countersign/messenger/store"
+	"github.com/countersign-project/countersign/messenger/wire"
+)
+
+// Contact is somebody, as the person here knows him.
+type Contact struct {
+	Number       string        `json:"number"`
+	Name         string        `json:"name,omitempty"`        // given here
+	Username     string        `json:"username,omitempty"`    // by which he was found
+	ProfileName  string        `json:"profileName,omitempty"` // his own
+	ProfileKey   []byte        `json:"profileKey,omitempty"`
+	ProfileAsked int64         `json:"profileAsked,omitempty"` // milliseconds
+	Trust        session.Trust `json:"trust,omitempty"`        // filled in by Contacts
+	Rule         session.Rule  `json:"rule,omitempty"`
+	Held         bool          `json:"held,omitempty"`
+	Devices      int           `json:"devices,omitempty"`
+	Blocked      bool          `json:"blocked,omitempty"`
+	Accepted     bool          `json:"accepted,omitempty"`
+}
+
+// Called is what to call a contact: the name given here, his own, or his number.
+func (k Contact) Called() string {
+	for _, name := range []string{k.Name, k.ProfileName, k.Username, k.Number} {
+		if name != "" {
+			return name
+		}
+	}
+	return ""
+}
+
+// called is what to call somebody.
+func (c *change) called(number string) string {
+	if number == c.self() {
+		return "You"
+	}
+	k, _, err := store.Load[Contact](c.tx, store.Contacts, number)
+	if err != nil || k.Called() == "" {
+		return number
+	}
+	return k.Called()
+}
+
+func (c *change) changeContact(number string, f func(*Contact)) error {
+	k, _, err := store.Load[Contact](c.tx, store.Contacts, number)
+	if err != nil {
+		return err
+	}
+	k.Number = number
+	f(&k)
+	c.tell(Event{Type: EventConversation, Conversation: number})
+	return store.Save(c.tx, store.Contacts, number, k)
+}
+
+// Contacts lists everybody this device knows something of: whom the person has named, written to or heard from.
+func (a *Account) Contacts(ctx context.Context) (out []Contact, err error) {
+	err = a.view(ctx, func(c *change) error {
+		seen := map[string]bool{c.self(): true}
+		add := func(n string) error {
+			if seen[n] || !number(n) {
+				return nil
+			}
+			seen[n] = true
+			k, err := c.contact(n)
+			out = append(out, k)
+			return err
+		}
+		if err := store.All(c.tx, store.Contacts, func(n string, _ Contact) error { return add(n) }); err != nil {
+			return err
+		}
+		list, err := history.Conversations(c.tx)
+		if err != nil {
+			return err
+		}
+		for _, v := range list {
+			if err := add(v.ID); err != nil {
+				return err
+			}
+		}
+		return session.Peers(c.tx, func(name string, _ session.Peer) error { return add(name) })
+	})
+	return out, err
+}
+
+// Contact returns one.
+func (a *Account) Contact(ctx context.Context, number string) (k Contact, err error) {
+	err = a.view(ctx, func(c *change) error { k, err = c.contact(number); return err })
+	return k, err
+}
+
+func (c *change) contact(number string) (Contact, error) {
+	k, _, err := store.Load[Contact](c.tx, store.Contacts, number)
+	if err != nil {
+		return k, err
+	}
+	p, err := c.book.Peer(number)
+	if err != nil {
+		return k, err
+	}
+	v, err := history.Open(c.tx, number)
+	k.Number, k.Trust, k.Rule, k.Held, k.Devices, k.Blocked, k.Accepted = number, p.Trust, p.Rule, p.Held, len(p.Devices), v.Blocked, v.Accepted
+	return k, err
+}
+
+// Resolve finds whom a text means: a number, a group, a name given to a contact, a username (asked of the server), or one with the server's name
+// behind an @.
+func (a *Account) Resolve(ctx context.Context, text string) (string, error) {
+	if _, ok := groupID(text); ok || number(text) {
+		return text, nil
+	}
+	var found []string
+	err := a.view(ctx, func(c *change) error {
+		err := store.All(c.tx, store.Contacts, func(_ string, k Contact) error {
+			if strings.EqualFold(k.Name, text) || strings.EqualFold(k.Username, text) {
+				found = append(found, k.Number)
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		return store.All(c.tx, store.Groups, func(name string, g groupState) error {
+			if strings.EqualFold(g.Name, text) && g.In(c.self()) {
+				found = append(found, name)
+			}
+			return nil
+		})
+	})
+	switch {
+	case err != nil:
+		return "", err
+	case len(found) == 1:
+		return found[0], nil
+	case len(found) > 1:
+		return "", fmt.Errorf("%q is the name of %d contacts and groups: use the number", text, len(found))
+	}
+	name, server, at := strings.Cut(strings.ToLower(text), "@")
+	if at && !strings.HasSuffix(a.server.URL(), "//"+server) {
+		return "", fmt.Errorf("%q is on another server, and this one is %s: accounts of two servers cannot write to each other yet", text, a.server.URL())
+	}
+	who, err := a.login(ctx)
+	if err != nil {
+		return "", err
+	}
+	to, err := a.server.Username(ctx, who, name)
+	if err != nil {
+		return "", fmt.Errorf("%q: %w", text, err)
+	}
+	if !number(to) {
+		return "", fmt.Errorf("%q: the server answers with %.40q, which is no number", text, to)
+	}
+	return to, a.change(ctx, func(c *change) error { return c.changeContact(to, func(k *Contact) { k.Username = name }) })
+}
+
+// SetName names a contact.
+func (a *Account) SetName(ctx context.Context, whom, name string) error {
+	if !number(whom) {
+		return fmt.Errorf("%q is no number", whom)
+	}
+	return a.change(ctx, func(c *change) error {
+		return c.changeContact(whom, func(k *Contact) { k.Name = strings.TrimSpace(name) })
+	})
+}
+
+// Accept says yes to a conversation somebody else has begun: receipts and profile go out from now on.
+func (a *Account) Accept(ctx context.Context, conversation string) error {
+	return a.change(ctx, func(c *change) error {
+		c.tell(Event{Type: EventConversation, Conversation: conversation})
+		return history.Change(c.tx, conversation, func(v *history.Conversation) { v.Accepted, v.Blocked = true, false })
+	})
+}
+
+// Block keeps everything from a contact or group away, or lets it in again. He is not told.
+func (a *Account) Block(ctx context.Context, conversation string, block bool) error {
+	return a.change(ctx, func(c *change) error {
+		if conversation == c.self() {
+			return errors.New("you cannot block yourself")
+		}
+		if err := history.Change(c.tx, conversation, func(v *history.Conversation) { v.Blocked = block }); err != nil {
+			return err
+		}
+		c.tell(Event{Type: EventConversation, Conversation: conversation})
+		return c.syncBlocked()
+	})
+}
+
+// Safety is what two people compare (5).
+type Safety struct {
+	Name   string        `json:"name"`
+	Trust  session.Trust `json:"trust"`
+	Held   bool          `json:"held,omitempty"`
+	Digits string        `json:"digits"`
+	Code   []byte        `json:"code"` // of the QR code
+	Key    []byte        `json:"identityKey"`
+	Since  int64         `json:"since"`
+	number safety.Number
+}
+
+// Compare checks what the person typed or scanned against the safety number: 60 digits, or a QR code's bytes.
+func (s Safety) Compare(typed string) error {
+	digits := strings.Map(func(r rune) rune {
+		if r >= '0' && r <= '9' {
+			return r
+		}
+		return -1
+	}, typed)
+	if len(digits) != 60 {
+		return fmt.Errorf("%d digits, want the 60 of a safety number", len(digits))
+	}
+	if !s.number.CompareDigits(digits) {
+		return &safety.MismatchError{Theirs: true}
+	}
+	return nil
+}
+
+// Safety returns the safety number with a contact. If no key of his is known yet it is fetched.
+func (a *Account) Safety(ctx context.Context, name string) (s Safety, err error) {
+	var known bool
+	err = a.view(ctx, func(c *change) error {
+		p, err := c.book.Peer(name)
+		known = len(p.Identity) > 0
+		return err
+	})
+	if err != nil {
+		return s, err
+	}
+	if !known {
+		who, err := a.login(ctx)
+		if err != nil {
+			return s, err
+		}
+		if _, err := a.fetch(ctx, who, name, &session.Need{All: true}); err != nil {
+			return s, err
+		}
+	}
+	err = a.view(ctx, func(c *change) error {
+		p, err := c.book.Peer(name)
+		if err != nil {
+			return err
+		}
+		theirs, err := p.Key()
+		if err != nil {
+			return fmt.Errorf("no key of %s is known", name)
+		}
+		identity, err := c.book.Own().Identity()
+		if err != nil {
+			return err
+		}
+		s = Safety{Name: name, Trust: p.Trust, Held: p.Held, Key: p.Identity, Since: p.Since}
+		s.number = safety.New(1, safety.Person{ID: []byte(c.self()), Key: identity.Public()}, safety.Person{ID: []byte(name), Key: theirs})
+		s.Digits, s.Code = strings.Join(s.number.Groups(), " "), s.number.Scannable()
+		return nil
+	})
+	return s, err
+}
+
+// SetVerified says that the person has compared this safety number, or does not vouch for it any more. What was held goes out.
+func (a *Account) SetVerified(ctx context.Context, s Safety, verified bool) error {
+	return a.change(ctx, func(c *change) error {
+		key, err := (session.Peer{Identity: s.Key}).Key()
+		if err != nil {
+			return err
+		}
+		if err := c.book.SetVerified(s.Name, key, verified); err != nil {
+			return err
+		}
+		c.tell(Event{Type: EventConversation, Conversation: s.Name})
+		if err := c.syncVerified(s.Name, key, verified); err != nil {
+			return err
+		}
+		return c.release(s.Name)
+	})
+}
+
+// AcceptKey says that the person takes a contact's changed key without comparing. What was held goes out.
+func (a *Account) AcceptKey(ctx context.Context, name string) error {
+	return a.change(ctx, func(c *change) error {
+		if err := c.book.Accept(name); err != nil {
+			return err
+		}
+		c.tell(Event{Type: EventConversation, Conversation: name})
+		return c.release(name)
+	})
+}
+
+// SetRule says what happens when a contact's key changes.
+func (a *Account) SetRule(ctx context.Context, name string, r session.Rule) error {
+	return a.change(ctx, func(c *change) error {
+		if err := c.book.SetRule(name, r); err != nil {
+			return err
+		}
+		return c.release(name)
+	})
+}
+
+// AllowDowngrade agrees that a contact speaks an older protocol than he was known to (1). What was held goes out.
+func (a *Account) AllowDowngrade(ctx context.Context, name string, allow bool) error {
+	return a.change(ctx, func(c *change) error {
+		if err := c.book.AllowDowngrade(name, allow); err != nil {
+			return err
+		}
+		return c.release(name)
+	})
+}
+
+// once tells the person something about a name, unless that was told before.
+func (c *change) once(conversation, kind, about, text string) error {
+	name := "told " + kind + " " + conversation + " " + about
+	if _, told, err := c.tx.Get(store.Settings, name); err != nil || told {
+		return err
+	}
+	if err := c.tx.Put(store.Settings, name, nil); err != nil {
+		return err
+	}
+	return c.notice(conversation, kind, conversation, text)
+}
+
+// Conversations lists all, the one with the newest message first. Groups of which only messages have come, but no word of what they are, are left out.
+func (a *Account) Conversations(ctx context.Context) (out []history.Conversation, err error) {
+	err = a.view(ctx, func(c *change) error {
+		list, err := history.Conversations(c.tx)
+		if err != nil {
+			return err
+		}
+		for _, v := range list {
+			if id, ok := groupID(v.ID); ok {
+				if g, err := c.group(id); err != nil {
+					return err
+				} else if g == nil {
+					continue
+				}
+			}
+			out = append(out, v)
+		}
+		return nil
+	})
+	return out, err
+}
+
+// Messages returns the newest messages of a conversation below number before (0: the newest), oldest first.
+func (a *Account) Messages(ctx context.Context, conversation string, before int64, limit int) (out []*history.Message, err error) {
+	err = a.store.View(ctx, func(tx *store.Tx) error {
+		out, err = history.List(tx, conversation, before, limit)
+		return err
+	})
+	return out, err
+}
+
+// Message returns one; nil if there is none.
+func (a *Account) Message(ctx context.Context, seq int64) (m *history.Message, err error) {
+	err = a.store.View(ctx, func(tx *store.Tx) error { m, err = history.Get(tx, seq); return err })
+	return m, err
+}
+
+// Find returns a message by its author and time; nil if there is none.
+func (a *Account) Find(ctx context.Context, author string, timestamp uint64) (m *history.Message, err error) {
+	err = a.store.View(ctx, func(tx *store.Tx) error { m, err = history.Find(tx, author, timestamp); return err })
+	return m, err
+}
+
+// Search finds messages by words; see history.Search.
+func (a *Account) Search(ctx context.Context, query, conversation string, before int64, limit int) (out []*history.Message, err error) {
+	err = a.store.View(ctx, func(tx *store.Tx) error {
+		out, err = history.Search(tx, query, conversation, before, limit)
+		return err
+	})
+	return out, err
+}
+
+// SetUsername takes a name by which others find this account; an empty one gives it back.
+func (a *Account) SetUsername(ctx context.Context, name string) error {
+	who, err := a.login(ctx)
+	if err != nil {
+		return err
+	}
+	return a.server.SetUsername(ctx, who, name)
+}
+
+// syncRequest answers a device of ours that asks for what we know (9.4).
+func (c *change) syncRequest(kind uint32) error {
+	switch kind {
+	case wire.SyncBlocked:
+		return c.syncBlocked()
+	case wire.SyncConfiguration:
+		p, err := c.preferences()
+		if err != nil {
+			return err
+		}
+		return c.syncPreferences(p)
+	case wire.SyncGroups:
+		return store.All(c.tx, store.Groups, func(_ string, g groupState) error {
+			if !g.In(c.self()) {
+				return nil
+			}
+			at, err := c.timestamp()
+			if err != nil {
+				return err
+			}
+			// A group's state reaches the new device as an update we have sent: with clocks and tombstones, which the list of 9.4 has no place for.
+			return c.syncOwn(&wire.Sync{Sent: &wire.Sent{Timestamp: at, Message: &wire.Data{Timestamp: at, Group: g.Update(), ExpireTimer: g.Expires}}})
+		})
+	case wire.SyncContacts:
+		return c.syncContacts()
+	}
+	return nil
+}

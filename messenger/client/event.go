@@ -1,0 +1,125 @@
+package client
+
+import (
+	"context"
+	"sync"
+
+	"github.com/countersign-project/countersign/messenger/client/history"
+)
+
+// EventType says what has happened.
+type EventType string
+
+// Events.
+const (
+	EventMessage      EventType = "message"      // a message or notice is new
+	EventUpdate       EventType = "update"       // a message has changed: state, reaction, edit, deletion
+	EventGone         EventType = "gone"         // a message has disappeared, or was removed here
+	EventTyping       EventType = "typing"       // somebody writes, or has stopped
+	EventConversation EventType = "conversation" // a conversation, contact or group has changed
+	EventConnection   EventType = "connection"   // connected, or no longer
+	EventCaughtUp     EventType = "caughtUp"     // everything that waited has been received
+)
+
+// Event is one thing that has happened, after it is on the disk.
+type Event struct {
+	Type         EventType        `json:"type"`
+	Conversation string           `json:"conversation,omitempty"`
+	Message      *history.Message `json:"message,omitempty"`
+	Author       string           `json:"author,omitempty"`  // of typing
+	Stopped      bool             `json:"stopped,omitempty"` // of typing
+	Connected    bool             `json:"connected,omitempty"`
+	Why          string           `json:"why,omitempty"` // of a lost connection
+}
+
+// maxWaiting is how many events wait for a listener before it loses its subscription: it can find all messages in the history.
+const maxWaiting = 100_000
+
+// hub hands events to listeners.
+type hub struct {
+	mu        sync.Mutex
+	listeners map[*Subscription]bool
+	closed    bool
+}
+
+func newHub() *hub { return &hub{listeners: map[*Subscription]bool{}} }
+
+// Subscription is one listener's queue.
+type Subscription struct {
+	hub   *hub
+	wake  chan struct{}
+	queue []Event // hub.mu
+	over  bool    // hub.mu
+}
+
+// Subscribe starts to collect events. Close it.
+func (a *Account) Subscribe() *Subscription {
+	s := &Subscription{hub: a.events, wake: make(chan struct{}, 1)}
+	a.events.mu.Lock()
+	defer a.events.mu.Unlock()
+	s.over = a.events.closed
+	a.events.listeners[s] = true
+	return s
+}
+
+// Next waits for an event; false means that there are no more, because ctx, the subscription or the account has ended.
+func (s *Subscription) Next(ctx context.Context) (Event, bool) {
+	for {
+		s.hub.mu.Lock()
+		if len(s.queue) > 0 {
+			e := s.queue[0]
+			s.queue = s.queue[1:]
+			s.hub.mu.Unlock()
+			return e, true
+		}
+		over := s.over
+		s.hub.mu.Unlock()
+		if over {
+			return Event{}, false
+		}
+		select {
+		case <-s.wake:
+		case <-ctx.Done():
+			return Event{}, false
+		}
+	}
+}
+
+// Close ends the subscription.
+func (s *Subscription) Close() {
+	s.hub.mu.Lock()
+	defer s.hub.mu.Unlock()
+	s.end()
+}
+
+func (s *Subscription) end() {
+	s.over = true
+	delete(s.hub.listeners, s)
+	signal(s.wake)
+}
+
+func (h *hub) publish(e Event) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for s := range h.listeners {
+		if len(s.queue) >= maxWaiting {
+			s.end()
+			continue
+		}
+		if e.Message != nil {
+			copied := *e.Message
+			e.Message = &copied
+		}
+		s.queue = append(s.queue, e)
+		signal(s.wake)
+	}
+}
+
+func (h *hub) close() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.closed = true
+	for s := range h.listeners {
+		s.end()
+	}
+}

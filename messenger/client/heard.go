@@ -1,0 +1,219 @@
+package client
+
+import (
+	"slices"
+
+	"github.com/countersign-project/countersign/messenger/client/history"
+	"github.com/countersign-project/countersign/messenger/refusal"
+	"github.com/countersign-project/countersign/messenger/session"
+	"github.com/countersign-project/countersign/messenger/wire"
+)
+
+// said is a message with who said it where, whether it came from a contact or, as a transcript, from another device of ours.
+type said struct {
+	author       string
+	device       uint32
+	conversation string
+	timestamp    uint64
+	data         *wire.Data
+	// startedAt is when the timer of a message of ours began on the device that sent it.
+	startedAt uint64
+}
+
+// heard takes in what a contact says.
+func (c *change) heard(o session.Opened, d *wire.Data) error {
+	if d.Flags&wire.FlagEndSession != 0 {
+		return c.book.EndWith(o.From, o.Device)
+	}
+	if len(d.ProfileKey) == 32 {
+		if err := c.profileKey(o.From, d.ProfileKey); err != nil {
+			return err
+		}
+	}
+	s := said{author: o.From, device: o.Device, conversation: o.From, timestamp: o.Timestamp, data: d}
+	if d.Group != nil {
+		s.conversation = groupName(d.Group.ID)
+		goes, err := c.heardGroup(s)
+		if err != nil || !goes {
+			return err
+		}
+	} else if err := c.adoptTimer(s); err != nil {
+		return err
+	}
+	return c.apply(s)
+}
+
+// adoptTimer takes over the other side's timer: any message carries the present one (9.2).
+func (c *change) adoptTimer(s said) error {
+	v, err := history.Open(c.tx, s.conversation)
+	if err != nil || v.Expires == s.data.ExpireTimer || s.data.Reaction != nil || s.data.Delete != nil {
+		return err
+	}
+	v.Expires = s.data.ExpireTimer
+	if err := history.Keep(c.tx, v); err != nil {
+		return err
+	}
+	return c.timerNotice(s.conversation, s.author, v.Expires)
+}
+
+// apply does what a message says: it is one to read, or about an earlier one.
+func (c *change) apply(s said) error {
+	d := s.data
+	switch {
+	case d.Reaction != nil:
+		return c.heardReaction(s)
+	case d.Delete != nil:
+		return c.heardDelete(s)
+	case len(d.Resend) > 0:
+		return c.heardResend(s)
+	case d.Forwarded != nil:
+		return c.heardForwarded(s)
+	case d.Body != "" || len(d.Attachments) > 0:
+		return c.keepMessage(s)
+	}
+	return nil
+}
+
+// keepMessage stores what people read.
+func (c *change) keepMessage(s said) error {
+	m, err := c.messageOf(s)
+	if err != nil {
+		return err
+	}
+	after := func() error { return nil }
+	if s.data.Group != nil && s.data.Consistency != nil {
+		if after, err = c.hear(m, s); err != nil {
+			return err
+		}
+	}
+	added, err := history.Add(c.tx, m)
+	if err != nil {
+		return err
+	}
+	if !added { // sent again by somebody who did not know that we have it
+		return c.owe(s.conversation, s.author, m)
+	}
+	if m.Transcript != "" {
+		if err := c.indexTranscript(m); err != nil {
+			return err
+		}
+	}
+	c.tell(Event{Type: EventMessage, Conversation: m.Conversation, Message: m})
+	if m.Outgoing && m.Expires > 0 {
+		m.ExpiresAt = int64(min(max(s.startedAt, m.Timestamp), uint64(c.now))) + int64(m.Expires)*1000
+		if err := c.setTimer(m); err != nil {
+			return err
+		}
+	}
+	if err := c.longText(m); err != nil {
+		return err
+	}
+	if err := after(); err != nil {
+		return err
+	}
+	return c.owe(s.conversation, s.author, m)
+}
+
+// messageOf makes the history's message of a wire one.
+func (c *change) messageOf(s said) (*history.Message, error) {
+	d := s.data
+	m := &history.Message{Conversation: s.conversation, Kind: history.Text, Author: s.author, Device: s.device, Timestamp: s.timestamp, Received: c.now,
+		Outgoing: s.author == c.self(), Seen: s.author == c.self(), Body: d.Body, Attachments: attachmentsOf(d), Expires: d.ExpireTimer}
+	if d.Group != nil || m.Outgoing {
+		m.Raw = (&wire.Content{Data: d}).Encode()
+	}
+	if q := d.Quote; q != nil {
+		m.Quote = &history.Quote{Author: q.AuthorNumber, Timestamp: q.Target, Text: q.Text}
+		if m.Quote.Author == "" {
+			m.Quote.Author = q.Author
+		}
+		have, err := history.Find(c.tx, m.Quote.Author, q.Target)
+		if err != nil {
+			return nil, err
+		}
+		if have != nil && have.Conversation == s.conversation { // what it really said, not what the quoter says it said
+			if m.Quote.Text, err = c.quoted(m.Quote.Author, q.Target); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return m, nil
+}
+
+func (c *change) heardReaction(s said) error {
+	r := s.data.Reaction
+	author := r.AuthorNumber
+	if author == "" {
+		author = r.Author
+	}
+	m, err := history.Find(c.tx, author, r.Target)
+	if err != nil || m == nil || m.Conversation != s.conversation {
+		return err // about a message we never had, or that is gone
+	}
+	if len(r.Emoji) > 64 || !m.React(history.Reaction{Author: s.author, Emoji: r.Emoji, Timestamp: s.timestamp}, r.Remove) {
+		return nil
+	}
+	return c.changed(m)
+}
+
+// heardDelete takes back a message of the very author who asks for it.
+func (c *change) heardDelete(s said) error {
+	m, err := history.Find(c.tx, s.author, *s.data.Delete)
+	if err != nil || m == nil || m.Conversation != s.conversation || m.Deleted {
+		return err
+	}
+	m.Delete()
+	return c.changed(m)
+}
+
+// heardEdit changes a message of the very author who asks for it.
+func (c *change) heardEdit(o session.Opened, e *wire.Edit) error {
+	s := said{author: o.From, device: o.Device, conversation: o.From, timestamp: o.Timestamp, data: e.Data}
+	if e.Data.Group != nil {
+		s.conversation = groupName(e.Data.Group.ID)
+		if goes, err := c.heardGroup(s); err != nil || !goes {
+			return err
+		}
+	}
+	return c.applyEdit(s, e.Target)
+}
+
+func (c *change) applyEdit(s said, target uint64) error {
+	m, err := history.Find(c.tx, s.author, target)
+	if err != nil || m == nil || m.Conversation != s.conversation {
+		return err
+	}
+	if len(s.data.Body) > maxText || !m.Edit(s.data.Body, s.timestamp) {
+		return nil
+	}
+	return c.changed(m)
+}
+
+// receipt takes in that a contact has, or has read, messages of ours.
+func (c *change) receipt(from string, r *wire.Receipt) error {
+	var state history.State
+	switch r.Kind {
+	case wire.ReceiptDelivery:
+		state = history.Delivered
+	case wire.ReceiptRead, wire.ReceiptViewed:
+		state = history.Read
+	default:
+		return refusal.Because(refusal.InvalidMessage, "receipt of kind %d", r.Kind)
+	}
+	for _, at := range slices.Compact(slices.Sorted(slices.Values(r.Timestamps))) {
+		m, err := history.Find(c.tx, c.self(), at)
+		if err != nil {
+			return err
+		}
+		if m == nil {
+			continue
+		}
+		if _, his := m.Delivery[from]; !his {
+			continue // it was not for him
+		}
+		if err := c.delivered(m.Seq, from, history.Delivery{State: state, When: c.now}); err != nil {
+			return err
+		}
+	}
+	return nil
+}

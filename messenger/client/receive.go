@@ -1,0 +1,200 @@
+package client
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/countersign-project/countersign/messenger/client/history"
+	"github.com/countersign-project/countersign/messenger/refusal"
+	"github.com/countersign-project/countersign/messenger/session"
+	"github.com/countersign-project/countersign/messenger/signaling"
+	"github.com/countersign-project/countersign/messenger/store"
+	"github.com/countersign-project/countersign/messenger/wire"
+)
+
+// take takes in one envelope as it came from the server, and tells whether it need not come again: because it is on the disk, was there before, or
+// will never be readable. What cannot be read is always acknowledged, or it would come for ever (3.9).
+func (a *Account) take(ctx context.Context, blob []byte) bool {
+	own, err := a.Own(ctx)
+	if err != nil || len(own.SignalingKey) != signaling.KeySize {
+		a.Log.Error("envelope not taken in", "error", err)
+		return false
+	}
+	key := signaling.Key(own.SignalingKey)
+	raw, err := key.Open(blob)
+	if err != nil {
+		a.Log.Warn("envelope thrown away", "error", err)
+		return true
+	}
+	e, err := wire.ParseEnvelope(raw)
+	if err != nil {
+		a.Log.Warn("envelope thrown away", "error", err)
+		return true
+	}
+	if e.Type == wire.EnvelopeReceipt {
+		return true // the server's word, which proves nothing (14)
+	}
+	err = a.change(ctx, func(c *change) error { return c.receive(e) })
+	switch kind := refusal.Of(err); {
+	case err == nil, kind == refusal.Duplicate:
+		return true
+	case kind == "":
+		if ctx.Err() == nil {
+			a.Log.Error("envelope not taken in", "error", err)
+		}
+		return false
+	}
+	a.Log.Warn("envelope not readable", "error", err)
+	if err := a.change(ctx, func(c *change) error { return c.unreadable(e, err) }); err != nil {
+		a.Log.Error("envelope not taken in", "error", err)
+		return false
+	}
+	return true
+}
+
+// retryEvery bounds how often we ask one sender for what we could not read, in milliseconds: anybody can make up unreadable envelopes.
+const retryEvery = 5_000
+
+// unreadable leaves a placeholder and asks the sender to send again, if it is somebody we know.
+func (c *change) unreadable(e wire.Envelope, cause error) error {
+	p, err := c.book.Peer(e.Source)
+	if err != nil || len(p.Identity) == 0 {
+		return err
+	}
+	v, err := history.Open(c.tx, e.Source)
+	if err != nil || v.Blocked {
+		return err
+	}
+	last, _, err := store.Load[int64](c.tx, store.Settings, "retry "+e.Source)
+	if err != nil {
+		return err
+	}
+	m := &history.Message{Conversation: e.Source, Kind: history.Notice, Notice: "unreadable", Author: e.Source, Timestamp: e.Timestamp, Received: c.now,
+		Body: fmt.Sprintf("A message could not be read (%v).", refusal.Of(cause))}
+	r := session.RetryFor(e, cause)
+	if r != nil && c.now-last >= retryEvery {
+		m.Body += " The sender's device is asked to send it again."
+		if err := store.Save(c.tx, store.Settings, "retry "+e.Source, c.now); err != nil {
+			return err
+		}
+		if err := c.push(job{Timestamp: uint64(c.now), Retry: r.EncodePlaintext(), To: []string{e.Source}}); err != nil {
+			return err
+		}
+	}
+	added, err := history.Add(c.tx, m)
+	if added {
+		c.tell(Event{Type: EventMessage, Conversation: m.Conversation, Message: m})
+	}
+	return err
+}
+
+// readable removes the placeholder of a message that has come after all.
+func (c *change) readable(from string, timestamp uint64) error {
+	m, err := history.FindNotice(c.tx, from, "unreadable", from, timestamp)
+	if err != nil || m == nil {
+		return err
+	}
+	c.tell(Event{Type: EventGone, Conversation: from, Message: m})
+	return c.tx.DeleteMessage(m.Seq)
+}
+
+// receive decrypts and takes in an envelope. After decryption a content we refuse is the sender's fault: the ratchet has moved on all the same.
+func (c *change) receive(e wire.Envelope) error {
+	o, err := c.book.Open(e)
+	if err != nil {
+		return err
+	}
+	if o.Retry != nil {
+		return c.resend(o)
+	}
+	if err := c.noticed(o.Notices); err != nil {
+		return err
+	}
+	if err := c.readable(o.From, o.Timestamp); err != nil {
+		return err
+	}
+	if err := c.understand(o); err != nil {
+		if refusal.Of(err) == "" {
+			return err
+		}
+		c.a.Log.Warn("content refused", "error", err)
+	}
+	return nil
+}
+
+func (c *change) understand(o session.Opened) error {
+	if len(o.Content.SenderKey) > 0 {
+		if err := c.book.TakeSenderKey(o.From, o.Device, o.Content.SenderKey); err != nil {
+			return err
+		}
+	}
+	if o.From == c.self() {
+		if o.Content.Sync != nil {
+			return c.synced(o)
+		}
+		return nil
+	}
+	v, err := history.Open(c.tx, o.From)
+	if err != nil || v.Blocked {
+		return err
+	}
+	switch t := o.Content; {
+	case t.Data != nil:
+		return c.heard(o, t.Data)
+	case t.Edit != nil:
+		return c.heardEdit(o, t.Edit)
+	case t.Receipt != nil:
+		return c.receipt(o.From, t.Receipt)
+	case t.Typing != nil:
+		return c.heardTyping(o.From, t.Typing)
+	}
+	return nil
+}
+
+// maxResent is how often a message is sent again.
+const maxResent = 5
+
+// resend answers a request to send a message again, to whom it was for in the first place.
+func (c *change) resend(o session.Opened) error {
+	if o.Retry.Device != c.book.Own().Device {
+		return nil // it is about a message of another device of ours
+	}
+	again, err := c.book.Retry(o)
+	if err != nil || !again {
+		return err
+	}
+	m, err := history.Find(c.tx, c.self(), o.Retry.Timestamp)
+	if err != nil || m == nil || len(m.Raw) == 0 || m.Resent >= maxResent {
+		return err
+	}
+	if _, was := m.Delivery[o.From]; !was {
+		return nil // not his
+	}
+	m.Resent++
+	if err := history.Set(c.tx, m); err != nil {
+		return err
+	}
+	if id, ok := groupID(m.Conversation); ok && !o.Retry.HasKey {
+		if err := c.book.ForgetGroup(id); err != nil { // he has lost our sender key
+			return err
+		}
+	}
+	return c.push(job{Timestamp: m.Timestamp, Content: m.Raw, To: []string{o.From}})
+}
+
+func (c *change) heardTyping(from string, t *wire.Typing) error {
+	conversation := from
+	if t.Group != nil {
+		if len(t.Group) != 16 {
+			return refusal.Because(refusal.InvalidMessage, "typing: group id of %d bytes", len(t.Group))
+		}
+		id := [16]byte(t.Group)
+		g, err := c.group(id)
+		if err != nil || g == nil || !g.In(from) {
+			return err
+		}
+		conversation = groupName(id)
+	}
+	c.tell(Event{Type: EventTyping, Conversation: conversation, Author: from, Stopped: t.Stopped})
+	return nil
+}

@@ -1,0 +1,179 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"time"
+
+	"github.com/countersign-project/countersign/messenger/client/remote"
+)
+
+// maxPause is the longest pause between two tries to connect.
+const maxPause = 2 * time.Minute
+
+// ErrUnlinked says that the server does not know this device any more: it was removed, or the number was registered elsewhere.
+var ErrUnlinked = errors.New("the server does not know this device any more: it was removed, or its number was registered elsewhere")
+
+// Run keeps the account connected until ctx ends: it receives, sends what is queued, and looks after keys and timers. It returns ErrUnlinked when
+// there is no use in going on, otherwise ctx's error. Connected once calls ready, if it is not nil.
+func (a *Account) Run(ctx context.Context, ready func()) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer a.wg.Wait()
+	defer cancel()
+	a.wg.Go(func() { a.sendQueued(ctx) })
+	a.wg.Go(func() { a.tendTimers(ctx) })
+	signal(a.queue)
+	pause := a.firstPause()
+	for {
+		since := time.Now()
+		err := a.connect(ctx, &ready)
+		a.online(false, err)
+		switch status := remote.Status(err); {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case status == http.StatusUnauthorized || status == http.StatusForbidden:
+			return ErrUnlinked
+		}
+		a.Log.Info("not connected", "error", err)
+		if time.Since(since) > time.Minute { // it had worked for a while
+			pause = a.firstPause()
+		}
+		if !sleep(ctx, jitter(pause)) {
+			return ctx.Err()
+		}
+		pause = min(2*pause, maxPause)
+	}
+}
+
+func (a *Account) firstPause() time.Duration {
+	if a.Pause > 0 {
+		return a.Pause
+	}
+	return time.Second
+}
+
+// jitter spreads clients that lost their server together: half to one and a half times d.
+func jitter(d time.Duration) time.Duration { return d/2 + rand.N(d) }
+
+func sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// connect receives over one connection until it ends.
+func (a *Account) connect(ctx context.Context, ready *func()) error {
+	who, err := a.login(ctx)
+	if err != nil {
+		return err
+	}
+	return a.server.Listen(ctx, who, &listener{a, ctx, ready})
+}
+
+// listener takes in what a connection brings.
+type listener struct {
+	a     *Account
+	ctx   context.Context
+	ready *func()
+}
+
+// Connected implements remote.Listener.
+func (l *listener) Connected() {
+	l.a.online(true, nil)
+	if *l.ready != nil {
+		(*l.ready)()
+		*l.ready = nil
+	}
+	signal(l.a.queue)
+	signal(l.a.tend)
+	l.a.wg.Go(func() {
+		if err := l.a.upkeep(l.ctx); err != nil && l.ctx.Err() == nil {
+			l.a.Log.Warn("keys not looked after", "error", err)
+		}
+		if err := l.a.reconnected(l.ctx); err != nil && l.ctx.Err() == nil {
+			l.a.Log.Warn("groups not looked after", "error", err)
+		}
+	})
+}
+
+// Envelope implements remote.Listener.
+func (l *listener) Envelope(blob []byte) bool { return l.a.take(l.ctx, blob) }
+
+// Empty implements remote.Listener.
+func (l *listener) Empty() { l.a.events.publish(Event{Type: EventCaughtUp}) }
+
+func (a *Account) online(now bool, err error) {
+	a.mu.Lock()
+	was := a.connected
+	a.connected = now
+	a.mu.Unlock()
+	if was == now && err == nil {
+		return
+	}
+	e := Event{Type: EventConnection, Connected: now}
+	if err != nil {
+		e.Why = err.Error()
+	}
+	a.events.publish(e)
+}
+
+// Connected tells whether the account has a connection.
+func (a *Account) Connected() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.connected
+}
+
+// Receive connects, takes in everything that waits, sends everything that is queued, and returns. A script's alternative to Run.
+func (a *Account) Receive(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	sub := a.Subscribe()
+	defer sub.Close()
+	done := make(chan error, 1)
+	go func() { done <- a.Run(ctx, nil) }()
+	err := a.caughtUp(ctx, sub, done)
+	if err == nil {
+		err = a.Flush(ctx)
+	}
+	cancel()
+	for range done {
+		break
+	}
+	return err
+}
+
+func (a *Account) caughtUp(ctx context.Context, sub *Subscription, done chan error) error {
+	caught := make(chan error, 1)
+	go func() {
+		for {
+			e, ok := sub.Next(ctx)
+			switch {
+			case !ok:
+				caught <- ctx.Err()
+				return
+			case e.Type == EventCaughtUp:
+				caught <- nil
+				return
+			case e.Type == EventConnection && !e.Connected:
+				caught <- fmt.Errorf("the connection was lost: %s", e.Why)
+				return
+			}
+		}
+	}()
+	select {
+	case err := <-caught:
+		return err
+	case err := <-done:
+		done <- err
+		return err
+	}
+}
