@@ -46,8 +46,8 @@ Keep --dir on a disk that lasts, and bring it back from no backup: a witness tha
 would cosign a fork. A log that forks, goes back, or comes with a wrong proof is refused; the two signed
 heads are kept in --dir, and their file is named in the line that tells of it. Show them to the others.
 
-Every cosignature and every refusal is a line (with --json an object). An interrupt ends it; nothing
-that was cosigned is forgotten, however it ends.
+Every cosignature and every refusal is a line (with --json an object), up to 60 a minute, and each fork.
+An interrupt ends it; nothing that was cosigned is forgotten, however it ends.
 
 Example:
 

@@ -12,15 +12,18 @@ import (
 	"github.com/countersign-project/countersign/cmd/cli"
 )
 
-// strangersEvery is how often a request that no log we know signed is told at most: anybody can send some.
-const strangersEvery = time.Minute
+// perMinute is how many answers are told in a minute at most, besides forks: anybody can send a head again that a
+// log did sign. Of requests that no log we know signed one is told.
+const perMinute = 60
 
 // witnessLines tells what a witness did, a line for each answer.
 type witnessLines struct {
 	app     *cli.App
 	mu      sync.Mutex // guards what follows, and keeps lines whole
-	told    time.Time  // when a stranger's request was told last
-	skipped int        // strangers' requests since then
+	since   time.Time  // when the minute began
+	told    int        // lines in it
+	strange bool       // a stranger's request is among them
+	skipped int        // answers that were not told since the last line
 }
 
 // witnessLine is one answer.
@@ -32,7 +35,7 @@ type witnessLine struct {
 	Root     *proof.Hash `json:"root,omitempty"`
 	Reason   string      `json:"reason,omitempty"`
 	Evidence string      `json:"evidence,omitempty"` // file with the two heads
-	Skipped  int         `json:"skipped,omitempty"`  // refused requests of strangers before this one, not told one by one
+	Skipped  int         `json:"skipped,omitempty"`  // answers before this one that were not told one by one
 }
 
 // start says where the witness is and what it remembers.
@@ -70,23 +73,35 @@ func (t *witnessLines) tell(body []byte, err error) {
 		line.Origin, line.Size, line.Root = head.Origin, head.Size, &head.Root
 	}
 	var no *witness.Refusal
+	fork, stranger := false, false
 	switch {
 	case errors.As(err, &no):
 		line.Answer, line.Reason, line.Evidence = "refused", no.Reason, no.Evidence
 		if no.Status == 409 && !no.Fork && no.Evidence == "" {
 			line.Answer = "behind" // how a log finds out what we know: see C2SP tlog-witness
 		}
-		if stranger := line.Origin == "" || no.Status == 404 || no.Status == 403; stranger {
-			if now.Sub(t.told) < strangersEvery {
-				t.skipped++
-				return
-			}
-			t.told, line.Skipped, t.skipped = now, t.skipped, 0
-		}
+		fork, stranger = no.Fork, line.Origin == "" || no.Status == 404 || no.Status == 403
 	case err != nil:
 		line.Answer, line.Reason = "failed", err.Error()
 	}
+	if !t.may(now, stranger) && !fork {
+		t.skipped++
+		return
+	}
+	line.Skipped, t.skipped = t.skipped, 0
 	_ = t.app.PrintLine(line, line.text()) // a full disk behind the pipe must not end the witness
+}
+
+// may counts a line, and says whether it is among those that are told.
+func (t *witnessLines) may(now time.Time, stranger bool) bool {
+	if now.Sub(t.since) >= time.Minute {
+		t.since, t.told, t.strange = now, 0, false
+	}
+	if stranger && t.strange || t.told >= perMinute {
+		return false
+	}
+	t.told, t.strange = t.told+1, t.strange || stranger
+	return true
 }
 
 func (l witnessLine) text() string {
@@ -101,7 +116,7 @@ func (l witnessLine) text() string {
 		text += "; evidence: " + l.Evidence
 	}
 	if l.Skipped > 0 {
-		text += fmt.Sprintf(" (and %d more requests that no log we know signed)", l.Skipped)
+		text += fmt.Sprintf(" (and %d answers before it that are not told)", l.Skipped)
 	}
 	return text
 }

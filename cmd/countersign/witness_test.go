@@ -7,7 +7,6 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -90,21 +89,6 @@ func (a *ana) start(args ...string) (*program, string) {
 	}
 	a.t.Fatalf("no address in %q", line)
 	return nil, ""
-}
-
-// post sends an add-checkpoint request.
-func (a *ana) post(url string, body []byte) (code int, answer string) {
-	a.t.Helper()
-	resp, err := http.Post(url+"/add-checkpoint", "", bytes.NewReader(body))
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	b, err := io.ReadAll(resp.Body)
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	return resp.StatusCode, string(b)
 }
 
 // cosign has the log's head of some size cosigned, by the code that logs use.
@@ -242,16 +226,13 @@ func TestWitnessUsage(t *testing.T) {
 	want(3, "head: checkpoint: want three lines")(run(a.witness()...))
 }
 
-// Requests of strangers do not fill the log; what the log itself sent is always told.
+// Requests of strangers do not fill the disk that the lines go to; a fork is always told.
 func TestStrangersAreToldOnceAMinute(t *testing.T) {
 	var out strings.Builder
 	now := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 	lines := &witnessLines{app: &cli.App{Out: &out, Now: func() time.Time { return now }}}
 	stranger := &witness.Refusal{Status: 400, Reason: "want a line"}
 	lines.tell(nil, stranger)
-	for range 5 {
-		lines.tell(nil, stranger)
-	}
 	l := prooftest.NewLog(logOrigin)
 	l.Fill(2)
 	body := append([]byte("old 0\n\n"), l.Checkpoint()...)
@@ -260,6 +241,9 @@ func TestStrangersAreToldOnceAMinute(t *testing.T) {
 		t.Fatal(err)
 	}
 	lines.tell(body, &witness.Refusal{Status: 422, Reason: "the proof is wrong"})
+	for range 5 {
+		lines.tell(nil, stranger)
+	}
 	lines.tell(body, nil)
 	lines.tell(body, errors.New("disk is full"))
 	now = now.Add(time.Minute)
@@ -267,10 +251,19 @@ func TestStrangersAreToldOnceAMinute(t *testing.T) {
 	about := fmt.Sprintf("%s: 2 entries, root %v", logOrigin, head.Root)
 	want := "2026-11-24T12:00:00Z refused: want a line\n" +
 		"2026-11-24T12:00:00Z refused " + about + ": the proof is wrong\n" +
-		"2026-11-24T12:00:00Z cosigned " + about + "\n" +
+		"2026-11-24T12:00:00Z cosigned " + about + " (and 5 answers before it that are not told)\n" +
 		"2026-11-24T12:00:00Z failed " + about + ": disk is full\n" +
-		"2026-11-24T12:01:00Z refused " + about + ": not ours (and 5 more requests that no log we know signed)\n"
+		"2026-11-24T12:01:00Z refused " + about + ": not ours\n"
 	if out.String() != want {
 		t.Errorf("printed\n%s\nwant\n%s", &out, want)
+	}
+	// Somebody sends one head of the log over and over; the fork in the middle of it is told.
+	out.Reset()
+	for range 500 {
+		lines.tell(body, nil)
+	}
+	lines.tell(body, &witness.Refusal{Status: 409, Fork: true, Reason: "fork", Evidence: "file"})
+	if got := strings.Split(strings.TrimSpace(out.String()), "\n"); len(got) != perMinute || !strings.HasSuffix(got[len(got)-1], ": fork; evidence: file (and 441 answers before it that are not told)") {
+		t.Errorf("printed %d lines, the last %q", len(got), got[len(got)-1])
 	}
 }
