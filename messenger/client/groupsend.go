@@ -16,7 +16,7 @@ import (
 const SenderKeysFrom = 20
 
 // workGroup gives a job to those members who can read sender keys, if the group is large, and returns whom it did not reach.
-func (a *Account) workGroup(ctx context.Context, j job, to []string, stuck map[string]bool) (rest []string, err error) {
+func (a *Account) workGroup(ctx context.Context, j job, to []string, stuck map[string]string) (rest []string, err error) {
 	id, ok := groupID(j.Group)
 	if !ok || len(to) < SenderKeysFrom {
 		return to, nil

@@ -142,7 +142,7 @@ func (a *Account) pass(ctx context.Context) (next int64, err error) {
 	if err != nil {
 		return 0, err
 	}
-	stuck := map[string]bool{}
+	stuck := map[string]string{} // who cannot be given anything now, and why if the person has to decide
 	for _, j := range jobs {
 		if err := a.work(ctx, j, stuck); err != nil {
 			return 0, err
@@ -160,15 +160,24 @@ func (a *Account) pass(ctx context.Context) (next int64, err error) {
 }
 
 // work gives one job to all who can have it now.
-func (a *Account) work(ctx context.Context, j job, stuck map[string]bool) error {
+func (a *Account) work(ctx context.Context, j job, stuck map[string]string) error {
 	now := a.World.Now().UnixMilli()
 	var to []string
 	for _, name := range j.To {
-		if stuck[name] || j.Held[name] != "" || j.Wait[name] > now {
-			stuck[name] = true
-			continue
+		why, waits := stuck[name]
+		switch {
+		case j.Held[name] != "":
+			stuck[name] = j.Held[name]
+		case why != "":
+			if err := a.hold(ctx, j, name, why); err != nil {
+				return err
+			}
+		case waits:
+		case j.Wait[name] > now:
+			stuck[name] = ""
+		default:
+			to = append(to, name)
 		}
-		to = append(to, name)
 	}
 	if len(to) == 0 {
 		return nil
@@ -207,13 +216,16 @@ func (a *Account) hand(ctx context.Context, j job, name string) error {
 }
 
 // settle notes how it went with one recipient. Its own error means that there is no use in trying others now.
-func (a *Account) settle(ctx context.Context, j job, name string, err error, stuck map[string]bool) error {
+func (a *Account) settle(ctx context.Context, j job, name string, err error, stuck map[string]string) error {
 	v := judge(err)
 	if v.stop {
 		return err
 	}
-	if v.state != history.Sent {
-		stuck[name] = v.wait > 0 || v.held
+	switch {
+	case v.held:
+		stuck[name] = v.why
+	case v.wait > 0:
+		stuck[name] = ""
 	}
 	return a.change(ctx, func(c *change) error {
 		d := history.Delivery{State: v.state, Why: v.why, When: c.now}
@@ -254,6 +266,17 @@ func (a *Account) settle(ctx context.Context, j job, name string, err error, stu
 	})
 }
 
+// hold keeps a job back for the reason that keeps an earlier one back.
+func (a *Account) hold(ctx context.Context, j job, name, why string) error {
+	return a.change(ctx, func(c *change) error {
+		err := c.changeJob(j.ID, func(j *job) error { put(&j.Held, name, why); return nil })
+		if err != nil || j.Message == 0 {
+			return err
+		}
+		return c.delivered(j.Message, name, history.Delivery{State: history.Failed, Why: why, When: c.now})
+	})
+}
+
 func put[V any](m *map[string]V, name string, v V) {
 	if *m == nil {
 		*m = map[string]V{}
@@ -262,7 +285,7 @@ func put[V any](m *map[string]V, name string, v V) {
 }
 
 // failed notes one error for all of several recipients.
-func (a *Account) failed(ctx context.Context, j job, to []string, err error, stuck map[string]bool) error {
+func (a *Account) failed(ctx context.Context, j job, to []string, err error, stuck map[string]string) error {
 	for _, name := range to {
 		if err := a.settle(ctx, j, name, err, stuck); err != nil {
 			return err

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -66,12 +67,11 @@ func TestSentTwiceSeenOnce(t *testing.T) {
 	w := newWorld(t)
 	alice, bob := w.person("alice"), w.person("bob")
 	knows(alice, bob)
-	lost := 0
+	var lost atomic.Int64
 	w.hostile(func(rw http.ResponseWriter, r *http.Request) bool {
-		if r.Method != "PUT" || !strings.HasPrefix(r.URL.Path, "/v1/messages/") || lost == 3 {
+		if r.Method != "PUT" || r.URL.Path != "/v1/messages/"+bob.number || lost.Add(1) > 3 {
 			return false
 		}
-		lost++
 		w.web.Config.Handler.ServeHTTP(discard{rw.Header()}, r.WithContext(t.Context())) // the server has it
 		panic(http.ErrAbortHandler)
 	})

@@ -392,3 +392,39 @@ func (d *device) changes(id string, f func(g *group.State, self string) error) {
 }
 
 func TestMain(m *testing.M) { os.Exit(m.Run()) }
+
+func draft(to, text string) client.Draft { return client.Draft{To: to, Text: text} }
+
+// copyOf copies the files of a closed account.
+func copyOf(t *testing.T, dir string) map[string][]byte {
+	t.Helper()
+	out := map[string][]byte{}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if e.IsDir() {
+			continue
+		}
+		if out[e.Name()], err = os.ReadFile(filepath.Join(dir, e.Name())); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return out
+}
+
+// restore puts copied files back and opens the account.
+func (d *device) restore(files map[string][]byte) {
+	d.Helper()
+	for name, b := range files {
+		if err := os.WriteFile(filepath.Join(d.dir, name), b, 0o600); err != nil {
+			d.Fatal(err)
+		}
+	}
+	acc, err := client.Open(d.Context(), d.options(d), []byte("passphrase"))
+	if err != nil {
+		d.Fatal(err)
+	}
+	d.acc = acc
+}

@@ -1,0 +1,355 @@
+package client_test
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/countersign-project/countersign/messenger/client"
+	"github.com/countersign-project/countersign/messenger/client/history"
+	"github.com/countersign-project/countersign/messenger/handshake"
+	"github.com/countersign-project/countersign/messenger/keys"
+	"github.com/countersign-project/countersign/messenger/server/api"
+	"github.com/countersign-project/countersign/messenger/session"
+	"github.com/countersign-project/countersign/messenger/wire"
+)
+
+// rewrite lets the server's answer about keys pass through f.
+func (w *world) rewrite(number string, f func(*api.BundlesV3)) {
+	inner := w.web.Config.Handler
+	w.hostile(func(rw http.ResponseWriter, r *http.Request) bool {
+		if r.Method != "GET" || !strings.HasPrefix(r.URL.Path, "/v3/keys/"+number) {
+			return false
+		}
+		hold := w.between.Swap(nil) // the honest answer first
+		rec := httptest.NewRecorder()
+		inner.ServeHTTP(rec, r)
+		w.between.Store(hold)
+		var b api.BundlesV3
+		if rec.Code == 200 && json.Unmarshal(rec.Body.Bytes(), &b) == nil {
+			f(&b)
+			rec.Body.Reset()
+			_ = json.NewEncoder(rec.Body).Encode(b)
+		}
+		rw.Header().Set("Content-Type", "application/json")
+		rw.WriteHeader(rec.Code)
+		_, _ = rw.Write(rec.Body.Bytes())
+		return true
+	})
+}
+
+// swapped is a bundle under an identity of the server's own.
+func swapped(t *testing.T, b *api.BundlesV3) {
+	identity, err := keys.Generate(rand.Reader)
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	b.IdentityKey, b.DeviceList = identity.Public().Bytes(), nil
+	for i := range b.Devices {
+		k, _ := keys.Generate(rand.Reader)
+		s, err := handshake.SignPrekey(identity, 5, k.Public(), rand.Reader)
+		if err != nil {
+			t.Error(err)
+		}
+		pq, _ := keys.GenerateKyber(rand.Reader)
+		q, err := handshake.SignKyber(identity, 6, pq.Public(), rand.Reader)
+		if err != nil {
+			t.Error(err)
+		}
+		b.Devices[i].SignedPreKey = &api.SignedPreKey{KeyID: 5, PublicKey: s.Key.Bytes(), Signature: s.Signature[:]}
+		b.Devices[i].PQPreKey = &api.SignedPreKey{KeyID: 6, PublicKey: q.Key.Bytes(), Signature: q.Signature[:]}
+		b.Devices[i].PreKey = nil
+	}
+}
+
+// stale makes the server claim that a contact's device was installed anew, once, so that keys are fetched.
+func (w *world) stale(number string, f func(*api.BundlesV3)) {
+	w.rewrite(number, f)
+	next := w.between.Load()
+	told := false
+	w.hostile(func(rw http.ResponseWriter, r *http.Request) bool {
+		if !told && r.Method == "PUT" && r.URL.Path == "/v1/messages/"+number {
+			told = true
+			rw.Header().Set("Content-Type", "application/json")
+			rw.WriteHeader(http.StatusGone)
+			_ = json.NewEncoder(rw).Encode(api.Stale{StaleDevices: []uint32{1}})
+			return true
+		}
+		hold := w.between.Swap(nil)
+		defer w.between.Store(hold)
+		return (*next)(rw, r)
+	})
+}
+
+func TestServerSwapsAKeyOfAVerifiedContact(t *testing.T) {
+	w := newWorld(t)
+	alice, bob := w.person("alice"), w.person("bob")
+	knows(alice, bob)
+	ctx := t.Context()
+	s, err := alice.acc.Safety(ctx, bob.number)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := alice.acc.SetVerified(ctx, s, true); err != nil {
+		t.Fatal(err)
+	}
+	w.stale(bob.number, func(b *api.BundlesV3) { swapped(t, b) })
+	m := alice.says(bob.number, "the secret")
+	want := "the safety number of " + bob.number + " has changed since it was verified: verify it again, or accept it, before anything is sent"
+	if d := alice.state(m, history.Failed); d.Why != want {
+		t.Errorf("got %q", d.Why)
+	}
+	if got, want := alice.notice(bob.number, "key-changed-verified"), "The safety number has changed since it was verified. Nothing is sent until it is verified again or accepted."; got != want {
+		t.Error(got)
+	}
+	// What is written next is held too, restarts included.
+	alice.reopen()
+	alice.online()
+	alice.state(alice.says(bob.number, "another"), history.Failed)
+	// The attack is over, Bob writes, Alice verifies: what was held goes out, in order.
+	w.hostile(nil)
+	bob.says(alice.number, "are you there?")
+	alice.waitFor("Bob's word", func() bool {
+		return strings.HasSuffix(strings.Join(alice.conversation(bob.number), "|"), "are you there?")
+	})
+	k, _ := alice.acc.Contact(ctx, bob.number)
+	if k.Trust != session.Changed {
+		t.Errorf("%+v", k)
+	}
+}
+
+func TestServerSwapsAKey(t *testing.T) {
+	w := newWorld(t)
+	alice, bob := w.person("alice"), w.person("bob")
+	knows(alice, bob)
+	w.stale(bob.number, func(b *api.BundlesV3) { swapped(t, b) })
+	alice.says(bob.number, "hm")
+	if got := alice.notice(bob.number, "key-changed"); got != "The safety number has changed: a new device, or somebody in between." {
+		t.Error(got)
+	}
+}
+
+func TestServerStripsPostQuantumKeys(t *testing.T) {
+	w := newWorld(t)
+	alice, bob := w.person("alice"), w.person("bob")
+	knows(alice, bob)
+	alice.sees(bob.number, "hello", "hello back")
+	w.stale(bob.number, func(b *api.BundlesV3) {
+		for i := range b.Devices {
+			b.Devices[i].PQPreKey, b.Devices[i].Capabilities = nil, api.Capabilities{}
+		}
+	})
+	m := alice.says(bob.number, "the secret")
+	d := alice.state(m, history.Failed)
+	if want := "device 1 of " + bob.number + ": protocol downgrade: v3, and this contact is known to speak v4+SPQR"; d.Why != want {
+		t.Errorf("got %q", d.Why)
+	}
+	for _, d := range []struct{ of, with *device }{{bob, alice}, {alice, bob}} { // both sides know that the other can do better
+		if err := d.of.acc.AllowDowngrade(t.Context(), d.with.number, true); err != nil {
+			t.Fatal(err)
+		}
+	}
+	bob.sees(alice.number, "hello", "hello back", "the secret")
+}
+
+func TestServerAddsAGhostDevice(t *testing.T) {
+	w := newWorld(t)
+	alice, bob := w.person("alice"), w.person("bob")
+	knows(alice, bob)
+	inner := w.web.Config.Handler
+	w.hostile(func(rw http.ResponseWriter, r *http.Request) bool {
+		switch {
+		case r.Method == "PUT" && r.URL.Path == "/v1/messages/"+bob.number:
+			body, _ := io.ReadAll(r.Body)
+			if bytes.Contains(body, []byte(`"destinationDeviceId":7`)) {
+				t.Error("something was encrypted for the ghost")
+			}
+			rw.Header().Set("Content-Type", "application/json")
+			rw.WriteHeader(http.StatusConflict)
+			_ = json.NewEncoder(rw).Encode(api.Mismatch{MissingDevices: []uint32{7}, ExtraDevices: []uint32{}})
+			return true
+		case r.Method == "GET" && r.URL.Path == "/v3/keys/"+bob.number+"/7": // Bob's own keys, under another id
+			r2 := r.Clone(r.Context())
+			r2.URL.Path = "/v3/keys/" + bob.number + "/1"
+			hold := w.between.Swap(nil)
+			rec := httptest.NewRecorder()
+			inner.ServeHTTP(rec, r2)
+			w.between.Store(hold)
+			var b api.BundlesV3
+			if err := json.Unmarshal(rec.Body.Bytes(), &b); err != nil {
+				t.Error(err)
+			}
+			b.Devices[0].DeviceID = 7
+			rw.Header().Set("Content-Type", "application/json")
+			_ = json.NewEncoder(rw).Encode(b)
+			return true
+		}
+		return false
+	})
+	m := alice.says(bob.number, "the secret")
+	want := "the server names a device 7 of " + bob.number + " that is not in the list its owner has signed; nothing was sent to it"
+	if got := alice.notice(bob.number, "ghost-device"); got != want {
+		t.Errorf("got %q", got)
+	}
+	if d := alice.state(m, history.Queued); d.Why != want {
+		t.Error(d)
+	}
+}
+
+// envelopes rewrites what the server hands to a device, by a store of its own making.
+func TestServerForgesAReceipt(t *testing.T) {
+	w := newWorld(t)
+	alice, bob := w.person("alice"), w.person("bob")
+	knows(alice, bob)
+	bob.offline()
+	m := alice.says(bob.number, "did you get this?")
+	alice.state(m, history.Sent)
+	bob.forged(alice, wire.Envelope{Type: wire.EnvelopeReceipt, Source: bob.number, SourceDevice: 1, Timestamp: m.Timestamp})
+	alice.says(alice.number, "a note to see that what came before was taken in")
+	time.Sleep(100 * time.Millisecond)
+	now, _ := alice.acc.Message(t.Context(), m.Seq)
+	if now.State().State != history.Sent {
+		t.Errorf("%+v", now.State())
+	}
+}
+
+// forged has an envelope that only a server could make put into somebody's hands.
+func (d *device) forged(to *device, e wire.Envelope) {
+	d.Helper()
+	if !client.TakeForTest(d.Context(), to.acc, e) {
+		d.Error("it would come for ever")
+	}
+}
+
+func TestServerMakesUpMessages(t *testing.T) {
+	w := newWorld(t)
+	alice, bob := w.person("alice"), w.person("bob")
+	knows(alice, bob)
+	for _, e := range []wire.Envelope{
+		{Type: wire.EnvelopeCiphertext, Content: []byte{0x44, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10}},
+		{Type: wire.EnvelopePreKey, Content: []byte{0x44}},
+		{Type: wire.EnvelopeKeyExchange, Content: []byte("x")},
+		{Type: wire.EnvelopeSealed, Content: []byte("x")},
+		{Type: wire.EnvelopeSenderKey, Content: make([]byte, 100)},
+		{Type: wire.EnvelopeRetry, Content: wire.DecryptionError{Timestamp: 1, Device: 1}.EncodePlaintext()},
+		{Type: wire.EnvelopeCiphertext},
+	} {
+		for _, source := range []string{bob.number, alice.number, "+15550000000"} {
+			e.Source, e.SourceDevice, e.Timestamp = source, 1, 77
+			bob.forged(alice, e)
+		}
+	}
+	alice.sees(bob.number, "hello", "hello back", "[unreadable]")
+	if list, _ := alice.acc.Conversations(t.Context()); len(list) > 2 { // Bob, and perhaps herself
+		t.Errorf("%+v", list)
+	}
+	m := alice.says(bob.number, "still here") // nothing of it broke the session
+	alice.state(m, history.Delivered)
+	bob.says(alice.number, "me too")
+	alice.sees(bob.number, "hello", "hello back", "[unreadable]", "still here", "me too")
+}
+
+// Lost, and asked for again: the receiver's device asks, the sender's sends it once more.
+func TestAMessageThatCannotBeReadComesAgain(t *testing.T) {
+	w := newWorld(t)
+	alice, bob := w.person("alice"), w.person("bob")
+	knows(alice, bob)
+	spoilt := false
+	w.hostile(func(rw http.ResponseWriter, r *http.Request) bool {
+		if spoilt || r.Method != "PUT" || r.URL.Path != "/v1/messages/"+bob.number {
+			return false
+		}
+		spoilt = true
+		var m api.Messages
+		body, _ := io.ReadAll(r.Body)
+		if err := json.Unmarshal(body, &m); err != nil {
+			t.Error(err)
+		}
+		c := m.Messages[0].Content
+		c[len(c)-1] ^= 1 // the MAC
+		body, _ = json.Marshal(m)
+		r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+		return false
+	})
+	alice.says(bob.number, "important")
+	bob.sees(alice.number, "hello", "hello back", "important")
+}
+
+func TestServerRepeatsAndReorders(t *testing.T) {
+	w := newWorld(t)
+	alice, bob := w.person("alice"), w.person("bob")
+	knows(alice, bob)
+	var held []api.Messages
+	w.hostile(func(rw http.ResponseWriter, r *http.Request) bool {
+		if r.Method != "PUT" || r.URL.Path != "/v1/messages/"+bob.number {
+			return false
+		}
+		var m api.Messages
+		if err := json.NewDecoder(r.Body).Decode(&m); err != nil {
+			t.Error(err)
+		}
+		held = append(held, m)
+		rw.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(rw, `{"needsSync":false}`)
+		return true
+	})
+	for _, text := range []string{"one", "two", "three"} {
+		alice.state(alice.says(bob.number, text), history.Sent)
+	}
+	w.hostile(nil)
+	for _, i := range []int{2, 0, 0, 1, 2, 0} {
+		m := held[i].Messages[0]
+		bob.forged(bob, wire.Envelope{Type: wire.EnvelopeType(m.Type), Source: alice.number, SourceDevice: 1, Timestamp: held[i].Timestamp, Content: m.Content})
+	}
+	bob.sees(alice.number, "hello", "hello back", "three", "one", "two")
+	// Under another name, or another time, it is not believed.
+	alice.state(alice.says(bob.number, "four"), history.Delivered)
+	bob.sees(alice.number, "hello", "hello back", "three", "one", "two", "four")
+}
+
+// Nothing that was written or received, no name, number or key is readable on disk, while the program runs and after.
+func TestNothingOfAnAccountIsReadableOnDisk(t *testing.T) {
+	w := newWorld(t)
+	alice, bob := w.person("alice"), w.person("bob")
+	knows(alice, bob)
+	if err := alice.acc.SetName(t.Context(), bob.number, "Uncle Bob"); err != nil {
+		t.Fatal(err)
+	}
+	alice.state(alice.says(bob.number, "meet me at the old bridge"), history.Delivered)
+	own, err := alice.acc.Own(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	secrets := [][]byte{[]byte("old bridge"), []byte("Uncle Bob"), []byte(bob.number[1:]), []byte(alice.number[1:]), []byte("hello back"), own.IdentityKey, own.ProfileKey, own.SignalingKey, []byte(own.Password)}
+	look := func() {
+		t.Helper()
+		total := 0
+		for name, b := range copyOf(t, alice.dir) {
+			total += len(b)
+			for i, s := range secrets {
+				if bytes.Contains(b, s) || bytes.Contains(b, []byte(api.Bytes(s).String())) {
+					t.Errorf("%s holds secret %d", name, i)
+				}
+			}
+		}
+		if total < 64<<10 {
+			t.Errorf("only %d bytes were searched", total)
+		}
+	}
+	look()
+	alice.close()
+	look()
+	files, _ := filepath.Glob(filepath.Join(alice.dir, "*"))
+	if len(files) == 0 {
+		t.Error("nothing there")
+	}
+	alice.restore(nil)
+}
