@@ -2,6 +2,8 @@ package route
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 )
@@ -137,6 +139,14 @@ func (t *table) get(key Key) (*entry, bool) {
 	defer p.RUnlock()
 	e, ok := p.lives[key]
 	return e, ok
+}
+
+// entries returns the connections of one part.
+func (t *table) entries(part int) []*entry {
+	p := &t.parts[part]
+	p.RLock()
+	defer p.RUnlock()
+	return slices.Collect(maps.Values(p.lives))
 }
 
 // put registers and displaces whoever was there.

@@ -55,6 +55,9 @@ const (
 	pingInterval = 2 * time.Second
 	// breakerPause is between two questions to a node that does not answer.
 	breakerPause = time.Second
+	// wakePause spreads waking everybody after the bus was away: in 64 steps over three seconds, so that the database is not run over, and the
+	// first step comes when other nodes have found the bus as well.
+	wakePause = 50 * time.Millisecond
 	// placesKept bounds what is remembered about where devices are.
 	placesKept = 100_000
 )
@@ -109,6 +112,7 @@ func (r *NATS) dial() error {
 		nats.ReconnectJitter(250*time.Millisecond, 250*time.Millisecond), nats.PingInterval(pingInterval), nats.MaxPingsOutstanding(2),
 		nats.ReconnectBufSize(-1), // rather an error at once than a frame that goes out later
 		nats.Timeout(5 * time.Second),
+		nats.ReconnectHandler(func(*nats.Conn) { go r.wakeAll() }), // whoever was written to meanwhile could not be told
 		nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) { r.drops.Add(1) }),
 	}
 	if r.o.TLS != nil {
@@ -135,6 +139,22 @@ func (r *NATS) listen() error {
 		return fmt.Errorf("NATS: %v", err)
 	}
 	return nil
+}
+
+// wakeAll lets every device of this node look into its queue.
+func (r *NATS) wakeAll() {
+	tick := time.NewTicker(wakePause)
+	defer tick.Stop()
+	for i := range r.parts {
+		select {
+		case <-r.closed:
+			return
+		case <-tick.C:
+		}
+		for _, e := range r.entries(i) {
+			e.live.Wake()
+		}
+	}
 }
 
 func (r *NATS) deviceSubject(key Key) string   { return r.o.Prefix + ".d." + string(key) }

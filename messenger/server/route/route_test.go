@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -158,6 +159,24 @@ func TestNATSOneServer(t *testing.T) {
 	a, b := dial(t, "a", bus), dial(t, "b", bus)
 	testContract(t, a, b)
 	testContract(t, a, a)
+}
+
+// While the bus is away nobody can say that a queue has something new: when it is back everybody looks.
+func TestNATSBackWakesAll(t *testing.T) {
+	bus := peer.StartNATS(t, "")
+	a := dial(t, "a", bus)
+	one, two := newDevice("acks"), newDevice("acks")
+	must[func()](t)(a.Register("d1", 1, one))
+	must[func()](t)(a.Register("d2", 1, two))
+	bus.Stop(syscall.SIGKILL)
+	bus.Start()
+	for _, d := range []*device{one, two} {
+		select {
+		case <-d.woken:
+		case <-time.After(time.Minute):
+			t.Fatal("nobody was woken")
+		}
+	}
 }
 
 func TestNATSTwoServers(t *testing.T) {
