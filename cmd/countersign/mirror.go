@@ -173,12 +173,9 @@ func mirrorError(err error, dir string) error {
 	return err
 }
 
-// logHints say where the evidence is and what it is good for.
+// logHints say what the evidence is good for.
 func logHints(e *mirror.LogError) []string {
 	hints := []string{"nothing that is served was changed"}
-	if len(e.Evidence) > 0 {
-		hints = append(hints, "our head and the refused one are kept in "+strings.Join(e.Evidence, ", "))
-	}
 	if errors.As(e.Why, new(*mirror.ForkError)) {
 		hints = append(hints, "witnesses cosigned two logs: show that file to the distribution's auditors and everybody else")
 	}

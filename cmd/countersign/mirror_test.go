@@ -161,7 +161,7 @@ func TestMirrorCarriesTheLog(t *testing.T) {
 	p.want(0, "  log log.example/countersign: 300 entries, 5 files of it copied", "")(p.sync("--from", newest, "--log-policy", policy))
 	p.want(0, "  log log.example/countersign: 300 entries, 0 files of it copied", "")(p.sync("--from", newest, "--log-policy", policy))
 	code, _, errs := p.sync("--from", older, "--log-policy", policy)
-	p.want(1, "", "countersign: refused: log: a head of 280 entries, and this mirror holds 300: the source lags, or the log went back\n  → nothing that is served was changed\n")(code, "", errs)
+	p.want(1, "", "countersign: refused: log: a head of 280 entries, and this mirror holds 300: the source lags, or the log went back; our head and the refused one are kept in ")(code, "", errs)
 	code, _, errs = p.sync("--from", forked, "--log-policy", policy)
 	p.want(1, "", "countersign: refused: log: it was forked: a head of 300 entries")(code, "", errs)
 	_, line, ok := strings.Cut(errs, "our head and the refused one are kept in ")

@@ -1,16 +1,20 @@
 package mirror
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/countersign-project/countersign/attest/proof"
 	"github.com/countersign-project/countersign/attest/tiles"
 	"github.com/countersign-project/countersign/tuf/durable"
+	"github.com/countersign-project/countersign/tuf/fetch"
 )
 
 // headFile is the newest checkpoint whose log this mirror holds, as it remembers it: whatever happens to the
@@ -30,17 +34,25 @@ type LogError struct {
 	Evidence []string // files that keep our head and the refused one beside each other
 }
 
-func (e *LogError) Error() string { return "log: " + e.Why.Error() }
+func (e *LogError) Error() string {
+	text := "log: " + e.Why.Error()
+	if len(e.Evidence) > 0 {
+		text += "; our head and the refused one are kept in " + strings.Join(e.Evidence, ", ")
+	}
+	return text
+}
+
 func (e *LogError) Unwrap() error { return e.Why }
 
 // Refused is true: heads were compared and do not fit.
 func (e *LogError) Refused() bool { return true }
 
-// ForkError says that a head which enough witnesses cosigned is not of the log that this mirror holds.
+// ForkError says that two heads which enough witnesses cosigned are not of one log. Have is that of this mirror, or
+// of another source.
 type ForkError struct{ Have, Got proof.Head }
 
 func (e *ForkError) Error() string {
-	return fmt.Sprintf("it was forked: a head of %d entries, root %v, does not go with the head of %d entries, root %v, that this mirror holds",
+	return fmt.Sprintf("it was forked: a head of %d entries, root %v, does not go with the head of %d entries, root %v, though witnesses cosigned both",
 		e.Got.Size, e.Got.Root, e.Have.Size, e.Have.Root)
 }
 
@@ -56,11 +68,19 @@ type logCopy struct {
 	policy proof.Policy
 	had    proof.Head // whose log is held already; Size 0 at first
 	hadRaw []byte
-	head   proof.Head  // that is copied
-	raw    []byte      // its checkpoint; nil: there is nothing to copy
-	tree   *tiles.Tree // at head; nil until it is needed
-	files  int         // stored now
-	late   error       // what kept the log from being copied, and nothing else
+	heads  []signedHead // that sources have and that are believed, largest first
+	head   proof.Head   // that is copied: the first of them
+	raw    []byte       // its checkpoint; nil: there is nothing to copy
+	tree   *tiles.Tree  // at head; nil until it is needed
+	files  int          // stored now
+	late   error        // what kept the log from being copied, and nothing else
+}
+
+// signedHead is a head with its checkpoint, and who has it.
+type signedHead struct {
+	proof.Head
+	raw  []byte
+	from *fetch.Courier // of one source; nil for the head we hold
 }
 
 // openLog reads the policy of the log and what is remembered of it. Without a policy in the anchor there is no
@@ -93,23 +113,24 @@ func (s *syncing) openLog() error {
 	return nil
 }
 
-// logHead finds a newest head that the policy believes and that goes on from the one we hold, before anything of
+// logHead finds the heads that sources have, and the largest that goes on from the one we hold, before anything of
 // this sync is visible. That the log cannot be had keeps nothing else from being copied.
 func (s *syncing) logHead(ctx context.Context) error {
 	if s.log == nil {
 		return nil
 	}
 	j := &judging{syncing: s}
-	raw, err := s.Courier.FetchChecked(ctx, logDir+"/"+tiles.Checkpoint, proof.MaxCheckpoint, func(b []byte) error { return j.judge(ctx, b) })
+	err := j.ask(ctx)
 	if ctx.Err() != nil {
 		return err
 	}
-	if no := j.failed(); no != nil && (err != nil || errors.As(no.Why, new(*ForkError))) {
-		return no
+	if j.forked || err != nil && len(j.refused) > 0 {
+		return j.fail()
 	}
 	switch {
 	case err == nil:
-		return s.follow(ctx, raw)
+		s.log.heads = j.good
+		return s.follow(ctx)
 	case errors.Is(err, fs.ErrNotExist) && s.log.hadRaw == nil:
 		s.result.Warnings = append(s.result.Warnings, "there is no log here yet, so none was copied")
 	default:
@@ -118,28 +139,36 @@ func (s *syncing) logHead(ctx context.Context) error {
 	return nil
 }
 
-// follow verifies that the log we hold is the beginning of the one at a head.
-func (s *syncing) follow(ctx context.Context, raw []byte) (err error) {
+// follow chooses the largest head whose log can be opened, and verifies that all smaller ones, ours included, are
+// of its log.
+func (s *syncing) follow(ctx context.Context) error {
 	l := s.log
-	l.raw = raw
-	if l.head, err = l.policy.Open(raw); err != nil {
-		return err
-	}
-	if l.hadRaw == nil || l.head.Size == l.had.Size { // with the same root: see judge
-		return nil
-	}
-	if err = s.openTree(ctx); err == nil {
-		err = l.tree.Extends(ctx, l.had)
-	}
-	switch {
-	case ctx.Err() != nil:
-		return err
-	case errors.Is(err, proof.ErrNotConsistent):
-		j := &judging{syncing: s}
-		_ = j.refuse("fork", raw, &ForkError{l.had, l.head}) // which failed returns
-		return j.failed()
-	case err != nil:
-		l.late, l.raw = err, nil
+	for l.raw = nil; l.raw == nil && len(l.heads) > 0; {
+		l.head, l.raw, l.tree, l.late = l.heads[0].Head, l.heads[0].raw, nil, nil
+		smaller := l.heads[1:]
+		if l.hadRaw != nil && l.had.Size < l.head.Size { // of the same size it has the same root: see judge
+			smaller = append(slices.Clone(smaller), signedHead{Head: l.had, raw: l.hadRaw})
+		}
+		for _, old := range smaller {
+			if old.Size == l.head.Size {
+				continue
+			}
+			if l.late = s.openTree(ctx); l.late == nil {
+				l.late = l.tree.Extends(ctx, old.Head)
+			}
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			if errors.Is(l.late, proof.ErrNotConsistent) {
+				j := &judging{syncing: s}
+				_ = j.refuse("fork", old.raw, l.raw, &ForkError{old.Head, l.head}) // which fail returns
+				return j.fail()
+			}
+			if l.late != nil {
+				l.raw, l.heads = nil, l.heads[1:]
+				break
+			}
+		}
 	}
 	return nil
 }
@@ -147,37 +176,76 @@ func (s *syncing) follow(ctx context.Context, raw []byte) (err error) {
 // openTree opens the log at the new head.
 func (s *syncing) openTree(ctx context.Context) (err error) {
 	if s.log.tree == nil {
-		s.log.tree, err = tiles.Open(ctx, ownFirst{s}, s.log.head)
+		s.log.tree, err = tiles.Open(ctx, logSource{s, s.log.heads[0].from}, s.log.head)
 	}
 	return err
 }
 
-// judging refuses heads, and keeps what they stand against.
+// judging sorts the heads that sources have.
 type judging struct {
 	*syncing
-	why      error
-	evidence []string
+	good    []signedHead // largest first
+	refused []refusal
+	forked  bool
+}
+
+// refusal is a head that is not to be copied, and what it stands against.
+type refusal struct {
+	kind         string // "fork", "older" or "refused"
+	ours, theirs []byte // checkpoints; ours may be nil
+	why          error
+}
+
+// ask asks each source by itself. The error is nil when one has a head that is believed.
+func (j *judging) ask(ctx context.Context) error {
+	failure := &fetch.Error{Path: logDir + "/" + tiles.Checkpoint}
+	for _, src := range j.Courier.Sources {
+		c := &fetch.Courier{Sources: []fetch.Source{src}, MinRate: j.Courier.MinRate, Window: j.Courier.Window, Deadline: j.Courier.Deadline, Report: j.Courier.Report}
+		_, err := c.FetchChecked(ctx, failure.Path, proof.MaxCheckpoint, func(b []byte) error { return j.judge(ctx, c, b) })
+		var one *fetch.Error
+		if errors.As(err, &one) {
+			failure.Sources = append(failure.Sources, one.Sources...)
+		} else if err != nil {
+			return err
+		}
+	}
+	if len(j.good) > 0 {
+		return nil
+	}
+	return failure
 }
 
 // judge is asked about the head of one source after the other.
-func (j *judging) judge(ctx context.Context, raw []byte) error {
+func (j *judging) judge(ctx context.Context, from *fetch.Courier, raw []byte) error {
 	head, err := j.log.policy.Open(raw)
-	had := j.log.had
-	switch {
-	case err != nil:
-		return j.refuse("refused", raw, err)
-	case j.log.hadRaw == nil:
-		return nil
-	case head.Conflicts(had):
-		return j.refuse("fork", raw, &ForkError{had, head})
-	case head.Size < had.Size:
+	if err != nil {
+		return j.refuse("refused", j.log.hadRaw, raw, err)
+	}
+	known := slices.Clone(j.good)
+	if j.log.hadRaw != nil {
+		known = append(known, signedHead{Head: j.log.had, raw: j.log.hadRaw})
+	}
+	for _, k := range known {
+		if head.Conflicts(k.Head) {
+			return j.refuse("fork", k.raw, raw, &ForkError{k.Head, head})
+		}
+	}
+	if had := j.log.had; j.log.hadRaw != nil && head.Size < had.Size {
 		ours, err := tiles.Open(ctx, j.own(), had)
 		if err == nil && errors.Is(ours.Extends(ctx, head), proof.ErrNotConsistent) {
-			return j.refuse("fork", raw, &ForkError{had, head})
+			return j.refuse("fork", j.log.hadRaw, raw, &ForkError{had, head})
 		}
-		return j.refuse("older", raw, &OlderError{had, head})
+		return j.refuse("older", j.log.hadRaw, raw, &OlderError{had, head})
 	}
+	j.good = append(j.good, signedHead{head, bytes.Clone(raw), from})
+	slices.SortStableFunc(j.good, func(a, b signedHead) int { return cmp.Compare(b.Size, a.Size) })
 	return nil
+}
+
+func (j *judging) refuse(kind string, ours, theirs []byte, why error) error {
+	j.refused = append(j.refused, refusal{kind, bytes.Clone(ours), bytes.Clone(theirs), why})
+	j.forked = j.forked || kind == "fork"
+	return why
 }
 
 // Bounds on the evidence that is kept. A fork needs the signatures of a quorum; the others anybody can send.
@@ -186,50 +254,50 @@ const (
 	maxForks   = 1 << 10
 )
 
-// refuse keeps our checkpoint and the refused one in a file. A fork is the error that is told, whatever else
-// other sources have.
-func (j *judging) refuse(kind string, raw []byte, why error) error {
-	if j.why == nil || kind == "fork" {
-		j.why = why
+// fail keeps the evidence and returns what was refused. A fork is told, whatever else there is.
+func (j *judging) fail() error {
+	e := &LogError{Why: j.refused[0].why}
+	for _, r := range j.refused {
+		if r.kind == "fork" {
+			e.Why = r.why
+		}
+		path, err := j.keep(r)
+		if err != nil {
+			return errors.Join(e, err)
+		}
+		if path != "" && !slices.Contains(e.Evidence, path) {
+			e.Evidence = append(e.Evidence, path)
+		}
 	}
-	name := kind
-	if head, err := proof.UnverifiedHead(raw); err == nil {
-		name = fmt.Sprintf("%s-%d-%x", kind, head.Size, head.Root[:])
-	}
-	most := maxStrange
-	if kind == "fork" {
-		most = maxForks
+	return e
+}
+
+// keep writes both checkpoints into a file, ours first, and returns its path: "" when there are many.
+func (j *judging) keep(r refusal) (string, error) {
+	name := r.kind
+	if head, err := proof.UnverifiedHead(r.theirs); err == nil {
+		name = fmt.Sprintf("%s-%d-%x", r.kind, head.Size, head.Root[:])
 	}
 	path := j.state("evidence/" + name)
 	if _, err := os.Stat(path); err == nil {
-		j.evidence = append(j.evidence, path)
-		return why
+		return path, nil
 	}
 	entries, err := os.ReadDir(j.state("evidence"))
 	if err != nil {
-		return errors.Join(why, err)
+		return "", err
 	}
-	n := 0
+	n, most := 0, maxStrange
 	for _, e := range entries {
-		if strings.HasPrefix(e.Name(), kind) {
+		if strings.HasPrefix(e.Name(), r.kind) {
 			n++
 		}
 	}
+	if r.kind == "fork" {
+		most = maxForks
+	}
 	if n >= most {
-		return why
+		return "", nil
 	}
-	both := append(append([]byte(nil), j.log.hadRaw...), '\n')
-	if err := durable.WriteFile(path, append(both, raw...), 0o644); err != nil {
-		return errors.Join(why, err)
-	}
-	j.evidence = append(j.evidence, path)
-	return why
-}
-
-// failed is what was refused, or nil.
-func (j *judging) failed() *LogError {
-	if j.why == nil {
-		return nil
-	}
-	return &LogError{j.why, j.evidence}
+	both := append(append([]byte(nil), r.ours...), '\n')
+	return path, durable.WriteFile(path, append(both, r.theirs...), 0o644)
 }

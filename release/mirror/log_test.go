@@ -223,13 +223,49 @@ func TestHostileLogs(t *testing.T) {
 			} else if got := listing(t, dir); got["metadata/timestamp.json"] != string(honest["metadata/timestamp.json"]) {
 				t.Error("the rest was not copied")
 			}
-			// With an honest source after it, or before it.
-			if _, err := Sync(t.Context(), l.options(dir, source("hostile", c.files), source("honest", honest))); err != nil != c.fatal {
-				t.Errorf("beside an honest source: %v", err)
+			// With an honest source after it, or before it: of a fork nobody knows who is honest.
+			for _, sources := range [][]fetch.Source{{source("hostile", c.files), source("honest", honest)}, {source("honest", honest), source("hostile", c.files)}} {
+				if _, err := Sync(t.Context(), l.options(dir, sources...)); err != nil != c.fatal {
+					t.Errorf("beside an honest source: %v", err)
+				}
+				if c.fatal {
+					l.holds(dir, 300)
+				}
 			}
-			sync(t, l.options(dir, source("honest", honest), source("hostile", c.files)))
+			sync(t, l.options(dir, source("honest", honest)))
 			l.holds(dir, 700)
 		})
+	}
+}
+
+// Of several sources the one with the largest log is followed; when its files cannot be had, the next.
+func TestTheLargestLogThatCanBeHad(t *testing.T) {
+	l := newLogged(t)
+	bare := l.files(l.log, 900)
+	for name := range bare {
+		if strings.HasPrefix(name, "log/tile/") {
+			delete(bare, name)
+		}
+	}
+	short, long, empty := source("short", l.files(l.log, 400)), source("long", l.files(l.log, 700)), source("empty", bare)
+	for _, order := range [][]fetch.Source{{short, long}, {long, short}, {short, empty, long}, {empty, long}} {
+		dir := t.TempDir()
+		sync(t, l.options(dir, order...))
+		l.holds(dir, 700)
+	}
+	// Two sources that show two logs are found out by somebody who has seen neither.
+	for _, size := range []int{350, 400, 500} {
+		dir := t.TempDir()
+		var fork *ForkError
+		if _, err := Sync(t.Context(), l.options(dir, short, source("fork", l.files(l.fork(250), size)))); !errors.As(err, &fork) {
+			t.Errorf("a fork of %d entries beside 400: %v", size, err)
+		}
+		if got := listing(t, dir); len(got) > 0 {
+			t.Errorf("stored %d files of a distribution with two logs", len(got))
+		}
+		if kept, err := filepath.Glob(filepath.Join(dir, stateDir, "evidence", "fork-*")); err != nil || len(kept) != 1 {
+			t.Errorf("kept %v, %v", kept, err)
+		}
 	}
 }
 

@@ -20,9 +20,10 @@
 //	    lock                            held while something changes
 //
 // The log is copied when the anchor says whose log it is (log.policy): every file of it leads to a head that
-// a quorum of witnesses cosigned, and that goes on from the head held before. A fork, a log that went back and
-// a head without its witnesses stop the whole sync before anything of it is visible, and are kept as evidence;
-// a log that cannot be had stops nothing else, and is an error at the end. Its tiles come after the evidence,
+// a quorum of witnesses cosigned, and that goes on from the head held before. Every source is asked for its head;
+// the largest is copied, and all others must be of its log. A fork stops the whole sync before anything of it is
+// visible, and so does it when no source has more than a log that went back or a head without its witnesses; such
+// heads are kept as evidence. A log that cannot be had stops nothing else, and is an error at the end. Its tiles come after the evidence,
 // its head after its tiles, and all of it before the metadata: a release that is served is in the log served. (A
 // device needs none of it: the proof is in the evidence file. So a bundle has no log, either.)
 //

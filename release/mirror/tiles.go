@@ -10,6 +10,7 @@ import (
 
 	"github.com/countersign-project/countersign/attest/tiles"
 	"github.com/countersign-project/countersign/tuf/durable"
+	"github.com/countersign-project/countersign/tuf/fetch"
 )
 
 // maxTries is how often a log is begun again that grew so fast that files of the head we copy are gone.
@@ -23,15 +24,23 @@ func (s *syncing) logFiles(ctx context.Context) error {
 		return nil
 	}
 	for try := 1; ; try++ {
-		if s.log.raw != nil {
-			if err := s.copyLog(ctx); err != nil {
+		for s.log.raw != nil {
+			if err := s.copyLog(ctx); err != nil || s.log.late == nil {
 				return err
+			}
+			why := s.log.late
+			s.log.heads = s.log.heads[1:] // a smaller head, perhaps, of a source that has all of it
+			if err := s.follow(ctx); err != nil {
+				return err
+			}
+			if s.log.raw == nil {
+				s.log.late = why
 			}
 		}
 		if s.log.late == nil || !errors.Is(s.log.late, fs.ErrNotExist) || try == maxTries {
 			return nil
 		}
-		s.log.late, s.log.raw, s.log.tree = nil, nil, nil
+		s.log.late = nil
 		if err := s.logHead(ctx); err != nil {
 			return err
 		}
@@ -139,19 +148,20 @@ func (s *syncing) clearTiles(keep map[string]bool) error {
 // own is the log as we hold it.
 func (d *directory) own() tiles.Source { return tiles.Dir(os.DirFS(d.path(logDir))) }
 
-// ownFirst reads files of the log from what we hold, where that fits, and else from the sources. The partial
-// tiles of the right edge are always the sources': they are judged together, and which of them is wrong is not
-// known.
-type ownFirst struct{ *syncing }
-
-func (o ownFirst) FetchChecked(ctx context.Context, path string, max int64, check func([]byte) error) ([]byte, error) {
-	if !tiles.IsPartial(path) || strings.HasPrefix(path, "tile/entries/") {
-		if b, err := o.own().FetchChecked(ctx, path, max, check); err == nil {
-			return b, nil
-		}
-	}
-	return o.Courier.FetchChecked(ctx, logDir+"/"+path, max, check)
+// logSource reads files of the log from what we hold, where that fits, and else from the sources. The partial
+// tiles of the right edge are those of the source that has the head: they are judged together, and when they come
+// from several places nobody can say which of them is wrong.
+type logSource struct {
+	*syncing
+	head *fetch.Courier
 }
 
-// Reject is told that the tiles of the right edge do not lead to the head.
-func (o ownFirst) Reject(path string, why error) bool { return o.Courier.Reject(logDir+"/"+path, why) }
+func (l logSource) FetchChecked(ctx context.Context, path string, max int64, check func([]byte) error) ([]byte, error) {
+	if tiles.IsPartial(path) && !strings.HasPrefix(path, "tile/entries/") {
+		return l.head.FetchChecked(ctx, logDir+"/"+path, max, check)
+	}
+	if b, err := l.own().FetchChecked(ctx, path, max, check); err == nil {
+		return b, nil
+	}
+	return l.Courier.FetchChecked(ctx, logDir+"/"+path, max, check)
+}
