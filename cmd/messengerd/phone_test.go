@@ -283,16 +283,25 @@ func (c *call) ask(verb, path, body string) *wire.Response {
 	defer timer.Stop()
 	select {
 	case r := <-c.answers:
-		if r.ID != id {
-			c.ledger.refuse(fmt.Sprintf("answer %d to request %d", r.ID, id))
-			return nil
-		}
-		return r
+		return c.check(r, id)
 	case <-c.gone:
+		select {
+		case r := <-c.answers: // the last that was said
+			return c.check(r, id)
+		default:
+		}
 	case <-timer.C:
 		c.ledger.refuse("no answer: " + verb)
 	}
 	return nil
+}
+
+func (c *call) check(r *wire.Response, id uint64) *wire.Response {
+	if r.ID != id {
+		c.ledger.refuse(fmt.Sprintf("answer %d to request %d", r.ID, id))
+		return nil
+	}
+	return r
 }
 
 // post sends a message by plain HTTP, and returns the status.
