@@ -1,10 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -79,21 +81,70 @@ func (p logPlace) reader(ctx context.Context, app *cli.App) record.Reader {
 	return r.Reader()
 }
 
-// newest brings the newest head that the policy believes. Where no source has one, a head that was refused is
-// the error.
-func (p logPlace) newest(ctx context.Context, courier *fetch.Courier) (proof.Head, error) {
-	var head proof.Head
-	var refused error
-	_, err := courier.FetchChecked(ctx, repositoryLog+"/"+tiles.Checkpoint, proof.MaxCheckpoint, func(b []byte) (err error) {
-		if head, err = p.policy.Open(b); err != nil {
-			refused = err
+// placedHead is a head that the policy believes, and one place that has it.
+type placedHead struct {
+	proof.Head
+	place  string
+	source tiles.Source
+}
+
+// heads asks every place for its head and returns those that are believed, largest first. Where there is none, a
+// head that was refused is the error.
+func (p logPlace) heads(ctx context.Context) ([]placedHead, error) {
+	var list []placedHead
+	failure := &fetch.Error{Path: repositoryLog + "/" + tiles.Checkpoint}
+	refused := false
+	for _, src := range p.sources {
+		h := placedHead{place: src.String(), source: tiles.Under(repositoryLog, &fetch.Courier{Sources: []fetch.Source{src}})}
+		_, err := h.source.FetchChecked(ctx, tiles.Checkpoint, proof.MaxCheckpoint, func(b []byte) (err error) {
+			h.Head, err = p.policy.Open(b)
+			refused = refused || err != nil
+			return err
+		})
+		var one *fetch.Error
+		switch {
+		case err == nil:
+			list = append(list, h)
+		case errors.As(err, &one):
+			failure.Sources = append(failure.Sources, one.Sources...)
+		default:
+			return nil, err
 		}
-		return err
-	})
-	if err != nil && refused != nil {
-		err = cli.Refusef("the head of the log %s: %v", p.policy.Origin(), err)
 	}
-	return head, err
+	switch {
+	case len(list) == 0 && refused:
+		return nil, cli.Refusef("the head of the log %s: %v", p.policy.Origin(), failure)
+	case len(list) == 0:
+		return nil, failure
+	}
+	slices.SortStableFunc(list, func(a, b placedHead) int { return cmp.Compare(b.Size, a.Size) })
+	return list, nil
+}
+
+// newest opens the log at the largest head whose files can be had, and holds all others against it.
+func (p logPlace) newest(ctx context.Context) (*tiles.Tree, error) {
+	heads, err := p.heads(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var why error
+	for i, h := range heads {
+		tree, err := tiles.Open(ctx, h.source, h.Head)
+		if err != nil {
+			why = cmp.Or(why, wrongLog(err))
+			continue
+		}
+		for _, other := range heads[i+1:] {
+			if err := tree.Extends(ctx, other.Head); errors.Is(err, proof.ErrNotConsistent) {
+				return nil, cli.Refusef("the log was forked: %d entries, root %v, at %s and %d, root %v, at %s are not of one log, though witnesses cosigned both",
+					h.Size, h.Root, h.place, other.Size, other.Root, other.place)
+			} else if err != nil {
+				return nil, wrongLog(err)
+			}
+		}
+		return tree, nil
+	}
+	return nil, why
 }
 
 // repositoryLog is where a repository keeps the log.

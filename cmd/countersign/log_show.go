@@ -7,10 +7,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/countersign-project/countersign/attest/tiles"
 	"github.com/countersign-project/countersign/cmd/cli"
 	"github.com/countersign-project/countersign/release/anchor"
-	"github.com/countersign-project/countersign/tuf/fetch"
 )
 
 type logShowOptions struct {
@@ -30,6 +28,7 @@ func newLogShowCommand(app *cli.App) *cobra.Command {
 
 The last 20 entries are shown, or as --last says; with --from all from an index on (the first is 0); with
 --release all that is said about one version. Each line ends with the hash by which the file is found.
+Of several places (--repository more than once) the largest log is shown, and the others must be of it.
 
 Example:
 
@@ -59,17 +58,13 @@ func runLogShow(ctx context.Context, app *cli.App, o logShowOptions) error {
 	if err != nil {
 		return err
 	}
-	courier := &fetch.Courier{Sources: p.sources}
-	head, err := p.newest(ctx, courier)
+	tree, err := p.newest(ctx)
 	if err != nil {
 		return err
 	}
+	head := tree.Head()
 	if o.from && o.From > head.Size {
 		return cli.Usagef("--from %d, and the log has %d entries", o.From, head.Size)
-	}
-	tree, err := tiles.Open(ctx, tiles.Under(repositoryLog, courier), head)
-	if err != nil {
-		return wrongLog(err)
 	}
 	words := p.reader(ctx, app)
 	from := o.first(head.Size)

@@ -54,12 +54,26 @@ func (r *logReader) release(version string) {
 // serve puts a log into the repository directory in place of the one there.
 func (r *logReader) serve(l *prooftest.Log, size int, witnesses ...*prooftest.Signer) {
 	r.t.Helper()
-	if err := os.RemoveAll(r.path("repository/log")); err != nil {
+	r.serveAt("repository", l, size, witnesses...)
+}
+
+func (r *logReader) serveAt(dir string, l *prooftest.Log, size int, witnesses ...*prooftest.Signer) {
+	r.t.Helper()
+	if err := os.RemoveAll(r.path(dir + "/log")); err != nil {
 		r.t.Fatal(err)
 	}
 	for name, f := range tilestest.Files(l, size, witnesses...) {
-		r.person.write("repository/log/"+name, f.Data)
+		r.person.write(dir+"/log/"+name, f.Data)
 	}
+}
+
+// copy copies the repository.
+func (r *logReader) copy(dir string) string {
+	r.t.Helper()
+	if err := os.CopyFS(r.path(dir), os.DirFS(r.path("repository"))); err != nil {
+		r.t.Fatal(err)
+	}
+	return r.path(dir)
 }
 
 func (r *logReader) cmd(words string, args ...string) (int, string, string) {
@@ -131,6 +145,21 @@ func TestLogShowRefuses(t *testing.T) {
 	r.want(1, "", "countersign: refused: the head of the log log.example/countersign: log/checkpoint: "+r.path("repository")+": too few witnesses cosigned")(r.cmd("show"))
 	r.serve(r.l, 300, r.bo)
 	r.want(0, "", "")(r.cmd("show"))
+	// Beside it a place that is behind, one that is broken, and one with another log.
+	older, broken, forked := r.copy("older"), r.copy("broken"), r.copy("forked")
+	r.serveAt("older", r.l, 280, r.bo)
+	r.person.write("broken/log/tile/0/001.p/44", make([]byte, 44*32))
+	fork := prooftest.NewLog(logOrigin)
+	fork.Append(r.l.Entries[:250]...)
+	fork.Append(proof.MetadataLeaf("root", 9, [32]byte{9}))
+	fork.Fill(50)
+	r.want(0, "log log.example/countersign: 300 entries", "")(r.cmd("show", "--repository", older))
+	r.want(0, "log log.example/countersign: 300 entries", "")(r.run("log", "show", "--log-policy", r.path("log.policy"), "--repository", broken, "--repository", older, "--repository", r.path("repository")))
+	r.want(1, "", "does not lead to the log's head")(r.run("log", "show", "--log-policy", r.path("log.policy"), "--repository", broken))
+	for _, size := range []int{260, 300, 301} {
+		r.serveAt("forked", fork, size, r.eve)
+		r.want(1, "", "countersign: refused: the log was forked: ")(r.cmd("show", "--repository", forked))
+	}
 	r.want(2, "", "--from 301, and the log has 300 entries")(r.cmd("show --from 301"))
 	r.want(2, "", "want a version such as 1.4.0")(r.cmd("show --release newest"))
 	r.want(2, "", "none of the others can be")(r.cmd("show --from 1 --last 2"))
