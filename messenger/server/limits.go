@@ -27,8 +27,9 @@ func newLimits(factor float64, now func() time.Time) *limits {
 		return limit.New(limit.Rule{Size: size * factor, PerMinute: perMinute * factor}, now)
 	}
 	return &limits{
-		sms: rule(2, 2), voice: rule(2, 0.5), verify: rule(2, 2), attachments: rule(50, 50), directory: rule(50_000, 50_000),
-		prekeys: rule(3, 0.1), messages: rule(60, 60), allocateDevice: rule(2, 0.5), verifyDevice: rule(2, 2),
+		sms: rule(2, 2), voice: rule(2, 0.5), verify: rule(2, 2), attachments: rule(50, 50),
+		directory: rule(50_000, 50_000./(24*60)), // a day's (6.6): in 2016 as many leaked a minute, which was all numbers of a country in an hour
+		prekeys:   rule(3, 0.1), messages: rule(60, 60), allocateDevice: rule(2, 0.5), verifyDevice: rule(2, 2),
 
 		failures: rule(20, 5), strangers: rule(30, 10), pins: rule(5, 0.01), usernames: rule(30, 10), profiles: rule(300, 300),
 		uploads: rule(2048, 100), multi: rule(5_000, 5_000), changes: rule(60, 20), sockets: rule(600, 600),

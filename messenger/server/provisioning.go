@@ -21,6 +21,8 @@ import (
 const (
 	waitingLife = 10 * time.Minute
 	maxWaiting  = 10_000
+	// strangersFrame is how many bytes a frame of theirs may have: they answer, and ask for keepalives.
+	strangersFrame = 16 << 10
 )
 
 // provisioningKey is where the router finds a device that waits at an address.
@@ -51,6 +53,7 @@ func (s *Server) wait(w http.ResponseWriter, r *http.Request, name string, gist 
 		s.Metrics.Answered(name, http.StatusBadRequest)
 		return
 	}
+	conn.Bound(strangersFrame)
 	s.Metrics.Answered(name, http.StatusSwitchingProtocols)
 	d := &newcomer{s: s, conn: conn, gist: gist, tunnel: s.tunnel(r, nil), address: base64.RawURLEncoding.EncodeToString(random)}
 	d.start()

@@ -65,6 +65,9 @@ func (c *Conn) Run(peer Peer) {
 	go c.read()
 }
 
+// Bound makes the largest message from the other end smaller than a frame may be, for strangers. Call it before Run.
+func (c *Conn) Bound(bytes int64) { c.ws.SetReadLimit(bytes) }
+
 // Ask sends a request. answered is called once, with the status of the answer, or with 0 when the connection ended without one. It
 // must not block: the reader waits for it.
 func (c *Conn) Ask(r wire.Request, answered func(status int)) {
