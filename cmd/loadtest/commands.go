@@ -40,7 +40,7 @@ func (o *options) flags(cmd *cobra.Command) {
 	f.IntVar(&o.payload, "payload", 1024, "`bytes` of a message")
 	f.DurationVar(&o.lasts, "for", 4*time.Second, "how long a measurement under load lasts")
 	f.DurationVar(&o.warm, "warm", time.Second, "how long the load runs before")
-	f.DurationVar(&o.settle, "settle", 10*time.Second, "how long connections are idle before memory is read")
+	f.DurationVar(&o.settle, "settle", 15*time.Second, "how long connections are idle before memory is read")
 	f.StringVar(&o.program, "messengerd", "", "`program` to measure (default: built from ./cmd/messengerd)")
 	f.StringVar(&o.dir, "dir", "", "`directory` to work in, on the disk that is to be measured (default: a temporary one)")
 	f.BoolVar(&o.keep, "keep", false, "keep what failed servers left in the directory")

@@ -63,6 +63,9 @@ func (b *bench) growConnections(ctx context.Context, m *messengerd, sizes []int,
 		return err
 	}
 	defer r.end()
+	if err := r.visit(ctx, m, 0, min(visitors, sizes[0])); err != nil {
+		return err
+	}
 	before, err := r.usage()
 	if err != nil {
 		return err

@@ -126,6 +126,7 @@ const (
 // upkeep runs until ctx ends.
 func (p *parts) upkeep(ctx context.Context, now func() time.Time) {
 	go p.hub.Run(ctx)
+	go tidy(ctx, p.server.Connections)
 	tick := time.NewTicker(sweepEvery)
 	defer tick.Stop()
 	for last := now(); ; {

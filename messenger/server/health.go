@@ -32,9 +32,9 @@ func (s *Server) ready(c *endpoint.Call) (any, error) {
 
 // keepalive is GET /v1/keepalive (6.7). Through a websocket whose device is not registered any more it ends that.
 func (s *Server) keepalive(c *endpoint.Call) (any, error) {
-	if t := endpoint.TunnelOf(c.Request); t != nil && t.Caller != nil {
+	if t := endpoint.TunnelOf(c.Request); t != nil && t.Who.Device != 0 {
 		if _, err := s.tunnelCaller(c.Request, t); err != nil {
-			if conn := s.live.of(t.Caller.Device.Key); conn != nil {
+			if conn := s.live.of(t.Who.Device); conn != nil {
 				conn.conn.Close(1008, "this device is not registered any more")
 			}
 			return nil, err

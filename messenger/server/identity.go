@@ -103,18 +103,18 @@ func unauthorized() error {
 
 // tunnelCaller looks the sender of a websocket's request up again: devices come and go while it stands.
 func (s *Server) tunnelCaller(r *http.Request, t *endpoint.Tunnel) (*endpoint.Caller, error) {
-	if t.Caller == nil {
+	if t.Who.Device == 0 {
 		return nil, unauthorized()
 	}
-	a, err := s.Store.AccountOf(r.Context(), t.Caller.Account.Key)
+	a, err := s.Store.AccountOf(r.Context(), t.Who.Account)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, unauthorized()
 	}
 	if err != nil {
 		return nil, err
 	}
-	d, ok := a.Device(t.Caller.Device.ID)
-	if !ok || d.Key != t.Caller.Device.Key {
+	d, ok := a.Device(t.Who.ID)
+	if !ok || d.Key != t.Who.Device {
 		return nil, unauthorized()
 	}
 	return &endpoint.Caller{Account: a, Device: d}, nil

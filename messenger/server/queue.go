@@ -65,7 +65,7 @@ func (s *Server) acknowledge(c *endpoint.Call) (any, error) {
 			return nil, err
 		}
 		if n > 0 {
-			s.acknowledged(stored.Body, c.Caller)
+			s.acknowledged(stored.Body, c.Caller.Identity())
 		}
 	}
 	return nil, nil

@@ -56,7 +56,7 @@ func (s *Server) receipt(ctx context.Context, to *store.Account, from string, de
 const receiptsAtOnce = 4096
 
 // acknowledged sends the receipt for an envelope that a device has, if its sender wants one. It does not wait.
-func (s *Server) acknowledged(body []byte, from *endpoint.Caller) {
+func (s *Server) acknowledged(body []byte, from endpoint.Identity) {
 	b, wanted, err := decoded(body)
 	if err != nil || !wanted {
 		return
@@ -75,7 +75,7 @@ func (s *Server) acknowledged(body []byte, from *endpoint.Caller) {
 	}()
 }
 
-func (s *Server) receiptFor(envelope []byte, from *endpoint.Caller) error {
+func (s *Server) receiptFor(envelope []byte, from endpoint.Identity) error {
 	e, err := wire.ParseEnvelope(envelope)
 	if err != nil {
 		return err
@@ -88,5 +88,5 @@ func (s *Server) receiptFor(envelope []byte, from *endpoint.Caller) error {
 	if err != nil {
 		return err
 	}
-	return s.receipt(ctx, &a, from.Account.Name, from.Device.ID, e.Timestamp)
+	return s.receipt(ctx, &a, from.Name, from.ID, e.Timestamp)
 }

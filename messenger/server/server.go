@@ -101,6 +101,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.router.Se
 // Routes returns the table of all requests.
 func (s *Server) Routes() []endpoint.Route { return s.router.Routes() }
 
+// Connections returns how many websockets are open.
+func (s *Server) Connections() int { return s.live.count() }
+
 // Drain tells all clients to connect elsewhere or again, and waits until they have gone: what was being sent is finished first, and what was
 // not acknowledged is queued. New connections must have been stopped before. When ctx ends the rest is cut.
 func (s *Server) Drain(ctx context.Context) error {

@@ -74,7 +74,7 @@ func (s *Server) admitSocket(r *http.Request) error {
 func (s *Server) tunnel(r *http.Request, caller *endpoint.Caller) *endpoint.Tunnel {
 	t := &endpoint.Tunnel{Host: strings.Clone(r.Host), Secure: s.secure(r), Remote: s.remote(r).String()}
 	if caller != nil {
-		t.Caller = &endpoint.Caller{Account: store.Account{Key: caller.Account.Key, Name: caller.Account.Name}, Device: store.Device{Key: caller.Device.Key, ID: caller.Device.ID}}
+		t.Who = caller.Identity()
 	}
 	return t
 }
@@ -92,7 +92,7 @@ type connection struct {
 	closed     bool                // mu
 }
 
-func (c *connection) device() store.DeviceKey { return c.tunnel.Caller.Device.Key }
+func (c *connection) device() store.DeviceKey { return c.tunnel.Who.Device }
 
 func (c *connection) setKey(key []byte) {
 	if len(key) != signaling.KeySize {
@@ -165,7 +165,7 @@ func (c *connection) Push(e deliver.Pushed, done func(acked bool)) {
 			acked := status/100 == 2
 			done(acked)
 			if acked {
-				c.s.acknowledged(e.Body, c.tunnel.Caller)
+				c.s.acknowledged(e.Body, c.tunnel.Who)
 			}
 		})
 	})

@@ -17,8 +17,7 @@ type Attachment struct {
 	place      store.Place
 	connection Connection
 	unregister func()
-	done       context.Context // ends at Detach
-	end        context.CancelFunc
+	done       until // ends at Detach
 
 	mu       sync.Mutex // guards what follows
 	detached bool
@@ -31,8 +30,7 @@ type Attachment struct {
 // Attach connects a device: R1 to R4 of the handshake. It returns when the device is present and the drain has begun.
 // The caller must Detach. An older connection of the same device is displaced.
 func (h *Hub) Attach(ctx context.Context, device store.DeviceKey, c Connection) (*Attachment, error) {
-	a := &Attachment{hub: h, device: device, place: store.Place{Node: h.router.Node(), Epoch: h.options.Rand()}, connection: c}
-	a.done, a.end = context.WithCancel(context.WithoutCancel(ctx))
+	a := &Attachment{hub: h, device: device, place: store.Place{Node: h.router.Node(), Epoch: h.options.Rand()}, connection: c, done: make(until)}
 	a.draining = true // refuse live frames from the moment the router knows us
 	h.mu.Lock()
 	h.attached[a] = struct{}{}
@@ -47,7 +45,7 @@ func (h *Hub) Attach(ctx context.Context, device store.DeviceKey, c Connection) 
 }
 
 func (h *Hub) forget(a *Attachment) {
-	a.end()
+	close(a.done)
 	h.mu.Lock()
 	delete(h.attached, a)
 	h.mu.Unlock()

@@ -7,15 +7,29 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/countersign-project/countersign/messenger/server/store"
 	"github.com/countersign-project/countersign/messenger/wire"
 )
 
 // Tunnel is what the requests of one websocket have in common: who sends them, and where the websocket came in.
 type Tunnel struct {
-	Caller *Caller // nil on a websocket without credentials
+	Who    Identity // zero on a websocket without credentials
 	Host   string
 	Secure bool
 	Remote string
+}
+
+// Identity is what stays of a caller while their websocket stands; the rest is looked up for each request.
+type Identity struct {
+	Account store.AccountKey
+	Device  store.DeviceKey
+	Name    string // of the account
+	ID      int    // of the device in it
+}
+
+// Identity returns who the caller is.
+func (c *Caller) Identity() Identity {
+	return Identity{Account: c.Account.Key, Device: c.Device.Key, Name: c.Account.Name, ID: c.Device.ID}
 }
 
 type tunnelKey struct{}

@@ -59,7 +59,7 @@ func NewAcceptor(b Bounds, now func() time.Time) *Acceptor {
 		held:    sync.Pool{New: func() any { return new(bytes.Buffer) }},
 		upgrader: websocket.Upgrader{
 			HandshakeTimeout: 10 * time.Second,
-			ReadBufferSize:   512, // of its own, so that net/http's larger one is freed
+			ReadBufferSize:   256, // of its own, so that net/http's larger one is freed
 			WriteBufferPool:  new(sync.Pool),
 			WriteBufferSize:  2 << 10,
 			// Whoever connects shows credentials that no browser adds by itself, so the page they come from tells nothing.

@@ -5,7 +5,7 @@
 // the requests in a time, those that wait for an answer, the bytes that wait because it does not read, and the time for which it
 // says nothing. Whoever exceeds a bound loses the connection and nothing else: what was not acknowledged stays queued.
 //
-// An idle connection has one goroutine, which reads, and a buffer of 512 bytes. Whoever writes or answers is started when there is
+// An idle connection has one goroutine, which reads, and a buffer of 256 bytes. Whoever writes or answers is started when there is
 // something to do. The requests of one connection are answered one after another, in order.
 package socket
 

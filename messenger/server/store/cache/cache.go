@@ -6,6 +6,8 @@
 // unknown. And what a reader found in the database is kept only if nothing was forgotten since before it looked: else it might be
 // from before a change that has forgotten already.
 //
+// An account is kept from its second reading on: whoever only logs in, and is then idle, takes no room.
+//
 // It must not be put before a store that other servers share (PostgreSQL): their changes would go unnoticed.
 package cache
 
@@ -28,6 +30,7 @@ type Store struct {
 	forgot   uint64                               // mu; counts what was forgotten by changes
 	accounts map[store.AccountKey]*store.Account  // mu; never changed once they are here
 	names    map[string]store.AccountKey          // mu; of those
+	once     marks                                // mu; accounts that were read lately
 	devices  map[store.DeviceKey]store.AccountKey // mu; of those
 }
 
@@ -71,7 +74,7 @@ func (s *Store) keep(a store.Account, err error, before uint64) (store.Account, 
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.forgot != before {
+	if s.forgot != before || !s.once.mark(a.Key) {
 		return a, nil
 	}
 	for key := range s.accounts { // in no order: whichever it is, it can be read again

@@ -50,6 +50,14 @@ func (w *world) register(name string) store.Account {
 	return a
 }
 
+// kept wants so many accounts in memory.
+func (w *world) kept(want int) {
+	w.Helper()
+	if n, _, _ := w.cached.Kept(); n != want {
+		w.Errorf("%d accounts are in memory, want %d", n, want)
+	}
+}
+
 // same wants the cache to say what the database says, by name and by key.
 func (w *world) same(name string, key store.AccountKey) {
 	w.Helper()
@@ -139,7 +147,8 @@ func TestEveryChangeIsSeen(t *testing.T) {
 			w.ok(w.below.PutCode(t.Context(), store.CodeProvision, name, "111111", now, now.Add(time.Hour)))
 			_, err := w.below.AddDevice(t.Context(), name, "111111", 6, []byte("x"), store.Attributes{}, now)
 			w.ok(err)
-			w.same(name, a.Key) // and now it is in memory
+			w.same(name, a.Key) // twice, and now it is in memory
+			w.kept(1)
 			a, err = w.cached.Account(t.Context(), name)
 			w.ok(err)
 			was := fmt.Sprint(w.below.AccountOf(t.Context(), a.Key))
@@ -153,11 +162,16 @@ func TestEveryChangeIsSeen(t *testing.T) {
 	}
 }
 
-// Accounts are read once, however often they are asked for.
-func TestReadOnce(t *testing.T) {
+// Accounts are read twice, however often they are asked for: what is read once only does not stay.
+func TestReadTwice(t *testing.T) {
 	w := newWorld(t)
 	a := w.register(name)
+	if _, err := w.cached.Account(t.Context(), name); err != nil {
+		t.Fatal(err)
+	}
+	w.kept(0)
 	w.same(name, a.Key)
+	w.kept(1)
 	w.ok(w.below.SetPin(t.Context(), a.Key, "behind its back")) // what the package says nobody may do
 	if got, err := w.cached.Account(t.Context(), name); err != nil || got.Pin != "" {
 		t.Errorf("read again: %+v, %v", got, err)
@@ -185,6 +199,9 @@ func TestReaderOvertakenByChange(t *testing.T) {
 	a := w.register(name)
 	s := &slow{Store: w.below}
 	c := cache.Of(s)
+	if _, err := c.Account(t.Context(), name); err != nil { // the next reading is the one that would stay
+		t.Fatal(err)
+	}
 	s.meanwhile = func() { w.ok(c.SetPin(t.Context(), a.Key, "1234")) }
 	if got, err := c.Account(t.Context(), name); err != nil || got.Pin != "" {
 		t.Fatalf("%+v, %v: want the account as it was, for the read began before the change", got, err)
@@ -206,8 +223,10 @@ func TestChangeOfUnknownOutcome(t *testing.T) {
 	w := newWorld(t)
 	a := w.register(name)
 	c := cache.Of(failing{w.below})
-	if _, err := c.Account(t.Context(), name); err != nil {
-		t.Fatal(err)
+	for range 2 {
+		if _, err := c.Account(t.Context(), name); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if err := c.SetPin(t.Context(), a.Key, "1234"); !errors.Is(err, store.ErrUnavailable) {
 		t.Fatal(err)
@@ -262,4 +281,26 @@ func TestManyAtOnce(t *testing.T) {
 		w.ok(<-done)
 	}
 	w.same(name, a.Key)
+}
+
+func TestMarks(t *testing.T) {
+	var m cache.Marks
+	wrong := 0
+	for key := store.AccountKey(1); key <= 10_000; key++ {
+		if m.Mark(key) {
+			wrong++
+		}
+		if !m.Mark(key) {
+			t.Fatalf("account %d was marked and is not", key)
+		}
+	}
+	if wrong > 1500 {
+		t.Errorf("of 10,000 accounts %d were taken for others", wrong)
+	}
+	for key := store.AccountKey(1); key <= 100_000; key++ {
+		m.Mark(key) // it starts anew several times
+	}
+	if m.Mark(1) {
+		t.Error("a mark stays for ever")
+	}
 }

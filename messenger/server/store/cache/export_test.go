@@ -15,3 +15,9 @@ func (s *Store) Kept() (accounts, names, devices int) {
 	defer s.mu.Unlock()
 	return len(s.accounts), len(s.names), len(s.devices)
 }
+
+// Marks is marks.
+type Marks = marks
+
+// Mark is mark.
+func (m *marks) Mark(key store.AccountKey) bool { return m.mark(key) }

@@ -35,6 +35,9 @@ type Options struct {
 
 const (
 	readers = 4
+	// Pages that a connection keeps, in KiB. Readers have few: the accounts of the messages' path are in memory already (package cache), and what
+	// else they read the system keeps too.
+	writeCache, readCache = 64 << 10, 2 << 10
 	// busyTimeout is how long a connection waits for another process's lock (a command beside the server, a backup).
 	busyTimeout = 10 * time.Second
 	// checkpointPages is after how many pages of WAL a commit also checkpoints: 16 MB.
@@ -89,11 +92,11 @@ func (e *engine) open(ctx context.Context, o Options) (err error) {
 	if err := f.Close(); err != nil {
 		return err
 	}
-	if e.write, err = sql.Open("sqlite", dsn(e.path, "synchronous(FULL)", "wal_autocheckpoint("+strconv.Itoa(checkpointPages)+")", "foreign_keys(1)")); err != nil {
+	if e.write, err = sql.Open("sqlite", dsn(e.path, writeCache, "synchronous(FULL)", "wal_autocheckpoint("+strconv.Itoa(checkpointPages)+")", "foreign_keys(1)")); err != nil {
 		return err
 	}
 	e.write.SetMaxOpenConns(1)
-	if e.read, err = sql.Open("sqlite", dsn(e.path, "query_only(1)")); err != nil {
+	if e.read, err = sql.Open("sqlite", dsn(e.path, readCache, "query_only(1)")); err != nil {
 		return err
 	}
 	conn, err := e.write.Conn(ctx)
@@ -113,9 +116,9 @@ func (e *engine) open(ctx context.Context, o Options) (err error) {
 }
 
 // dsn names the file with the settings of a connection; the path may hold any character.
-func dsn(path string, pragmas ...string) string {
+func dsn(path string, cache int, pragmas ...string) string {
 	q := url.Values{}
-	for _, p := range append([]string{"busy_timeout(" + strconv.Itoa(int(busyTimeout.Milliseconds())) + ")", "journal_mode(WAL)", "cache_size(-65536)"}, pragmas...) {
+	for _, p := range append([]string{"busy_timeout(" + strconv.Itoa(int(busyTimeout.Milliseconds())) + ")", "journal_mode(WAL)", "cache_size(-" + strconv.Itoa(cache) + ")"}, pragmas...) {
 		q.Add("_pragma", p)
 	}
 	return (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: filepath.ToSlash(path)}).EscapedPath(), RawQuery: q.Encode()}).String()
@@ -175,7 +178,7 @@ func (e *engine) Backup(ctx context.Context, path string) (err error) {
 	if _, err := os.Lstat(path); err == nil {
 		return fmt.Errorf("%s exists already: name a new file", path)
 	}
-	db, err := sql.Open("sqlite", dsn(e.path))
+	db, err := sql.Open("sqlite", dsn(e.path, readCache))
 	if err != nil {
 		return err
 	}

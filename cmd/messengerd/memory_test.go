@@ -1,0 +1,16 @@
+package main
+
+import (
+	"testing"
+)
+
+func TestChanged(t *testing.T) {
+	for _, c := range []struct {
+		before, now int
+		want        bool
+	}{{0, 100, false}, {0, 101, true}, {101, 0, true}, {500, 600, false}, {10_000, 11_000, false}, {10_000, 11_001, true}, {10_000, 8999, true}, {7, 7, false}} {
+		if got := changed(c.before, c.now); got != c.want {
+			t.Errorf("%d, then %d: %v", c.before, c.now, got)
+		}
+	}
+}
