@@ -33,6 +33,7 @@ require (
 	github.com/transparency-dev/tessera v1.0.4
 	k8s.io/klog/v2 v2.130.1
 	modernc.org/sqlite v1.60.1
+	rsc.io/qr v0.2.0
 )
 
 require (

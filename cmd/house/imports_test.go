@@ -110,6 +110,7 @@ var doors = map[string][]string{
 	"github.com/BurntSushi/toml":                        {"cmd/cli", "builds/recipe", "release/event"},
 	"github.com/gorilla/websocket":                      {"messenger/server/socket", "messenger/client/remote", "cmd/loadtest"},
 	"golang.org/x/term":                                 {"cmd/cli"},
+	"rsc.io/qr":                                         {"cmd/messenger"},
 	"github.com/alecthomas/chroma/v2":                   {"release/review/colour"},
 	"golang.org/x/text":                                 {"release/event"},
 	"github.com/gofrs/flock":                            {"tuf/durable", "messenger/server/store/sqlite", "messenger/store"},

@@ -14,14 +14,21 @@ func newRoot(app *cli.App, host *updatecmd.Host) *cobra.Command {
 		Short: "A messenger that keeps itself at the newest version the auditors countersigned",
 		Long: `A messenger that keeps itself at the newest version the auditors countersigned.
 
-In this version it can say who vouches for it and keep itself updated. Conversations arrive with the
-client, as an update.
+Begin with 'messenger register', or 'messenger link' on a second computer. 'messenger daemon' stays connected; the
+other commands use it if it runs, and otherwise connect for as long as they take.
 
 ` + cli.ExitHelp,
 		Version: anchor.Version(),
 	}
 	app.Prepare(root)
 	host.Register(root)
-	root.AddCommand(newDaemonCommand(host))
+	at := func() *place { return &place{app: app, host: host} }
+	root.AddCommand(
+		newRegisterCommand(at()), newLinkCommand(at()), newDeviceCommand(at()),
+		newSendCommand(at()), newReceiveCommand(at()), newChatCommand(at()), newMessagesCommand(at(), false), newMessagesCommand(at(), true),
+		newReactCommand(at()), newDeleteCommand(at()), newSaveCommand(at()),
+		newContactsCommand(at()), newGroupCommand(at()), newVerifyCommand(at()), newProfileCommand(at()), newStatusCommand(at()),
+		newRPCCommand(at()), newDaemonCommand(host, at()),
+	)
 	return root
 }

@@ -168,6 +168,9 @@ func (a *Account) SetName(ctx context.Context, whom, name string) error {
 		return fmt.Errorf("%q is no number", whom)
 	}
 	return a.change(ctx, func(c *change) error {
+		if err := history.Change(c.tx, whom, func(v *history.Conversation) { v.Accepted = true }); err != nil { // nobody names a stranger
+			return err
+		}
 		return c.changeContact(whom, func(k *Contact) { k.Name = strings.TrimSpace(name) })
 	})
 }

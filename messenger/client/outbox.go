@@ -114,8 +114,7 @@ func (a *Account) sendQueued(ctx context.Context) {
 // Flush sends what is queued and can be sent now. It returns an error if the server could not be reached.
 func (a *Account) Flush(ctx context.Context) error {
 	for {
-		next, err := a.pass(ctx)
-		if err != nil {
+		if _, err := a.pass(ctx); err != nil {
 			return err
 		}
 		jobs, err := a.jobs(ctx)
@@ -126,8 +125,15 @@ func (a *Account) Flush(ctx context.Context) error {
 		if !slices.ContainsFunc(jobs, func(j job) bool { return j.due(now) }) {
 			return nil
 		}
-		_ = next
 	}
+}
+
+// Settle sends what is queued, receipts that are still being collected among them.
+func (a *Account) Settle(ctx context.Context) error {
+	if err := a.queueReceipts(ctx); err != nil {
+		return err
+	}
+	return a.Flush(ctx)
 }
 
 // due tells whether somebody can be given the job now.
@@ -389,4 +395,10 @@ func (a *Account) Try(ctx context.Context, seq int64) error {
 		}
 		return c.push(j)
 	})
+}
+
+// Queued returns how many things are not sent yet.
+func (a *Account) Queued(ctx context.Context) (n int, err error) {
+	err = a.store.View(ctx, func(tx *store.Tx) error { n, err = tx.Count(store.Outbox); return err })
+	return n, err
 }

@@ -391,8 +391,6 @@ func (d *device) changes(id string, f func(g *group.State, self string) error) {
 	}
 }
 
-func TestMain(m *testing.M) { os.Exit(m.Run()) }
-
 func draft(to, text string) client.Draft { return client.Draft{To: to, Text: text} }
 
 // copyOf copies the files of a closed account.

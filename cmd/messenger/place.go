@@ -1,0 +1,209 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/countersign-project/countersign/cmd/cli"
+	"github.com/countersign-project/countersign/cmd/updatecmd"
+	"github.com/countersign-project/countersign/messenger/client"
+	"github.com/countersign-project/countersign/messenger/client/remote"
+	"github.com/countersign-project/countersign/messenger/rpc"
+	"github.com/countersign-project/countersign/messenger/session"
+	"github.com/countersign-project/countersign/messenger/store"
+	"github.com/countersign-project/countersign/release/anchor"
+)
+
+// place says which account a command is about.
+type place struct {
+	app        *cli.App
+	host       *updatecmd.Host
+	account    string
+	passphrase string // file
+}
+
+func (p *place) flags(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&p.account, "account", "default", "`name` of the account on this computer, if there are several")
+	cmd.Flags().StringVar(&p.passphrase, "passphrase-file", "", "`file` with the passphrase that the account is locked with (default: MESSENGER_PASSPHRASE, or ask)")
+}
+
+// dir is where the account is kept.
+func (p *place) dir() (string, error) {
+	if p.account == "" || strings.ContainsAny(p.account, `/\:`) || strings.HasPrefix(p.account, ".") {
+		return "", cli.Usagef("--account %q: want a plain name", p.account)
+	}
+	data, err := p.host.Data()
+	if err != nil {
+		return "", err
+	}
+	return filepath.Join(data, "accounts", p.account), nil
+}
+
+func (p *place) world() session.World { return session.World{Now: p.app.Now, Rand: rand.Reader} }
+
+// open unlocks the account.
+func (p *place) open(ctx context.Context, log *slog.Logger) (*client.Account, error) {
+	dir, err := p.dir()
+	if err != nil {
+		return nil, err
+	}
+	if !store.Exists(dir) {
+		return nil, cli.Hint(fmt.Errorf("there is no account %q on this computer yet", p.account), "messenger register makes one", "messenger link adds this computer to one you have")
+	}
+	secret, err := p.app.Passphrase(p.passphrase)("Passphrase: ")
+	if err != nil {
+		return nil, err
+	}
+	a, err := client.Open(ctx, client.Options{Dir: dir, World: p.world(), Log: log}, secret)
+	switch {
+	case errors.Is(err, store.ErrInUse):
+		return nil, cli.Hint(err, "a daemon that has just started answers in a moment; otherwise wait until the other command has ended")
+	case errors.Is(err, store.ErrPassphrase):
+		return nil, cli.Refusef("%v", err)
+	}
+	return a, err
+}
+
+// newPassphrase asks twice at a terminal.
+func (p *place) newPassphrase() ([]byte, error) {
+	ask := p.app.Passphrase(p.passphrase)
+	first, err := ask("Choose a passphrase; it locks what is kept on this computer: ")
+	if err != nil || p.passphrase != "" || p.app.Getenv("MESSENGER_PASSPHRASE") != "" {
+		return first, err
+	}
+	second, err := ask("The same again: ")
+	if err == nil && !bytes.Equal(first, second) {
+		err = cli.Usagef("the two passphrases are not the same")
+	}
+	return first, err
+}
+
+// serverFlags say which server a new account is on.
+type serverFlags struct {
+	url, ca, proxy string
+}
+
+func (s *serverFlags) flags(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&s.url, "server", "", "`URL` of the server, such as https://chat.example.org")
+	cmd.Flags().StringVar(&s.ca, "ca", "", "PEM `file` of the certificate authority to trust instead of the system's")
+	cmd.Flags().StringVar(&s.proxy, "proxy", "", "SOCKS5 `proxy`, such as socks5://127.0.0.1:9050 for Tor")
+}
+
+func (s *serverFlags) options() (o remote.Options, err error) {
+	if s.url == "" {
+		return o, cli.Usagef("--server: which one? For example --server https://chat.example.org")
+	}
+	o = remote.Options{URL: s.url, Proxy: s.proxy}
+	if s.ca != "" {
+		if o.CA, err = os.ReadFile(s.ca); err != nil {
+			return o, cli.Usagef("--ca: %v", err)
+		}
+	}
+	return o, nil
+}
+
+// quiet is the log of a short command: what matters is told by its result.
+func quiet() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)) }
+
+// with runs f with a connection to the account: the daemon's if one runs, or else one to the account opened here, which works for as long.
+func (p *place) with(ctx context.Context, f func(ctx context.Context, c *rpc.Client) error) error {
+	dir, err := p.dir()
+	if err != nil {
+		return err
+	}
+	c, err := rpc.Dial(ctx, dir)
+	if err == nil {
+		defer c.Close()
+		return f(ctx, c)
+	}
+	return p.alone(ctx, f)
+}
+
+func (p *place) alone(ctx context.Context, f func(ctx context.Context, c *rpc.Client) error) (err error) {
+	a, err := p.open(ctx, quiet())
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, a.Close()) }()
+	running, cancel := context.WithCancel(ctx)
+	ours, theirs := net.Pipe()
+	served := make(chan error, 1)
+	go func() {
+		served <- (&rpc.Server{Account: a, Version: anchor.Version(), Log: quiet()}).Serve(running, theirs)
+	}()
+	c := rpc.NewClient(ours)
+	ran := make(chan error, 1)
+	err = c.Call(ctx, "version", nil, nil) // once it answers it also tells what happens
+	go func() { ran <- a.Run(running, nil) }()
+	if err == nil {
+		err = f(ctx, c)
+	}
+	p.settle(ctx, a)
+	cancel()
+	if ended := <-ran; errors.Is(ended, client.ErrUnlinked) {
+		err = errors.Join(ended, err)
+	}
+	_ = c.Close()
+	_ = theirs.Close()
+	<-served
+	return err
+}
+
+// settleWithin is how long a command waits at its end for what it has queued.
+const settleWithin = 10 * time.Second
+
+// settle sends what is queued before the account is closed. What cannot be sent stays queued for the daemon, or the next command.
+func (p *place) settle(ctx context.Context, a *client.Account) {
+	ctx, cancel := context.WithTimeout(ctx, settleWithin)
+	defer cancel()
+	if err := a.Settle(ctx); err != nil {
+		p.app.Say("some things are still queued, and go out the next time: %v", err)
+	}
+}
+
+// simple makes a command that calls one method and prints its result.
+type simple struct {
+	use, short, long, example string
+	args                      cobra.PositionalArgs
+	flags                     func(*cobra.Command)
+	method                    string
+	params                    func(args []string) (any, error)
+	print                     func(raw []byte) (string, error) // for people; nil: nothing
+}
+
+func (p *place) command(s simple) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: s.use, Short: s.short, Long: strings.TrimLeft(s.long+"\n\n", "\n") + cli.ExitHelp, Example: s.example, Args: s.args,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			params, err := s.params(args)
+			if err != nil {
+				return err
+			}
+			return p.with(cmd.Context(), func(ctx context.Context, c *rpc.Client) error {
+				return p.callAndPrint(ctx, c, s.method, params, s.print)
+			})
+		},
+	}
+	if s.long == "" {
+		cmd.Long = s.short + ".\n\n" + cli.ExitHelp
+	}
+	q := *p
+	p = &q
+	p.flags(cmd)
+	if s.flags != nil {
+		s.flags(cmd)
+	}
+	return cmd
+}

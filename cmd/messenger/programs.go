@@ -1,0 +1,81 @@
+package main
+
+import (
+	"context"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/countersign-project/countersign/cmd/cli"
+	"github.com/countersign-project/countersign/messenger/rpc"
+	"github.com/countersign-project/countersign/release/anchor"
+)
+
+func newRPCCommand(shared *place) *cobra.Command {
+	p := *shared
+	cmd := &cobra.Command{
+		Use:   "rpc",
+		Short: "Let a program drive the account, by JSON-RPC over standard input and output",
+		Long: `Let a program drive the account, by JSON-RPC 2.0 over standard input and output: one request a line, one answer a line.
+Messages arrive as notifications "receive". Methods and parameters are signal-cli's wherever we have the same thing;
+the method "methods" lists all.
+
+While a daemon runs, programs can also connect to its socket, rpc.sock in the account's directory, which speaks the
+same; then this command passes everything on to it.
+
+` + cli.ExitHelp,
+		Example: `  echo '{"jsonrpc":"2.0","id":1,"method":"send","params":{"recipient":["+999123456789012"],"message":"hello"}}' | messenger rpc`,
+		Args:    cobra.NoArgs,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return p.rpc(cmd.Context()) },
+	}
+	p.flags(cmd)
+	return cmd
+}
+
+// stdio is standard input and output as one.
+type stdio struct {
+	io.Reader
+	io.Writer
+}
+
+func (p *place) rpc(ctx context.Context) error {
+	dir, err := p.dir()
+	if err != nil {
+		return err
+	}
+	if c, err := rpc.DialRaw(ctx, dir); err == nil {
+		return rpc.Pass(stdio{p.app.In, p.app.Out}, c)
+	}
+	a, err := p.open(ctx, quiet())
+	if err != nil {
+		return err
+	}
+	defer a.Close()
+	ctx, cancel := context.WithCancel(ctx)
+	ran := make(chan error, 1)
+	go func() { ran <- a.Run(ctx, nil) }()
+	err = (&rpc.Server{Account: a, Version: anchor.Version(), Log: quiet()}).Serve(ctx, stdio{p.app.In, p.app.Out})
+	cancel()
+	<-ran
+	return err
+}
+
+func newChatCommand(shared *place) *cobra.Command {
+	p := *shared
+	cmd := &cobra.Command{
+		Use:   "chat WITH",
+		Short: "Talk with somebody, line by line",
+		Long: `Talk with somebody, line by line: what you type is sent, what arrives is shown. ` + strings.Replace(toHelp, "TO", "WITH", 1) + `
+End of input ends it.
+
+` + cli.ExitHelp,
+		Example: "  messenger chat alice",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return p.with(cmd.Context(), func(ctx context.Context, c *rpc.Client) error { return p.chat(ctx, c, args[0]) })
+		},
+	}
+	p.flags(cmd)
+	return cmd
+}

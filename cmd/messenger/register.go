@@ -1,0 +1,125 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/countersign-project/countersign/cmd/cli"
+	"github.com/countersign-project/countersign/messenger/client"
+	"github.com/countersign-project/countersign/messenger/store"
+)
+
+type registerOptions struct {
+	*place
+	serverFlags
+	invite, number, code, pin string
+	voice                     bool
+}
+
+func newRegisterCommand(p *place) *cobra.Command {
+	o := &registerOptions{place: p}
+	cmd := &cobra.Command{
+		Use:   "register",
+		Short: "Make an account on a server",
+		Long: `Make an account on a server, with an invite of its operator's, or with a telephone number where the server sends codes.
+
+With an invite the server gives you a number that no telephone has. People can find you by a name instead: see
+'messenger profile username'. What is kept on this computer is locked with a passphrase of your choice; there is no
+way to open it without.
+
+` + cli.ExitHelp,
+		Example: "  messenger register --server https://chat.example.org --invite Zm9vYmFy\n  messenger register --server https://chat.example.org --number +14155550100",
+		Args:    cobra.NoArgs,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context()) },
+	}
+	o.place.flags(cmd)
+	o.serverFlags.flags(cmd)
+	cmd.Flags().StringVar(&o.invite, "invite", "", "`invite`, as 'messengerd invite' has printed it")
+	cmd.Flags().StringVar(&o.number, "number", "", "your telephone `number`, such as +14155550100, instead of an invite")
+	cmd.Flags().StringVar(&o.code, "code", "", "`code` you were sent; without it one is asked for")
+	cmd.Flags().BoolVar(&o.voice, "voice", false, "have the code spoken in a call")
+	cmd.Flags().StringVar(&o.pin, "pin", "", "`PIN` of the registration lock, if the number's earlier account had one")
+	return cmd
+}
+
+// registered is the result with --json.
+type registered struct {
+	Number  string `json:"number"`
+	Device  uint32 `json:"device"`
+	Account string `json:"account"`
+}
+
+func (o *registerOptions) run(ctx context.Context) error {
+	if (o.invite == "") == (o.number == "") {
+		return cli.Usagef("want --invite or --number, one of them")
+	}
+	server, err := o.options()
+	if err != nil {
+		return err
+	}
+	dir, err := o.dir()
+	if err != nil {
+		return err
+	}
+	if store.Exists(dir) {
+		return cli.Hint(cli.Refusef("there is an account %q on this computer already", o.account), "--account NAME makes another one beside it")
+	}
+	if o.number != "" && o.code == "" {
+		if err := o.askCode(ctx); err != nil {
+			return err
+		}
+	}
+	secret, err := o.newPassphrase()
+	if err != nil {
+		return err
+	}
+	a, err := client.Register(ctx, client.Options{Dir: dir, Server: server, World: o.world(), Log: quiet(), Cost: store.Usual()}, secret,
+		client.Registration{Invite: o.invite, Number: o.number, Code: o.code, Pin: o.pin})
+	if err != nil {
+		return err
+	}
+	defer a.Close()
+	own, err := a.Own(ctx)
+	if err != nil {
+		return err
+	}
+	return o.app.Print(registered{own.Number, own.Device, o.account},
+		fmt.Sprintf("You are %s. Others can write to this number now.\nNext: 'messenger profile name YOURS', then 'messenger send NUMBER hello', or 'messenger daemon' to stay connected.", own.Number))
+}
+
+func (o *registerOptions) askCode(ctx context.Context) error {
+	server, err := o.options()
+	if err != nil {
+		return err
+	}
+	transport := "sms"
+	if o.voice {
+		transport = "voice"
+	}
+	if _, err := client.RequestCode(ctx, server, transport, o.number); err != nil {
+		return err
+	}
+	o.code, err = ask(o.app, "The code you were sent: ")
+	return err
+}
+
+// ask reads a line from the person.
+func ask(app *cli.App, prompt string) (string, error) {
+	fmt.Fprint(app.Err, prompt)
+	line, err := bufio.NewReader(app.In).ReadString('\n')
+	if line = strings.TrimSpace(line); line == "" {
+		return "", cli.Usagef("nothing was entered (%v)", err)
+	}
+	return line, nil
+}
+
+// confirm asks a question that only a plain yes answers.
+func confirm(app *cli.App, question string) (bool, error) {
+	answer, err := ask(app, question+" [yes/no] ")
+	answer = strings.ToLower(answer)
+	return answer == "yes" || answer == "y", err
+}

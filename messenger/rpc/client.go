@@ -1,0 +1,138 @@
+package rpc
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+)
+
+// Client calls a Server: what our own commands use.
+type Client struct {
+	rw io.ReadWriteCloser
+
+	mu      sync.Mutex
+	next    uint64                // mu
+	waiting map[uint64]chan reply // mu
+	failed  error                 // mu; why the connection is over
+	notices chan Notification
+	write   sync.Mutex
+}
+
+// Notification is what the server says unasked.
+type Notification struct {
+	Method string
+	Params json.RawMessage
+}
+
+type reply struct {
+	result json.RawMessage
+	err    *Error
+}
+
+// maxAnswer bounds an answer in bytes.
+const maxAnswer = 64 << 20
+
+// NewClient speaks over a connection. Close it.
+func NewClient(rw io.ReadWriteCloser) *Client {
+	c := &Client{rw: rw, waiting: map[uint64]chan reply{}, notices: make(chan Notification, 1024)}
+	go c.read()
+	return c
+}
+
+// Notifications are closed when the connection ends. Whoever does not read them loses the newest.
+func (c *Client) Notifications() <-chan Notification { return c.notices }
+
+// Close ends the connection.
+func (c *Client) Close() error { return c.rw.Close() }
+
+func (c *Client) read() {
+	lines := bufio.NewScanner(c.rw)
+	lines.Buffer(make([]byte, 4096), maxAnswer)
+	for lines.Scan() {
+		var in struct {
+			ID     *uint64         `json:"id"`
+			Method string          `json:"method"`
+			Params json.RawMessage `json:"params"`
+			Result json.RawMessage `json:"result"`
+			Error  *Error          `json:"error"`
+		}
+		if json.Unmarshal(lines.Bytes(), &in) != nil {
+			continue
+		}
+		if in.Method != "" {
+			select {
+			case c.notices <- Notification{in.Method, in.Params}:
+			default:
+			}
+			continue
+		}
+		if in.ID == nil {
+			continue
+		}
+		c.mu.Lock()
+		w := c.waiting[*in.ID]
+		delete(c.waiting, *in.ID)
+		c.mu.Unlock()
+		if w != nil {
+			w <- reply{in.Result, in.Error}
+		}
+	}
+	c.mu.Lock()
+	c.failed = errors.Join(errors.New("the daemon has ended the connection"), lines.Err())
+	for _, w := range c.waiting {
+		close(w)
+	}
+	c.waiting = nil
+	c.mu.Unlock()
+	close(c.notices)
+}
+
+// Call calls a method and reads its result, unless out is nil.
+func (c *Client) Call(ctx context.Context, method string, params, out any) error {
+	if params == nil {
+		params = struct{}{}
+	}
+	p, err := json.Marshal(params)
+	if err != nil {
+		return err
+	}
+	c.mu.Lock()
+	if c.waiting == nil {
+		defer c.mu.Unlock()
+		return c.failed
+	}
+	c.next++
+	id, w := c.next, make(chan reply, 1)
+	c.waiting[id] = w
+	c.mu.Unlock()
+	line, err := json.Marshal(request{"2.0", json.RawMessage(fmt.Sprint(id)), method, p})
+	if err != nil {
+		return err
+	}
+	c.write.Lock()
+	_, err = c.rw.Write(append(line, '\n'))
+	c.write.Unlock()
+	if err != nil {
+		return err
+	}
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case r, ok := <-w:
+		switch {
+		case !ok:
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			return c.failed
+		case r.err != nil:
+			return r.err
+		case out == nil:
+			return nil
+		}
+		return json.Unmarshal(r.result, out)
+	}
+}

@@ -1,0 +1,308 @@
+package rpc
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"path/filepath"
+
+	"github.com/countersign-project/countersign/messenger/client"
+	"github.com/countersign-project/countersign/messenger/client/history"
+	"github.com/countersign-project/countersign/messenger/session"
+)
+
+func (c *conn) listDevices(nothing) (any, error) { return c.Account.Devices(c.ctx) }
+
+// addDevice lets a device in whose code was scanned. Six digits are sent as a notification "confirmDevice" {id, digits}; the call goes on when the
+// caller answers with the method confirmDevice {id, accept}.
+func (c *conn) addDevice(p struct {
+	URI string `json:"uri"`
+}) (any, error) {
+	id, err := c.Account.AddDevice(c.ctx, p.URI, c.confirm)
+	return map[string]uint32{"deviceId": id}, err
+}
+
+func (c *conn) confirm(digits string) (bool, error) {
+	var b [8]byte
+	if _, err := rand.Read(b[:]); err != nil {
+		return false, err
+	}
+	id, answer := hex.EncodeToString(b[:]), make(chan bool, 1)
+	c.mu.Lock()
+	c.confirms[id] = answer
+	c.mu.Unlock()
+	defer func() {
+		c.mu.Lock()
+		delete(c.confirms, id)
+		c.mu.Unlock()
+	}()
+	c.notify("confirmDevice", map[string]string{"id": id, "digits": digits})
+	select {
+	case yes := <-answer:
+		return yes, nil
+	case <-c.ctx.Done():
+		return false, c.ctx.Err()
+	}
+}
+
+func (c *conn) confirmDevice(p struct {
+	ID     string `json:"id"`
+	Accept bool   `json:"accept"`
+}) (any, error) {
+	c.mu.Lock()
+	answer, ok := c.confirms[p.ID]
+	c.mu.Unlock()
+	if !ok {
+		return nil, userError("nothing waits for a confirmation %.20q", p.ID)
+	}
+	select {
+	case answer <- p.Accept:
+	default: // answered before
+	}
+	return nil, nil
+}
+
+func (c *conn) removeDevice(p struct {
+	ID uint32 `json:"deviceId"`
+}) (any, error) {
+	return nil, c.Account.RemoveDevice(c.ctx, p.ID)
+}
+
+func (c *conn) updateProfile(p struct {
+	Name      *string `json:"name"`
+	GivenName *string `json:"givenName"`
+}) (any, error) {
+	if p.Name == nil {
+		p.Name = p.GivenName
+	}
+	if p.Name == nil {
+		return nil, userError("want a name")
+	}
+	return nil, c.Account.SetProfileName(c.ctx, *p.Name)
+}
+
+func (c *conn) updateConfiguration(p struct {
+	Read   *bool `json:"readReceipts"`
+	Typing *bool `json:"typingIndicators"`
+}) (any, error) {
+	err := c.Account.SetPreferences(c.ctx, func(have *client.Preferences) {
+		if p.Read != nil {
+			have.NoReadReceipts = !*p.Read
+		}
+		if p.Typing != nil {
+			have.NoTyping = !*p.Typing
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	now, err := c.Account.Preferences(c.ctx)
+	return map[string]bool{"readReceipts": !now.NoReadReceipts, "typingIndicators": !now.NoTyping}, err
+}
+
+func (c *conn) setUsername(p struct {
+	Username string `json:"username"`
+}) (any, error) {
+	return nil, c.Account.SetUsername(c.ctx, p.Username)
+}
+
+// Status is what a program wants to know first.
+type Status struct {
+	Number    string `json:"number"`
+	Device    uint32 `json:"device"`
+	Server    string `json:"server"`
+	Connected bool   `json:"connected"`
+	Queued    int    `json:"queued"` // messages and receipts that are not sent yet
+	Version   string `json:"version"`
+}
+
+func (c *conn) status(nothing) (any, error) {
+	own, err := c.Account.Own(c.ctx)
+	if err != nil {
+		return nil, err
+	}
+	queued, err := c.Account.Queued(c.ctx)
+	return Status{own.Number, own.Device, own.Server, c.Account.Connected(), queued, c.Version}, err
+}
+
+// flush sends what is queued and can be sent, and answers when that is done.
+func (c *conn) flush(nothing) (any, error) { return nil, c.Account.Flush(c.ctx) }
+
+func (c *conn) resolve(p struct {
+	Name string `json:"name"`
+}) (any, error) {
+	to, err := c.Account.Resolve(c.ctx, p.Name)
+	return map[string]string{"conversation": to}, err
+}
+
+// Conversation is one of the list, with what to call it.
+type Conversation struct {
+	history.Conversation
+	Name string `json:"name"`
+}
+
+func (c *conn) listConversations(nothing) (any, error) {
+	list, err := c.Account.Conversations(c.ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := []Conversation{}
+	for _, v := range list {
+		name := v.ID
+		if groupID(v.ID) != "" {
+			g, err := c.Account.Group(c.ctx, v.ID)
+			if err != nil {
+				return nil, err
+			}
+			name = g.Name
+		} else if k, err := c.Account.Contact(c.ctx, v.ID); err != nil {
+			return nil, err
+		} else if k.Called() != "" {
+			name = k.Called()
+		}
+		out = append(out, Conversation{v, name})
+	}
+	return out, nil
+}
+
+// defaultLimit and maxLimit are how many messages an answer has.
+const (
+	defaultLimit = 50
+	maxLimit     = 1000
+)
+
+type listParams struct {
+	target
+	Query  string `json:"query"`
+	Before int64  `json:"before"`
+	Limit  int    `json:"limit"`
+}
+
+func (p listParams) limit() int {
+	if p.Limit <= 0 {
+		return defaultLimit
+	}
+	return min(p.Limit, maxLimit)
+}
+
+func (c *conn) listMessages(p listParams) (any, error) {
+	conversation, err := c.conversation(p.target)
+	if err != nil {
+		return nil, err
+	}
+	list, err := c.Account.Messages(c.ctx, conversation, p.Before, p.limit())
+	return shownAll(list), err
+}
+
+func (c *conn) searchMessages(p listParams) (any, error) {
+	conversation := ""
+	if p.GroupID != "" || len(p.Recipient) > 0 || p.NoteToSelf {
+		var err error
+		if conversation, err = c.conversation(p.target); err != nil {
+			return nil, err
+		}
+	}
+	list, err := c.Account.Search(c.ctx, p.Query, conversation, p.Before, p.limit())
+	return shownAll(list), err
+}
+
+func shownAll(list []*history.Message) []*history.Message {
+	out := []*history.Message{}
+	for _, m := range list {
+		out = append(out, shown(m))
+	}
+	return out
+}
+
+func (c *conn) markRead(p struct {
+	target
+	UpTo int64 `json:"upTo"`
+}) (any, error) {
+	conversation, err := c.conversation(p.target)
+	if err != nil {
+		return nil, err
+	}
+	return nil, c.Account.MarkRead(c.ctx, conversation, p.UpTo)
+}
+
+type bySeq struct {
+	Seq int64 `json:"seq"`
+}
+
+func (c *conn) retryMessage(p bySeq) (any, error)  { return nil, c.Account.Try(c.ctx, p.Seq) }
+func (c *conn) deleteMessage(p bySeq) (any, error) { return nil, c.Account.Remove(c.ctx, p.Seq) }
+
+// saveAttachment fetches a file into a directory of this computer. Id is what receive has called it.
+func (c *conn) saveAttachment(p struct {
+	ID        string `json:"id"`
+	Directory string `json:"directory"`
+}) (any, error) {
+	var seq int64
+	var i int
+	if n, err := fmt.Sscanf(p.ID, "%d/%d", &seq, &i); n != 2 || err != nil {
+		return nil, userError("%.40q is no attachment's id", p.ID)
+	}
+	if !filepath.IsAbs(p.Directory) {
+		return nil, userError("directory %q, want an absolute path", p.Directory)
+	}
+	m, err := c.Account.Message(c.ctx, seq)
+	if err != nil {
+		return nil, err
+	}
+	if m == nil || i < 0 || i >= len(m.Attachments) {
+		return nil, userError("no attachment %s", p.ID)
+	}
+	path, err := c.Account.SaveAttachment(c.ctx, m.Attachments[i], p.Directory)
+	return map[string]string{"path": path}, err
+}
+
+func (c *conn) setRule(p struct {
+	target
+	Rule string `json:"rule"`
+}) (any, error) {
+	who, err := c.conversation(p.target)
+	if err != nil {
+		return nil, err
+	}
+	rules := map[string]session.Rule{"notify": session.RuleNotify, "ask": session.RuleAsk, "verified-only": session.RuleVerified}
+	r, ok := rules[p.Rule]
+	if !ok {
+		return nil, userError("rule %.20q, want notify, ask or verified-only", p.Rule)
+	}
+	return nil, c.Account.SetRule(c.ctx, who, r)
+}
+
+func (c *conn) allowDowngrade(p struct {
+	target
+	Allow bool `json:"allow"`
+}) (any, error) {
+	who, err := c.conversation(p.target)
+	if err != nil {
+		return nil, err
+	}
+	return nil, c.Account.AllowDowngrade(c.ctx, who, p.Allow)
+}
+
+func (c *conn) endSession(p target) (any, error) {
+	who, err := c.conversation(p)
+	if err != nil {
+		return nil, err
+	}
+	return nil, c.Account.EndSession(c.ctx, who)
+}
+
+func (c *conn) groupConsistency(p target) (any, error) {
+	conversation, err := c.conversation(p)
+	if err != nil {
+		return nil, err
+	}
+	return c.Account.Consistency(c.ctx, conversation)
+}
+
+func (c *conn) askForMissing(p target) (any, error) {
+	conversation, err := c.conversation(p)
+	if err != nil {
+		return nil, err
+	}
+	return nil, c.Account.AskForMissing(c.ctx, conversation)
+}

@@ -1,0 +1,276 @@
+// Package rpc lets programs drive an account: JSON-RPC 2.0, one JSON object a line, over a unix socket of the daemon's or over standard input
+// and output. Methods and their parameters have the names and shapes of signal-cli's wherever we have the same thing, so that a bot written
+// for it needs a new address and little else; what only we have is listed in methods.go below the line.
+//
+// Who may connect may do everything the person may do, and read everything. So the socket is open to its owner only (mode 0600, in a directory of
+// mode 0700), and on Linux and macOS the kernel is asked who is at the other end. A request is bounded in size; requests of one connection
+// run side by side, at most 16 at once. Messages arrive as notifications "receive" on every connection that has not said unsubscribeReceive.
+package rpc
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/countersign-project/countersign/messenger/client"
+)
+
+const (
+	// maxLine bounds a request in bytes.
+	maxLine = 1 << 20
+	// maxRunning bounds the requests of one connection that run at once.
+	maxRunning = 16
+)
+
+// Error codes of JSON-RPC, and signal-cli's.
+const (
+	codeParse   = -32700
+	codeRequest = -32600
+	codeMethod  = -32601
+	codeParams  = -32602
+	codeUser    = -1 // something the caller can mend
+	codeFailed  = -3 // network, disk
+	codeKey     = -4 // an untrusted key
+)
+
+// Error is the error of an answer.
+type Error struct {
+	Code    int    `json:"code"`
+	Message string `json:"message"`
+	// Refusal says that something was checked and found wrong.
+	Refusal bool `json:"refusal,omitempty"`
+}
+
+func (e *Error) Error() string { return e.Message }
+
+// Refused makes commands that call over the socket exit like others.
+func (e *Error) Refused() bool { return e.Refusal }
+
+// request is a call or a notification from the other side, response an answer to one of ours.
+type request struct {
+	Version string          `json:"jsonrpc"`
+	ID      json.RawMessage `json:"id,omitempty"`
+	Method  string          `json:"method"`
+	Params  json.RawMessage `json:"params,omitempty"`
+}
+
+type response struct {
+	Version string          `json:"jsonrpc"`
+	ID      json.RawMessage `json:"id"`
+	Result  any             `json:"result,omitempty"`
+	Error   *Error          `json:"error,omitempty"`
+}
+
+type notification struct {
+	Version string `json:"jsonrpc"`
+	Method  string `json:"method"`
+	Params  any    `json:"params"`
+}
+
+// Server answers for one account.
+type Server struct {
+	Account *client.Account
+	Version string
+	Log     *slog.Logger
+}
+
+// conn is one connection.
+type conn struct {
+	*Server
+	ctx context.Context
+
+	write sync.Mutex // of lines
+	out   io.Writer
+
+	mu       sync.Mutex
+	sub      *client.Subscription // mu; nil: not subscribed
+	confirms map[string]chan bool // mu; device confirmations that wait
+	wg       sync.WaitGroup       // of subscriptions
+	requests sync.WaitGroup       // that are being answered
+}
+
+// Serve answers the requests of one connection until it, or ctx, ends.
+func (s *Server) Serve(ctx context.Context, rw io.ReadWriter) error {
+	ctx, cancel := context.WithCancel(ctx)
+	c := &conn{Server: s, ctx: ctx, out: rw, confirms: map[string]chan bool{}}
+	defer c.wg.Wait()
+	defer c.requests.Wait()
+	defer c.unsubscribe()
+	defer cancel()
+	c.subscribe()
+	running := make(chan struct{}, maxRunning)
+	lines := bufio.NewScanner(rw)
+	lines.Buffer(make([]byte, 4096), maxLine)
+	for lines.Scan() {
+		line := append([]byte(nil), lines.Bytes()...)
+		if len(line) == 0 {
+			continue
+		}
+		running <- struct{}{}
+		c.requests.Go(func() {
+			defer func() { <-running }()
+			c.line(line)
+		})
+	}
+	c.finish()
+	if err := lines.Err(); errors.Is(err, bufio.ErrTooLong) {
+		c.answer(nil, nil, &Error{Code: codeParse, Message: fmt.Sprintf("a line of more than %d bytes", maxLine)})
+		return err
+	} else if err != nil && ctx.Err() == nil {
+		return err
+	}
+	return nil
+}
+
+// finishWithin is how long requests may go on after the end of input: one line through a pipe is answered all the same.
+const finishWithin = sendPatience + 5*time.Second
+
+func (c *conn) finish() {
+	done := make(chan struct{})
+	go func() {
+		c.requests.Wait()
+		close(done)
+	}()
+	t := time.NewTimer(finishWithin)
+	defer t.Stop()
+	select {
+	case <-done:
+	case <-t.C:
+	case <-c.ctx.Done():
+	}
+}
+
+// line answers one line: a request, or several in an array.
+func (c *conn) line(line []byte) {
+	if line[0] != '[' {
+		c.one(line)
+		return
+	}
+	var batch []json.RawMessage
+	if err := json.Unmarshal(line, &batch); err != nil || len(batch) == 0 || len(batch) > 100 {
+		c.answer(nil, nil, &Error{Code: codeRequest, Message: "a batch that is no array of 1 to 100 requests"})
+		return
+	}
+	for _, r := range batch {
+		c.one(r)
+	}
+}
+
+func (c *conn) one(raw []byte) {
+	var r request
+	if err := json.Unmarshal(raw, &r); err != nil {
+		c.answer(nil, nil, &Error{Code: codeParse, Message: "not a JSON-RPC request: " + err.Error()})
+		return
+	}
+	if r.Version != "2.0" || r.Method == "" {
+		c.answer(r.ID, nil, &Error{Code: codeRequest, Message: `want "jsonrpc":"2.0" and a method`})
+		return
+	}
+	m, ok := methods()[r.Method]
+	if !ok {
+		c.answer(r.ID, nil, &Error{Code: codeMethod, Message: fmt.Sprintf("no method %.60q", r.Method)})
+		return
+	}
+	result, err := m(c, r.Params)
+	if r.ID == nil {
+		return // a notification wants no answer
+	}
+	if err != nil {
+		c.answer(r.ID, nil, errorOf(err))
+		return
+	}
+	if result == nil {
+		result = struct{}{}
+	}
+	c.answer(r.ID, result, nil)
+}
+
+// errorOf makes an answer of an error.
+func errorOf(err error) *Error {
+	var e *Error
+	if errors.As(err, &e) {
+		return e
+	}
+	var refused interface{ Refused() bool }
+	out := &Error{Code: codeFailed, Message: err.Error()}
+	if errors.As(err, &refused) && refused.Refused() {
+		out.Code, out.Refusal = codeKey, true
+	}
+	return out
+}
+
+// userError is about what the caller asked for.
+func userError(format string, args ...any) error {
+	return &Error{Code: codeUser, Message: fmt.Sprintf(format, args...)}
+}
+
+func (c *conn) answer(id json.RawMessage, result any, e *Error) {
+	if id == nil {
+		id = json.RawMessage("null")
+	}
+	c.send(response{"2.0", id, result, e})
+}
+
+func (c *conn) notify(method string, params any) { c.send(notification{"2.0", method, params}) }
+
+func (c *conn) send(v any) {
+	b, err := json.Marshal(v)
+	if err != nil {
+		c.Log.Error("an answer that is no JSON", "error", err)
+		return
+	}
+	c.write.Lock()
+	defer c.write.Unlock()
+	_, _ = c.out.Write(append(b, '\n')) // who left needs no answer
+}
+
+// decode reads parameters. Unknown ones are ignored: signal-cli's callers send some that we have no use for.
+func decode[T any](raw json.RawMessage) (v T, err error) {
+	if len(raw) == 0 {
+		return v, nil
+	}
+	if err := json.Unmarshal(raw, &v); err != nil {
+		return v, &Error{Code: codeParams, Message: "parameters: " + err.Error()}
+	}
+	return v, nil
+}
+
+// texts is a text or a list of texts.
+type texts []string
+
+// UnmarshalJSON reads either.
+func (t *texts) UnmarshalJSON(b []byte) error {
+	if string(b) == "null" {
+		*t = nil
+		return nil
+	}
+	var one string
+	if json.Unmarshal(b, &one) == nil {
+		*t = texts{one}
+		return nil
+	}
+	return json.Unmarshal(b, (*[]string)(t))
+}
+
+// numbers is a number or a list of numbers.
+type numbers []uint64
+
+// UnmarshalJSON reads either.
+func (n *numbers) UnmarshalJSON(b []byte) error {
+	if string(b) == "null" {
+		*n = nil
+		return nil
+	}
+	var one uint64
+	if json.Unmarshal(b, &one) == nil {
+		*n = numbers{one}
+		return nil
+	}
+	return json.Unmarshal(b, (*[]uint64)(n))
+}

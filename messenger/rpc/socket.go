@@ -1,0 +1,100 @@
+package rpc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+)
+
+// SocketName is the socket in an account's directory.
+const SocketName = "rpc.sock"
+
+// Listen makes the socket of an account's directory. The caller has the account's lock, so a socket that is there already is a dead one's.
+func Listen(dir string) (net.Listener, error) {
+	if err := os.Chmod(dir, 0o700); err != nil { // nobody else gets as far as the socket, not even before its own mode is set
+		return nil, err
+	}
+	path := filepath.Join(dir, SocketName)
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, err
+	}
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		return nil, fmt.Errorf("socket for programs: %w", err)
+	}
+	if err := os.Chmod(path, 0o600); err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	return l, nil
+}
+
+// ServeSocket answers whoever connects and is this user, until ctx ends.
+func (s *Server) ServeSocket(ctx context.Context, l net.Listener) error {
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	stop := context.AfterFunc(ctx, func() { _ = l.Close() })
+	defer stop()
+	for {
+		c, err := l.Accept()
+		if err != nil {
+			if ctx.Err() != nil {
+				return nil
+			}
+			return err
+		}
+		if err := sameUser(c); err != nil {
+			s.Log.Warn("connection refused", "error", err)
+			_ = c.Close()
+			continue
+		}
+		wg.Go(func() {
+			stop := context.AfterFunc(ctx, func() { _ = c.Close() })
+			defer stop()
+			defer c.Close()
+			if err := s.Serve(ctx, c); err != nil && ctx.Err() == nil {
+				s.Log.Info("connection of a program ended", "error", err)
+			}
+		})
+	}
+}
+
+// ErrNoDaemon says that nobody listens.
+var ErrNoDaemon = errors.New("no daemon runs for this account")
+
+// Dial connects to an account's daemon. ErrNoDaemon.
+func Dial(ctx context.Context, dir string) (*Client, error) {
+	var d net.Dialer
+	c, err := d.DialContext(ctx, "unix", filepath.Join(dir, SocketName))
+	if err != nil {
+		return nil, fmt.Errorf("%w: %v", ErrNoDaemon, err)
+	}
+	return NewClient(c), nil
+}
+
+// DialRaw connects without speaking: for Pass.
+func DialRaw(ctx context.Context, dir string) (net.Conn, error) {
+	var d net.Dialer
+	c, err := d.DialContext(ctx, "unix", filepath.Join(dir, SocketName))
+	if err != nil {
+		return nil, fmt.Errorf("%w: %v", ErrNoDaemon, err)
+	}
+	return c, nil
+}
+
+// Pass carries lines from a program to the daemon and back, until either ends.
+func Pass(program io.ReadWriter, daemon net.Conn) error {
+	defer daemon.Close()
+	go func() {
+		_, _ = io.Copy(daemon, program) // the end of input is not an error
+		if u, ok := daemon.(*net.UnixConn); ok {
+			_ = u.CloseWrite()
+		}
+	}()
+	_, err := io.Copy(program, daemon)
+	return err
+}
