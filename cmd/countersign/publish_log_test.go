@@ -91,7 +91,7 @@ func TestPublishThroughTheLog(t *testing.T) {
 
 	// The monitor finds every file of it in the log, and the pages say so.
 	trust := []string{"--root", anchorFile("root.json"), "--policy", anchorFile("policy.json"), "--log-policy", anchorFile("log.policy")}
-	out, errs = p.must(0, append([]string{"monitor", "--once", "--repository", p.path("room", "repository"), "--state", p.path("monitor")}, trust...)...)
+	out, _ = p.must(0, append([]string{"monitor", "--once", "--repository", p.path("room", "repository"), "--state", p.path("monitor")}, trust...)...)
 	contains(t, out, "nothing new: 0 alarms stand, 13 log entries seen")
 	p.must(0, append([]string{"site", "--repository", p.path("room", "repository"), "--out", p.path("pages")}, trust...)...)
 	page, err := os.ReadFile(p.path("pages", "log.html"))
