@@ -25,10 +25,15 @@ func (s *Server) active(a *store.Account, d *store.Device) bool {
 	return channel && d.Signed != nil && store.DayOf(s.Now())-d.Seen <= deviceLife
 }
 
-// activeDevices returns those that can be written to; none when the account is not active: its master is not, or nobody was here for a year.
-func (s *Server) activeDevices(a *store.Account) []store.Device {
+// activeAccount tells whether an account can be written to: its master can, and somebody was here within a year.
+func (s *Server) activeAccount(a *store.Account) bool {
 	master, ok := a.Device(store.MasterDevice)
-	if !ok || !s.active(a, &master) || store.DayOf(s.Now())-master.Seen > accountLife {
+	return ok && s.active(a, &master) && store.DayOf(s.Now())-master.Seen <= accountLife
+}
+
+// activeDevices returns those that can be written to, in the order of their ids; none when the account is not active.
+func (s *Server) activeDevices(a *store.Account) []store.Device {
+	if !s.activeAccount(a) {
 		return nil
 	}
 	return slices.DeleteFunc(slices.Clone(a.Devices), func(d store.Device) bool { return !s.active(a, &d) })

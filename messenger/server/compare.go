@@ -1,31 +1,44 @@
 package server
 
 import (
-	"maps"
 	"slices"
 
 	"github.com/countersign-project/countersign/messenger/server/api"
 	"github.com/countersign-project/countersign/messenger/server/store"
 )
 
+// recipients are devices in the order of their ids. They are few, so looking through them costs less than a map.
+type recipients []store.Device
+
+// index returns where the device of that id stands, or -1.
+func (r recipients) index(id uint32) int {
+	for at := range r {
+		if uint32(r[at].ID) == id {
+			return at
+		}
+	}
+	return -1
+}
+
 // compare says what is wrong with the devices a message addresses. A device that is addressed twice is one too many. Lists are never nil:
 // peers want both arrays, possibly empty (6.4).
-func compare(want map[uint32]store.Device, addressed []api.RecipientDevice) api.RecipientMismatch {
+func compare(want recipients, addressed []api.RecipientDevice) api.RecipientMismatch {
 	bad := api.RecipientMismatch{MissingDevices: []uint32{}, ExtraDevices: []uint32{}, StaleDevices: []uint32{}}
-	seen := map[uint32]bool{}
+	seen := make([]bool, len(want))
 	for _, a := range addressed {
-		d, ok := want[a.ID]
+		at := want.index(a.ID)
 		switch {
-		case !ok || seen[a.ID]:
+		case at < 0 || seen[at]:
 			bad.ExtraDevices = append(bad.ExtraDevices, a.ID)
-		case a.RegistrationID > 0 && a.RegistrationID != d.RegistrationID:
+			continue
+		case a.RegistrationID > 0 && a.RegistrationID != want[at].RegistrationID:
 			bad.StaleDevices = append(bad.StaleDevices, a.ID)
 		}
-		seen[a.ID] = true
+		seen[at] = true
 	}
-	for _, id := range slices.Sorted(maps.Keys(want)) {
-		if !seen[id] {
-			bad.MissingDevices = append(bad.MissingDevices, id)
+	for at, d := range want {
+		if !seen[at] {
+			bad.MissingDevices = append(bad.MissingDevices, uint32(d.ID))
 		}
 	}
 	slices.Sort(bad.ExtraDevices)

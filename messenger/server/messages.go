@@ -3,6 +3,7 @@ package server
 import (
 	"errors"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/countersign-project/countersign/messenger/server/api"
@@ -61,21 +62,15 @@ func (s *Server) destination(c *endpoint.Call, number string) (*store.Account, e
 	if err != nil {
 		return nil, err
 	}
-	if len(s.activeDevices(&a)) == 0 {
+	if !s.activeAccount(&a) {
 		return nil, store.ErrNotFound
 	}
 	return &a, nil
 }
 
-// recipients are the devices a message must address: the active ones, without the sender.
-func (s *Server) recipients(c *endpoint.Call, to *store.Account) map[uint32]store.Device {
-	want := map[uint32]store.Device{}
-	for _, d := range s.activeDevices(to) {
-		if d.Key != c.Caller.Device.Key {
-			want[uint32(d.ID)] = d
-		}
-	}
-	return want
+// recipients are the devices a message must address: the active ones, without the sender, in the order of their ids.
+func (s *Server) recipients(c *endpoint.Call, to *store.Account) recipients {
+	return slices.DeleteFunc(s.activeDevices(to), func(d store.Device) bool { return d.Key == c.Caller.Device.Key })
 }
 
 // match is steps 3 and 4. It returns the device of each message.
@@ -102,7 +97,7 @@ func (s *Server) match(c *endpoint.Call, to *store.Account, messages []api.Messa
 		return nil, endpoint.RefuseWith(http.StatusGone, api.Stale{StaleDevices: bad.StaleDevices})
 	}
 	for i, a := range addressed {
-		devices[i] = want[a.ID]
+		devices[i] = want[want.index(a.ID)]
 	}
 	return devices, nil
 }
@@ -174,5 +169,5 @@ func (s *Server) handOver(c *endpoint.Call, messages []deliver.Message) error {
 
 // needsSync tells a sender to let their other devices know (6.4).
 func (s *Server) needsSync(c *endpoint.Call, to store.AccountKey) bool {
-	return to != c.Caller.Account.Key && len(s.activeDevices(&c.Caller.Account)) > 1
+	return to != c.Caller.Account.Key && len(c.Caller.Account.Devices) > 1 && len(s.activeDevices(&c.Caller.Account)) > 1
 }

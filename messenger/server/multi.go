@@ -72,7 +72,7 @@ func (s *Server) matchAll(c *endpoint.Call, body *api.Multi) ([]outgoing, api.Mu
 			continue
 		}
 		for _, d := range r.Devices {
-			list = append(list, outgoing{device: want[d.ID], kind: body.Type, content: body.Content})
+			list = append(list, outgoing{device: want[want.index(d.ID)], kind: body.Type, content: body.Content})
 		}
 	}
 	if len(wrong.Recipients) > 0 {

@@ -58,15 +58,15 @@ func (s *Server) sendOld(c *endpoint.Call, destination string, messages []api.Me
 	var timestamp uint64
 	for _, m := range messages {
 		id := max(m.DeviceID, store.MasterDevice)
-		d, ok := want[id]
-		if m.Relay != "" || !ok {
+		at := want.index(id)
+		if m.Relay != "" || at < 0 {
 			return nil, endpoint.Refuse(http.StatusNotFound, "no such device")
 		}
-		delete(want, id)
-		list, timestamp = append(list, outgoing{device: d, kind: m.Type, legacy: m.Body, content: m.Content}), m.Timestamp
+		list, timestamp = append(list, outgoing{device: want[at], kind: m.Type, legacy: m.Body, content: m.Content}), m.Timestamp
+		want = slices.Delete(want, at, at+1)
 	}
-	for id := range want {
-		missing = append(missing, loginOf(destination, int(id)))
+	for _, d := range want {
+		missing = append(missing, loginOf(destination, d.ID))
 	}
 	slices.Sort(missing)
 	return missing, s.send(c, list, timestamp, true)
