@@ -55,7 +55,7 @@ func (p *place) work(ctx context.Context, log *slog.Logger, ready func()) (err e
 		<-ctx.Done()
 		return nil
 	}
-	a, err := p.open(ctx, log)
+	a, err := p.open(ctx, log, daemonWait)
 	if err != nil {
 		return err
 	}

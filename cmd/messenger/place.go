@@ -53,8 +53,8 @@ func (p *place) dir() (string, error) {
 
 func (p *place) world() session.World { return session.World{Now: p.app.Now, Rand: rand.Reader} }
 
-// open unlocks the account.
-func (p *place) open(ctx context.Context, log *slog.Logger) (*client.Account, error) {
+// open unlocks the account. If another process has it, open waits for that long.
+func (p *place) open(ctx context.Context, log *slog.Logger, wait time.Duration) (*client.Account, error) {
 	dir, err := p.dir()
 	if err != nil {
 		return nil, err
@@ -67,6 +67,10 @@ func (p *place) open(ctx context.Context, log *slog.Logger) (*client.Account, er
 		return nil, err
 	}
 	a, err := client.Open(ctx, client.Options{Dir: dir, World: p.world(), Log: log}, secret)
+	for deadline := time.Now().Add(wait); errors.Is(err, store.ErrInUse) && time.Now().Before(deadline) && ctx.Err() == nil; {
+		time.Sleep(lookAgain)
+		a, err = client.Open(ctx, client.Options{Dir: dir, World: p.world(), Log: log}, secret)
+	}
 	switch {
 	case errors.Is(err, store.ErrInUse):
 		return nil, cli.Hint(err, "a daemon that has just started answers in a moment; otherwise wait until the other command has ended")
@@ -75,6 +79,14 @@ func (p *place) open(ctx context.Context, log *slog.Logger) (*client.Account, er
 	}
 	return a, err
 }
+
+// lookAgain is how often a busy account is tried. A command waits for another one; the daemon for all that had begun before it, since it must not
+// be taken for a version that does not work.
+const (
+	lookAgain   = 100 * time.Millisecond
+	commandWait = 3 * time.Second
+	daemonWait  = time.Minute
+)
 
 // newPassphrase asks twice at a terminal.
 func (p *place) newPassphrase() ([]byte, error) {
@@ -128,11 +140,18 @@ func (p *place) with(ctx context.Context, f func(ctx context.Context, c *rpc.Cli
 		defer c.Close()
 		return f(ctx, c)
 	}
-	return p.alone(ctx, f)
+	err = p.alone(ctx, f)
+	if errors.Is(err, store.ErrInUse) { // a daemon that was just starting
+		if c, dialled := rpc.Dial(ctx, dir); dialled == nil {
+			defer c.Close()
+			return f(ctx, c)
+		}
+	}
+	return err
 }
 
 func (p *place) alone(ctx context.Context, f func(ctx context.Context, c *rpc.Client) error) (err error) {
-	a, err := p.open(ctx, quiet())
+	a, err := p.open(ctx, quiet(), commandWait)
 	if err != nil {
 		return err
 	}

@@ -47,7 +47,7 @@ func (p *place) rpc(ctx context.Context) error {
 	if c, err := rpc.DialRaw(ctx, dir); err == nil {
 		return rpc.Pass(stdio{p.app.In, p.app.Out}, c)
 	}
-	a, err := p.open(ctx, quiet())
+	a, err := p.open(ctx, quiet(), commandWait)
 	if err != nil {
 		return err
 	}

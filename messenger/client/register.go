@@ -152,7 +152,7 @@ func (a *Account) publishList(ctx context.Context, others []devicelist.Device) e
 	return a.server.SetDeviceList(ctx, who, *list)
 }
 
-// Delete ends the account on the server and removes everything here.
+// Delete ends the account on the server, closes it, and removes everything here.
 func (a *Account) Delete(ctx context.Context) error {
 	who, err := a.login(ctx)
 	if err != nil {
@@ -161,11 +161,8 @@ func (a *Account) Delete(ctx context.Context) error {
 	if err := a.server.DeleteAccount(ctx, who); err != nil && remote.Status(err) != 401 { // 401: it is gone already
 		return err
 	}
-	if err := a.Close(); err != nil {
+	if err := errors.Join(a.Close(), os.RemoveAll(a.filesDir())); err != nil {
 		return err
 	}
-	if err := store.Remove(a.Dir); err != nil {
-		return err
-	}
-	return os.RemoveAll(a.filesDir())
+	return store.Remove(a.Dir)
 }

@@ -1,0 +1,127 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/countersign-project/countersign/cmd/cli"
+	"github.com/countersign-project/countersign/messenger/client"
+	"github.com/countersign-project/countersign/messenger/store"
+)
+
+func newAccountCommand(p *place) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "account", Short: "Change the passphrase or the number, or delete the account",
+		Long:    "Change the passphrase or the number, or delete the account. Stop the daemon first: these want the account for themselves.\n\n" + cli.ExitHelp,
+		Example: "  messenger account passphrase\n  messenger account delete",
+	}
+	cmd.AddCommand(newAccountPassphraseCommand(p), newAccountNumberCommand(p), newAccountDeleteCommand(p))
+	return cmd
+}
+
+// exclusive runs f with the account opened here.
+func (p *place) exclusive(ctx context.Context, f func(a *client.Account, closed *bool) error) (err error) {
+	a, err := p.open(ctx, quiet(), commandWait)
+	if err != nil {
+		return err
+	}
+	closed := false
+	defer func() {
+		if !closed {
+			err = errors.Join(err, a.Close())
+		}
+	}()
+	return f(a, &closed)
+}
+
+func newAccountPassphraseCommand(shared *place) *cobra.Command {
+	p := *shared
+	var fresh string
+	cmd := &cobra.Command{
+		Use: "passphrase", Short: "Change the passphrase", Args: cobra.NoArgs, Example: "  messenger account passphrase",
+		Long: "Change the passphrase that locks what is kept on this computer. Copies of the account that were made before still\nopen with the old one.\n\n" + cli.ExitHelp,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			old, err := p.app.Passphrase(p.passphrase)("The present passphrase: ")
+			if err != nil {
+				return err
+			}
+			return p.exclusive(cmd.Context(), func(a *client.Account, _ *bool) error {
+				q := p
+				q.passphrase = fresh
+				secret, err := q.newPassphrase()
+				if err != nil {
+					return err
+				}
+				return a.ChangePassphrase(cmd.Context(), old, secret, store.Usual())
+			})
+		},
+	}
+	p.flags(cmd)
+	cmd.Flags().StringVar(&fresh, "new-passphrase-file", "", "`file` with the new passphrase (default: ask)")
+	return cmd
+}
+
+func newAccountNumberCommand(shared *place) *cobra.Command {
+	p := *shared
+	var code string
+	var voice bool
+	cmd := &cobra.Command{
+		Use: "number NUMBER", Short: "Move the account to another telephone number", Args: cobra.ExactArgs(1), Example: "  messenger account number +14155550100",
+		Long: "Move the account to another telephone number. Conversations and groups stay here; tell your contacts, for whom your\nsafety number changes with the number.\n\n" + cli.ExitHelp,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return p.exclusive(cmd.Context(), func(a *client.Account, _ *bool) error {
+				if code == "" {
+					transport := map[bool]string{false: "sms", true: "voice"}[voice]
+					if _, err := client.RequestCode(cmd.Context(), a.Server, transport, args[0]); err != nil {
+						return err
+					}
+					var err error
+					if code, err = ask(p.app, "The code you were sent: "); err != nil {
+						return err
+					}
+				}
+				if err := a.ChangeNumber(cmd.Context(), args[0], code); err != nil {
+					return err
+				}
+				return p.app.Print(map[string]string{"number": args[0]}, "You are "+args[0]+" now.")
+			})
+		},
+	}
+	p.flags(cmd)
+	cmd.Flags().StringVar(&code, "code", "", "`code` you were sent; without it one is asked for")
+	cmd.Flags().BoolVar(&voice, "voice", false, "have the code spoken in a call")
+	return cmd
+}
+
+func newAccountDeleteCommand(shared *place) *cobra.Command {
+	p := *shared
+	var yes bool
+	cmd := &cobra.Command{
+		Use: "delete", Short: "Delete the account, on the server and here", Args: cobra.NoArgs, Example: "  messenger account delete",
+		Long: "Delete the account: on the server, so that nobody writes to a number that nobody reads, and everything of it here.\nWhat others have received stays theirs.\n\n" + cli.ExitHelp,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return p.exclusive(cmd.Context(), func(a *client.Account, closed *bool) error {
+				own, err := a.Own(cmd.Context())
+				if err != nil {
+					return err
+				}
+				if !yes {
+					if yes, err = confirm(p.app, fmt.Sprintf("Delete %s, and everything of it on this computer?", own.Number)); err != nil || !yes {
+						return errors.Join(err, cli.Refusef("nothing was deleted"))
+					}
+				}
+				if err := a.Delete(cmd.Context()); err != nil {
+					return err
+				}
+				*closed = true
+				return p.app.Print(map[string]string{"deleted": own.Number}, own.Number+" is deleted.")
+			})
+		},
+	}
+	p.flags(cmd)
+	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
+	return cmd
+}

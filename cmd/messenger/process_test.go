@@ -1,0 +1,246 @@
+//go:build linux
+
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/countersign-project/countersign/messenger/rpc"
+)
+
+// patience ends a test that would otherwise wait for ever.
+const patience = time.Minute
+
+// town is the real programs, a server that runs, and people with homes of their own.
+type town struct {
+	*testing.T
+	dir, url string
+}
+
+func newTown(t *testing.T) *town {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "town") // the path of a socket must be short
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	w := &town{T: t, dir: dir}
+	build := exec.Command("go", "build", "-o", dir+string(filepath.Separator), ".", "../messengerd")
+	build.Env = append(os.Environ(), "GOENV=off", "GOFLAGS=", "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	server := w.program("messengerd", "server", "serve", "--listen", "127.0.0.1:0")
+	logs, err := server.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.begin(server)
+	found := make(chan string, 1)
+	go func() {
+		address := regexp.MustCompile(`msg=listening address=(\S+)`)
+		for lines := bufio.NewScanner(logs); lines.Scan(); {
+			if m := address.FindStringSubmatch(lines.Text()); m != nil {
+				found <- "http://" + m[1]
+			}
+		}
+	}()
+	select {
+	case w.url = <-found:
+	case <-time.After(patience):
+		t.Fatal("the server does not listen")
+	}
+	return w
+}
+
+func (w *town) program(name, home string, args ...string) *exec.Cmd {
+	cmd := exec.Command(filepath.Join(w.dir, name), args...)
+	cmd.Env = append(os.Environ(), "MESSENGER_HOME="+filepath.Join(w.dir, home), "MESSENGER_CONFIG=", "MESSENGER_PASSPHRASE=correct horse")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	return cmd
+}
+
+// begin starts a program that is ended, with all its children, at the end of the test.
+func (w *town) begin(cmd *exec.Cmd) {
+	w.Helper()
+	if err := cmd.Start(); err != nil {
+		w.Fatal(err)
+	}
+	w.Cleanup(func() { w.kill(cmd) })
+}
+
+func (w *town) kill(cmd *exec.Cmd) {
+	_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+	_ = cmd.Wait()
+}
+
+// run runs a command of somebody's to its end.
+func (w *town) run(who string, code int, args ...string) (stdout, stderr string) {
+	w.Helper()
+	name := "messenger"
+	if who == "server" {
+		name = "messengerd"
+	}
+	cmd := w.program(name, who, args...)
+	var out, errs strings.Builder
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	err := cmd.Run()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) || cmd.ProcessState.ExitCode() != code {
+		w.Fatalf("%s: messenger %s: %v, want exit code %d\n%s%s", who, strings.Join(args, " "), err, code, out.String(), errs.String())
+	}
+	return out.String(), errs.String()
+}
+
+// says wants a command to print something.
+func (w *town) says(who, want string, args ...string) {
+	w.Helper()
+	if out, errs := w.run(who, 0, args...); !strings.Contains(out, want) {
+		w.Errorf("%s: messenger %s\n got %s%swant %s", who, strings.Join(args, " "), out, errs, want)
+	}
+}
+
+// register makes somebody's account and returns the number.
+func (w *town) register(who string) string {
+	w.Helper()
+	invite, _ := w.run("server", 0, "invite")
+	var r registered
+	out, _ := w.run(who, 0, "register", "--json", "--server", w.url, "--invite", strings.TrimSpace(invite))
+	if err := json.Unmarshal([]byte(out), &r); err != nil || r.Device != 1 {
+		w.Fatal(out, err)
+	}
+	return r.Number
+}
+
+// daemon starts somebody's daemon and waits until it is connected.
+func (w *town) daemon(who string) *exec.Cmd {
+	w.Helper()
+	cmd := w.program("messenger", who, "daemon")
+	w.begin(cmd)
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+		c, err := rpc.Dial(w.Context(), filepath.Join(w.dir, who, "messenger", "data", "accounts", "default"))
+		if err != nil {
+			continue
+		}
+		var status rpc.Status
+		err = c.Call(w.Context(), "status", nil, &status)
+		_ = c.Close()
+		if err == nil && status.Connected {
+			return cmd
+		}
+	}
+	w.Fatal(who, "gets no connection")
+	return nil
+}
+
+// A walk as a new user would take it: two people on one machine, with and without a daemon.
+func TestTwoPeopleOnOneMachine(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds two programs")
+	}
+	w := newTown(t)
+	_, errs := w.run("alice", 3, "status")
+	if want := "messenger: error: there is no account \"default\" on this computer yet\n  → messenger register makes one\n  → messenger link adds this computer to one you have\n"; errs != want {
+		t.Errorf("%s", errs)
+	}
+	alice, bob := w.register("alice"), w.register("bob")
+	w.run("alice", 0, "profile", "username", "alice")
+	w.says("bob", "sent to "+alice, "send", "alice", "hello", "there")
+	w.says("alice", bob+": hello there  (a request: 'messenger contacts accept "+bob+"' or block)", "receive")
+	w.run("alice", 0, "contacts", "name", bob, "Bob")
+	daemon := w.daemon("alice")
+	w.says("alice", "sent to "+bob, "send", "Bob", "hello yourself")
+	w.says("bob", "alice: hello yourself", "receive")
+	// Both compare the number, and both programs show the same one.
+	digits := regexp.MustCompile(`(?m)^  ([0-9 ]+)$`)
+	of := func(who, whom string) string {
+		out, _ := w.run(who, 0, "verify", whom)
+		return fmt.Sprint(digits.FindAllString(out, -1))
+	}
+	if a, b := of("alice", "Bob"), of("bob", "alice"); a != b || len(a) < 60 {
+		t.Error(a, b)
+	}
+	w.says("alice", "Done.", "verify", "Bob", "--digits", of("bob", "alice"))
+	w.run("alice", 1, "verify", "Bob", "--digits", strings.Repeat("0", 60))
+	w.says("alice", "Verified, since", "verify", "Bob")
+	// The daemon is killed at its hardest; what it had said was sent is there.
+	w.says("bob", "sent to", "send", alice, "while you are away")
+	w.kill(daemon)
+	w.says("bob", "sent to", "send", alice, "and while you are gone")
+	w.says("alice", "and while you are gone", "receive")
+	w.says("alice", "while you are away", "search", "AWAY")
+	// A second process is told plainly.
+	daemon = w.daemon("alice")
+	_, errs = w.run("alice", 3, "account", "passphrase")
+	if !strings.Contains(errs, "another messenger process has this account open") {
+		t.Error(errs)
+	}
+	out, _ := w.run("bob", 0, "group", "create", "My choir", "alice")
+	if len(strings.TrimSpace(out)) != 24 {
+		t.Error(out)
+	}
+	w.says("bob", "sent to", "send", "My choir", "sing!")
+	w.says("alice", "[My choir]", "receive")
+	w.kill(daemon)
+	_, errs = w.run("alice", 2, "account", "delete") // nobody says yes
+	if !strings.Contains(errs, "nothing was") {
+		t.Error(errs)
+	}
+	w.says("alice", alice+" is deleted.", "account", "delete", "--yes")
+}
+
+// A laptop is linked from what its screen shows.
+func TestLinkingALaptop(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds two programs")
+	}
+	w := newTown(t)
+	number := w.register("phone")
+	link := w.program("messenger", "laptop", "link", "--server", w.url, "--name", "laptop")
+	link.Stdin = strings.NewReader("yes\n")
+	screen, err := link.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.begin(link)
+	code, digits := "", make(chan string, 1)
+	lines := bufio.NewScanner(screen)
+	for lines.Scan() && code == "" {
+		if m := regexp.MustCompile(`device add '(.*)'`).FindStringSubmatch(lines.Text()); m != nil {
+			code = m[1]
+		}
+	}
+	go func() {
+		for lines.Scan() {
+			if m := regexp.MustCompile(`must show (\d{3} \d{3})\.`).FindStringSubmatch(lines.Text()); m != nil {
+				digits <- m[1]
+			}
+		}
+	}()
+	out, errs := w.run("phone", 0, "device", "add", code, "--yes")
+	if !strings.Contains(out, "Device 2 is yours now.") {
+		t.Error(out)
+	}
+	if six := <-digits; !strings.Contains(errs, "The new device must show "+six+".") {
+		t.Errorf("the laptop shows %s, the phone %s", six, errs)
+	}
+	if err := link.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	w.says("laptop", number+", device 2", "status")
+	w.says("phone", "laptop", "device", "list")
+	w.run("phone", 0, "send", "me", "a note")
+	w.run("laptop", 0, "receive")
+	w.says("laptop", "a note", "messages", "me")
+}
