@@ -105,9 +105,11 @@ func TestSettings(t *testing.T) {
 func TestBadSettingsFile(t *testing.T) {
 	dir := t.TempDir()
 	for text, want := range map[string]string{
-		"rom = 1\n":  `unknown setting "rom"`,
-		"room = \n":  "expected value",
-		"json = 7\n": `json = "7"`,
+		"rom = 1\n":                     `unknown setting "rom"`,
+		"room = \n":                     "expected value",
+		"json = 7\n":                    `json = "7"`,
+		"[ro]\nom = 1\n":                `unknown setting "ro-om"`,
+		"no-name = 1\n[no]\nname = 2\n": "no-name is set twice",
 	} {
 		file := filepath.Join(dir, "settings.toml")
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {

@@ -23,8 +23,8 @@ func (a *App) prefix() string {
 }
 
 // settings fills every flag that the person did not give from the environment (COUNTERSIGN_ROOM for
-// --room) and then from the settings file (room = "…"). A key in the file that no command of this
-// program knows is an error, since it is probably a misspelt one.
+// --room) and then from the settings file (room = "…"). A table groups names that begin alike: name below [federation]
+// is --federation-name. A key in the file that no command of this program knows is an error, since it is probably a misspelt one.
 func (a *App) settings(cmd *cobra.Command) error {
 	file, err := a.settingsFile(cmd)
 	if err != nil {
@@ -73,6 +73,10 @@ func (a *App) settingsFile(cmd *cobra.Command) (map[string][]string, error) {
 	known := map[string]bool{}
 	addFlags(cmd.Root(), known)
 	out := map[string][]string{}
+	raw, err := flat(raw)
+	if err != nil {
+		return nil, Usagef("settings file %s: %v", path, err)
+	}
 	for _, key := range sortedKeys(raw) {
 		if !known[key] {
 			return nil, Usagef("settings file %s: unknown setting %q", path, key)
@@ -84,6 +88,30 @@ func (a *App) settingsFile(cmd *cobra.Command) (map[string][]string, error) {
 			continue
 		}
 		out[key] = []string{fmt.Sprint(raw[key])}
+	}
+	return out, nil
+}
+
+// flat gives what stands in a table its full name. Tables in tables do not exist.
+func flat(raw map[string]any) (map[string]any, error) {
+	out := map[string]any{}
+	add := func(key string, v any) error {
+		if _, twice := out[key]; twice {
+			return fmt.Errorf("%s is set twice", key)
+		}
+		out[key] = v
+		return nil
+	}
+	for key, v := range raw {
+		table, ok := v.(map[string]any)
+		if !ok {
+			table = map[string]any{"": v}
+		}
+		for name, v := range table {
+			if err := add(strings.TrimSuffix(key+"-"+name, "-"), v); err != nil {
+				return nil, err
+			}
+		}
 	}
 	return out, nil
 }

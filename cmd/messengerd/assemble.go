@@ -13,6 +13,7 @@ import (
 	"github.com/countersign-project/countersign/messenger/server"
 	"github.com/countersign-project/countersign/messenger/server/attach"
 	"github.com/countersign-project/countersign/messenger/server/deliver"
+	"github.com/countersign-project/countersign/messenger/server/federation"
 	"github.com/countersign-project/countersign/messenger/server/metric"
 	"github.com/countersign-project/countersign/messenger/server/route"
 	"github.com/countersign-project/countersign/messenger/server/store"
@@ -30,6 +31,7 @@ type parts struct {
 	hub     *deliver.Hub
 	router  route.Router
 	metrics *metric.Set
+	peers   *federation.Node // nil without
 	log     *slog.Logger
 }
 
@@ -55,6 +57,9 @@ func assemble(ctx context.Context, o *serveOptions, log *slog.Logger, now func()
 	if err != nil {
 		return nil, err
 	}
+	if p.peers, err = o.federation.node(&o.place, p.metrics, log, now); err != nil {
+		return nil, err
+	}
 	if p.store, err = engine.Open(ctx, where, engine.Options{}); err != nil {
 		return nil, err
 	}
@@ -70,7 +75,7 @@ func assemble(ctx context.Context, o *serveOptions, log *slog.Logger, now func()
 	}
 	p.server, err = server.New(server.Config{
 		Version: anchor.Version(), Store: p.store, Sender: p.sender, Hub: p.hub, Router: p.router, Blobs: p.blobs, Verifier: verifier,
-		Metrics: p.metrics, Log: log, Now: now, Rand: rand.Reader, URL: o.publicURL, Proxies: proxies,
+		Peers: p.peers, Metrics: p.metrics, Log: log, Now: now, Rand: rand.Reader, URL: o.publicURL, Proxies: proxies,
 		MaxDevices: o.maxDevices, MaxSockets: o.maxWebsockets, LimitFactor: o.limitFactor,
 	})
 	if err != nil {

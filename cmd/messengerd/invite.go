@@ -14,6 +14,7 @@ import (
 
 	"github.com/countersign-project/countersign/cmd/cli"
 	"github.com/countersign-project/countersign/cmd/updatecmd"
+	"github.com/countersign-project/countersign/messenger/directory"
 	"github.com/countersign-project/countersign/messenger/server"
 	"github.com/countersign-project/countersign/messenger/server/store"
 	"github.com/countersign-project/countersign/messenger/server/store/engine"
@@ -101,7 +102,7 @@ func (o *inviteOptions) run(ctx context.Context, app *cli.App) error {
 
 // code vouches for a number.
 func (o *inviteOptions) code(ctx context.Context, app *cli.App, s store.Codes, now time.Time) error {
-	if !server.ValidNumber(o.number) {
+	if !directory.ValidNumber(o.number) {
 		return cli.Usagef("--number %q: want a number of the form +14155550100", o.number)
 	}
 	if o.uses != 1 {

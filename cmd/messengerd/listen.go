@@ -121,6 +121,11 @@ func drain(within time.Duration, srv *http.Server, p *parts) error {
 		p.log.Warn("some requests were cut", "error", err)
 		srv.Close()
 	}
+	if p.peers != nil {
+		if err := p.peers.Shutdown(half); err != nil {
+			p.log.Warn("some requests of peers were cut", "error", err)
+		}
+	}
 	if err := p.server.Drain(ctx); err != nil {
 		p.log.Warn("some clients did not leave in time", "error", err)
 	}

@@ -63,6 +63,7 @@ type serveOptions struct {
 	limitFactor                float64
 	alwaysDurable              bool
 	cluster                    clusterOptions
+	federation                 federationOptions
 	drain                      time.Duration
 }
 
@@ -86,6 +87,7 @@ func (o *serveOptions) flags(cmd *cobra.Command) {
 	f.Int64Var(&o.maxAttachments, "max-attachments", 20<<30, "bytes of attachments on disk")
 	f.Float64Var(&o.limitFactor, "limit-factor", 1, "multiplies all rate limits; 0 switches them off, for load tests")
 	o.cluster.flags(cmd)
+	o.federation.flags(cmd)
 	f.BoolVar(&o.alwaysDurable, "always-durable", false, "write every message to disk before it is delivered")
 	f.DurationVar(&o.drain, "drain", 10*time.Second, "how long clients have to leave when the server stops; at most 15s, for then it is killed")
 }
@@ -124,6 +126,9 @@ func (o *serveOptions) check() error {
 		return cli.Usagef("--public-url %q: want https://name, without slash at the end", o.publicURL)
 	}
 	if _, err := o.networks(); err != nil {
+		return err
+	}
+	if err := o.federation.check(); err != nil {
 		return err
 	}
 	return o.cluster.check(o.database)

@@ -3,10 +3,16 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/spf13/cobra"
+)
+
+var (
+	ones     = strings.Repeat("11", 32)
+	peerLine = "b.example https://b.example:8443 sha256:" + ones
 )
 
 // What contradicts itself, or would send passwords and codes where they do not belong, is refused by name.
@@ -34,6 +40,14 @@ func TestServeRefusals(t *testing.T) {
 		{[]string{"--cluster", "nats://127.0.0.1:4222", "--database", "postgres://x"}, ""},
 		{[]string{"--cluster", "nats://bus.example:4222", "--database", "postgres://x"}, "--cluster nats://bus.example:4222: the bus carries who writes to whom, and whoever is on it can swallow messages"},
 		{[]string{"--node", "a"}, "--node and --cluster-…: only with --cluster"},
+		{[]string{"--federation-name", "a.example"}, "--federation-…: only with --federation-peer"},
+		{[]string{"--federation-peer", peerLine}, "--federation-name: peers need a name for this server"},
+		{[]string{"--federation-peer", peerLine, "--federation-name", "A"}, `--federation-name: "A" is no name of a server: want 1 to 63 lower-case letters, digits, - and .`},
+		{[]string{"--federation-peer", peerLine, "--federation-name", "a.example", "--federation-listen", "8443"}, `--federation-listen "8443": want host:port`},
+		{[]string{"--federation-peer", peerLine, "--federation-name", "b.example"}, "--federation-peer: b.example: this server or another peer has that name"},
+		{[]string{"--federation-peer", peerLine, "--federation-peer", "c.example https://c.example sha256:" + ones, "--federation-name", "a.example"}, "--federation-peer: c.example: its pin is b.example's, too; the key is how servers are told apart"},
+		{[]string{"--federation-peer", "b.example http://b.example sha256:" + ones, "--federation-name", "a.example"}, `--federation-peer: peer "b.example": "http://b.example": want https://host:port`},
+		{[]string{"--federation-peer", peerLine, "--federation-name", "a.example", "--federation-listen", ":8443"}, ""},
 	} {
 		o, cmd := new(serveOptions), new(cobra.Command)
 		o.flags(cmd)

@@ -17,6 +17,6 @@ func newRoot(app *cli.App, host *updatecmd.Host) *cobra.Command {
 	}
 	app.Prepare(root)
 	host.Register(root)
-	root.AddCommand(newServeCommand(app, host), newInviteCommand(app, host), newBackupCommand(app, host), newDoctorCommand(app, host), newUnitCommand(app))
+	root.AddCommand(newServeCommand(app, host), newInviteCommand(app, host), newPeerCommand(app, host), newBackupCommand(app, host), newDoctorCommand(app, host), newUnitCommand(app))
 	return root
 }

@@ -92,6 +92,11 @@ func serve(ctx context.Context, o *serveOptions, log *slog.Logger, now func() ti
 		}
 		defer stop()
 	}
+	if p.peers != nil && o.federation.listen != "" {
+		if err := servePeers(ctx, o.federation.listen, p); err != nil {
+			return err
+		}
+	}
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx)) // upkeep goes on while clients leave
 	defer cancel()
 	go p.upkeep(work, now)

@@ -38,3 +38,16 @@ func ParseToken(s string) (t Token, err error) {
 	copy(t[:], b)
 	return t, nil
 }
+
+// ValidNumber tells whether a text is "+" and 10 to 15 digits (6.1).
+func ValidNumber(s string) bool {
+	if len(s) < 11 || len(s) > 16 || s[0] != '+' {
+		return false
+	}
+	for _, c := range s[1:] {
+		if c < '0' || c > '9' {
+			return false
+		}
+	}
+	return true
+}

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/countersign-project/countersign/messenger/directory"
 	"github.com/countersign-project/countersign/messenger/server/api"
 	"github.com/countersign-project/countersign/messenger/server/endpoint"
 	"github.com/countersign-project/countersign/messenger/server/store"
@@ -15,23 +16,10 @@ import (
 // codeLifetime is how long a registration code is good for.
 const codeLifetime = 10 * time.Minute
 
-// ValidNumber tells whether a text is "+" and 10 to 15 digits (6.1).
-func ValidNumber(s string) bool {
-	if len(s) < 11 || len(s) > 16 || s[0] != '+' {
-		return false
-	}
-	for _, c := range s[1:] {
-		if c < '0' || c > '9' {
-			return false
-		}
-	}
-	return true
-}
-
 // requestCode is GET /v1/accounts/{transport}/code/{number}.
 func (s *Server) requestCode(c *endpoint.Call) (any, error) {
 	number, transport := c.PathValue("number"), c.PathValue("transport")
-	if !ValidNumber(number) {
+	if !directory.ValidNumber(number) {
 		return nil, endpoint.Refuse(http.StatusBadRequest, "%.20q is not a number of the form +14155550100", number)
 	}
 	if !s.Verifier.Knows(transport) {

@@ -50,8 +50,8 @@ func (s *Server) blobURL(r *http.Request, id int64) string {
 
 // locateAttachment is GET /v1/attachments/{id}.
 func (s *Server) locateAttachment(c *endpoint.Call) (any, error) {
-	if relay := c.URL.Query().Get("relay"); relay != "" {
-		return nil, noRelay(relay)
+	if relay := c.URL.Query().Get("relay"); relay != "" && !s.Peers.Own(relay) {
+		return s.locateRemote(c, relay)
 	}
 	a, err := s.attachment(c.Context(), c.PathValue("id"))
 	if err != nil {

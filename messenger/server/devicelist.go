@@ -42,7 +42,14 @@ func (s *Server) deviceList(c *endpoint.Call) (any, error) {
 	if err := s.allow("profiles", s.limits.profiles, accountBucket(c)); err != nil {
 		return nil, err
 	}
-	a, err := s.Store.Account(c.Context(), c.PathValue("number"))
+	number, peer, err := s.address(c.PathValue("number"), c.URL.Query().Get("relay"))
+	if err != nil {
+		return nil, err
+	}
+	if peer != nil {
+		return peer.DeviceList(c.Context(), number)
+	}
+	a, err := s.Store.Account(c.Context(), number)
 	if err != nil {
 		return nil, err
 	}

@@ -43,13 +43,30 @@ func tagOf(source string, timestamp uint64) int64 {
 	return int64(binary.BigEndian.Uint64(sum[:]) | 1)
 }
 
+// guid is random for what our own users send: they get an answer, or send again with the same timestamp. What comes from a peer can come twice with
+// nobody knowing: the peer's answer may be lost. So the same ciphertext for the same device gets the same id each time, and clients drop the repeat.
+func (s *Server) guid(e *wire.Envelope, to store.DeviceKey) (g store.GUID, err error) {
+	if e.Relay == "" {
+		return newGUID(s.Rand)
+	}
+	same := *e
+	same.ServerGUID, same.ServerTimestamp = "", 0
+	sum := sha256.Sum256(append(binary.BigEndian.AppendUint64(nil, uint64(to)), same.Encode()...))
+	return uuid(store.GUID(sum[:16])), nil
+}
+
 // newGUID draws an id for an envelope.
 func newGUID(random io.Reader) (g store.GUID, err error) {
 	if _, err = io.ReadFull(random, g[:]); err != nil {
 		return g, fmt.Errorf("random bytes for an id: %w", err)
 	}
-	g[6], g[8] = g[6]&0x0f|0x40, g[8]&0x3f|0x80 // a random UUID (RFC 9562, 5.4), which is what clients expect in the field
-	return g, nil
+	return uuid(g), nil
+}
+
+// uuid gives bytes the form of a random UUID (RFC 9562, 5.4), which is what clients expect in the field.
+func uuid(g store.GUID) store.GUID {
+	g[6], g[8] = g[6]&0x0f|0x40, g[8]&0x3f|0x80
+	return g
 }
 
 // guidText is the form in field 9 of the envelope.

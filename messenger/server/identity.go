@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/countersign-project/countersign/messenger/directory"
 	"github.com/countersign-project/countersign/messenger/server/endpoint"
 	"github.com/countersign-project/countersign/messenger/server/store"
 )
@@ -50,7 +51,7 @@ func fresh(r *http.Request, needNumber bool) (credentials, error) {
 	if !ok {
 		return credentials{}, endpoint.Refuse(http.StatusUnauthorized, "want an Authorization header of type Basic with the number and a new password")
 	}
-	if needNumber && !ValidNumber(user) {
+	if needNumber && !directory.ValidNumber(user) {
 		return credentials{}, endpoint.Refuse(http.StatusBadRequest, "the user name is not a number of the form +14155550100")
 	}
 	if len(password) < minPassword || len(password) > maxPassword {

@@ -1,8 +1,10 @@
 package server
 
 import (
+	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 
 	"github.com/countersign-project/countersign/messenger/keys"
@@ -179,15 +181,13 @@ func preKey(k *store.PreKey) *api.PreKey {
 
 // keysV2 is GET /v2/keys/{number}/{device}.
 func (s *Server) keysV2(c *endpoint.Call) (any, error) {
-	t, err := s.take(c, c.PathValue("number"), c.PathValue("device"))
+	all, err := s.take(c, c.PathValue("device"))
 	if err != nil {
 		return nil, err
 	}
-	answer := api.Bundles{IdentityKey: t.account.IdentityKey}
-	for _, b := range t.bundles {
-		if b.Signed != nil || b.OneTime != nil {
-			answer.Devices = append(answer.Devices, t.bundle(b))
-		}
+	answer := api.Bundles{IdentityKey: all.IdentityKey}
+	for _, b := range all.Devices {
+		answer.Devices = append(answer.Devices, b.Bundle)
 	}
 	if len(answer.Devices) == 0 {
 		return nil, store.ErrNotFound
@@ -197,65 +197,59 @@ func (s *Server) keysV2(c *endpoint.Call) (any, error) {
 
 // keysV3 is GET /v3/keys/{number}/{device}.
 func (s *Server) keysV3(c *endpoint.Call) (any, error) {
-	t, err := s.take(c, c.PathValue("number"), c.PathValue("device"))
+	answer, err := s.take(c, c.PathValue("device"))
 	if err != nil {
 		return nil, err
 	}
-	answer := api.BundlesV3{IdentityKey: t.account.IdentityKey, DeviceList: listOf(&t.account)}
-	for _, b := range t.bundles {
-		if b.Signed == nil {
-			continue
-		}
-		d := t.devices[b.Device]
-		answer.Devices = append(answer.Devices, api.BundleV3{Bundle: t.bundle(b), PQPreKey: signedPreKey(b.Kyber),
-			Capabilities: api.Capabilities{SPQR: d.SPQR, SenderKeys: d.SenderKeys}})
-	}
+	answer.Devices = slices.DeleteFunc(answer.Devices, func(b api.BundleV3) bool { return b.SignedPreKey == nil })
 	if len(answer.Devices) == 0 {
 		return nil, store.ErrNotFound
 	}
 	return answer, nil
 }
 
-// taken is what one fetch of prekeys got.
-type taken struct {
-	account store.Account
-	devices map[store.DeviceKey]store.Device
-	bundles []store.Bundle
-}
-
-func (t *taken) bundle(b store.Bundle) api.Bundle {
-	d := t.devices[b.Device]
-	return api.Bundle{DeviceID: uint32(d.ID), RegistrationID: d.RegistrationID, SignedPreKey: signedPreKey(b.Signed), PreKey: preKey(b.OneTime)}
-}
-
-// take uses up one-time keys of one device, or with "*" of all. The limit comes first: this is how prekeys are drained (6.8).
-func (s *Server) take(c *endpoint.Call, number, device string) (*taken, error) {
-	if relay := c.URL.Query().Get("relay"); relay != "" {
-		return nil, noRelay(relay)
-	}
-	if err := s.allow("prekeys", s.limits.prekeys, deviceBucket(c)+" "+number+"."+device); err != nil {
-		return nil, err
-	}
-	a, err := s.Store.Account(c.Context(), number)
+// take fetches prekeys of one device of the account in the path, or with "*" of all, here or from the server it lives on. The limit comes first: this
+// is how prekeys are drained (6.8).
+func (s *Server) take(c *endpoint.Call, device string) (api.BundlesV3, error) {
+	number, peer, err := s.address(c.PathValue("number"), c.URL.Query().Get("relay"))
 	if err != nil {
-		return nil, err
+		return api.BundlesV3{}, err
 	}
-	t := &taken{account: a, devices: map[store.DeviceKey]store.Device{}}
+	if err := s.allow("prekeys", s.limits.prekeys, deviceBucket(c)+" "+number+"."+device+"@"+peer.Name()); err != nil {
+		return api.BundlesV3{}, err
+	}
+	if peer != nil {
+		return peer.Keys(c.Context(), number, device)
+	}
+	return s.bundles(c.Context(), number, device)
+}
+
+// bundles uses up one-time keys of an account here. Devices without any keys are left out.
+func (s *Server) bundles(ctx context.Context, number, device string) (answer api.BundlesV3, err error) {
+	a, err := s.Store.Account(ctx, number)
+	if err != nil {
+		return answer, err
+	}
+	devices := map[store.DeviceKey]store.Device{}
 	var ask []store.DeviceKey
 	for _, d := range s.activeDevices(&a) {
 		if device == "*" || device == strconv.Itoa(d.ID) {
-			t.devices[d.Key] = d
+			devices[d.Key] = d
 			ask = append(ask, d.Key)
 		}
 	}
 	if len(ask) == 0 {
-		return nil, store.ErrNotFound
+		return answer, store.ErrNotFound
 	}
-	t.bundles, err = s.Store.TakeKeys(c.Context(), ask)
-	return t, err
-}
-
-// noRelay refuses what goes to another server: this one does not federate.
-func noRelay(relay string) error {
-	return endpoint.Refuse(http.StatusNotFound, "no server %.40q is known here", relay)
+	taken, err := s.Store.TakeKeys(ctx, ask)
+	answer = api.BundlesV3{IdentityKey: a.IdentityKey, DeviceList: listOf(&a)}
+	for _, b := range taken {
+		if b.Signed == nil && b.OneTime == nil {
+			continue
+		}
+		d := devices[b.Device]
+		answer.Devices = append(answer.Devices, api.BundleV3{PQPreKey: signedPreKey(b.Kyber), Capabilities: api.Capabilities{SPQR: d.SPQR, SenderKeys: d.SenderKeys},
+			Bundle: api.Bundle{DeviceID: uint32(d.ID), RegistrationID: d.RegistrationID, SignedPreKey: signedPreKey(b.Signed), PreKey: preKey(b.OneTime)}})
+	}
+	return answer, err
 }

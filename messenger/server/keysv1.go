@@ -62,14 +62,14 @@ func (s *Server) keysV1(c *endpoint.Call) (any, error) {
 
 // takeV1 returns at least one key.
 func (s *Server) takeV1(c *endpoint.Call, device string) ([]api.PreKeyV1, error) {
-	t, err := s.take(c, c.PathValue("number"), device)
+	all, err := s.take(c, device)
 	if err != nil {
 		return nil, err
 	}
 	var list []api.PreKeyV1
-	for _, b := range t.bundles {
-		if d := t.devices[b.Device]; b.OneTime != nil {
-			list = append(list, api.PreKeyV1{DeviceID: uint32(d.ID), RegistrationID: d.RegistrationID, KeyID: b.OneTime.ID, PublicKey: b.OneTime.Public, IdentityKey: t.account.IdentityKey})
+	for _, b := range all.Devices {
+		if k := b.PreKey; k != nil {
+			list = append(list, api.PreKeyV1{DeviceID: b.DeviceID, RegistrationID: b.RegistrationID, KeyID: k.KeyID, PublicKey: k.PublicKey, IdentityKey: all.IdentityKey})
 		}
 	}
 	if len(list) == 0 {

@@ -20,6 +20,10 @@ type limits struct {
 	multi     *limit.Limiter // recipients of group messages, per account
 	changes   *limit.Limiter // of keys, names and attributes, per device
 	sockets   *limit.Limiter // new connections, per source
+
+	peerKeys    *limit.Limiter // fetches of prekeys, per peer and account
+	peerTo      *limit.Limiter // messages, per peer and account
+	peerLookups *limit.Limiter // of profiles, device lists and usernames, per peer
 }
 
 func newLimits(factor float64, now func() time.Time) *limits {
@@ -33,6 +37,8 @@ func newLimits(factor float64, now func() time.Time) *limits {
 
 		failures: rule(20, 5), strangers: rule(30, 10), pins: rule(5, 0.01), usernames: rule(30, 10), profiles: rule(300, 300),
 		uploads: rule(2048, 100), multi: rule(5_000, 5_000), changes: rule(60, 20), sockets: rule(600, 600),
+
+		peerKeys: rule(30, 3), peerTo: rule(600, 300), peerLookups: rule(1000, 600),
 	}
 }
 

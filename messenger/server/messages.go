@@ -1,11 +1,14 @@
 package server
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
+	"github.com/countersign-project/countersign/messenger/directory"
 	"github.com/countersign-project/countersign/messenger/server/api"
 	"github.com/countersign-project/countersign/messenger/server/deliver"
 	"github.com/countersign-project/countersign/messenger/server/endpoint"
@@ -24,20 +27,24 @@ func (s *Server) sendMessages(c *endpoint.Call) (any, error) {
 	if err := s.allow("messages", s.limits.messages, accountBucket(c)+" "+destination); err != nil { // 1
 		return nil, err
 	}
-	if !ValidNumber(destination) { // a channel of the seed gist (10.2)
+	if !directory.ValidNumber(destination) && !strings.Contains(destination, "@") { // a channel of the seed gist (10.2), whatever its relay
 		if err := s.sendToChannel(c, destination, &body); err != nil {
 			return nil, err
 		}
 		return api.Sent{}, nil
 	}
-	if body.Relay != "" {
-		return nil, noRelay(body.Relay)
+	destination, peer, err := s.address(destination, relaysOf(&body)...)
+	if err != nil {
+		return nil, err
+	}
+	if peer != nil {
+		return s.forward(c, start, peer, destination, body)
 	}
 	to, err := s.destination(c, destination)
 	if err != nil {
 		return nil, err
 	}
-	devices, err := s.match(c, to, body.Messages)
+	devices, err := s.match(c.Caller.Device.Key, to, body.Messages)
 	if err != nil {
 		return nil, err
 	}
@@ -45,7 +52,7 @@ func (s *Server) sendMessages(c *endpoint.Call) (any, error) {
 	for i, m := range body.Messages {
 		list[i] = outgoing{device: devices[i], kind: m.Type, legacy: m.Body, content: m.Content}
 	}
-	if err := s.send(c, list, body.Timestamp, !body.NoReceipt); err != nil {
+	if err := s.send(c.Context(), senderOf(c), list, body.Timestamp, !body.NoReceipt); err != nil {
 		return nil, err
 	}
 	s.Metrics.Sent(time.Since(start))
@@ -69,20 +76,17 @@ func (s *Server) destination(c *endpoint.Call, number string) (*store.Account, e
 }
 
 // recipients are the devices a message must address: the active ones, without the sender, in the order of their ids.
-func (s *Server) recipients(c *endpoint.Call, to *store.Account) recipients {
-	return slices.DeleteFunc(s.activeDevices(to), func(d store.Device) bool { return d.Key == c.Caller.Device.Key })
+func (s *Server) recipients(from store.DeviceKey, to *store.Account) recipients {
+	return slices.DeleteFunc(s.activeDevices(to), func(d store.Device) bool { return d.Key == from })
 }
 
 // match is steps 3 and 4. It returns the device of each message.
-func (s *Server) match(c *endpoint.Call, to *store.Account, messages []api.Message) ([]store.Device, error) {
+func (s *Server) match(from store.DeviceKey, to *store.Account, messages []api.Message) ([]store.Device, error) {
 	devices := make([]store.Device, len(messages))
 	addressed := make([]api.RecipientDevice, len(messages))
 	for i, m := range messages {
 		if err := checkType(m.Type); err != nil {
 			return nil, err
-		}
-		if m.Relay != "" {
-			return nil, noRelay(m.Relay)
 		}
 		id := m.DeviceID
 		if id == 0 {
@@ -90,7 +94,7 @@ func (s *Server) match(c *endpoint.Call, to *store.Account, messages []api.Messa
 		}
 		addressed[i] = api.RecipientDevice{ID: id, RegistrationID: m.RegistrationID}
 	}
-	want := s.recipients(c, to)
+	want := s.recipients(from, to)
 	if bad := compare(want, addressed); len(bad.MissingDevices)+len(bad.ExtraDevices) > 0 {
 		return nil, endpoint.RefuseWith(http.StatusConflict, api.Mismatch{MissingDevices: bad.MissingDevices, ExtraDevices: bad.ExtraDevices})
 	} else if len(bad.StaleDevices) > 0 {
@@ -120,30 +124,42 @@ type outgoing struct {
 	legacy, content []byte
 }
 
+// sender is who writes, as envelopes say it.
+type sender struct {
+	number string
+	device int
+	relay  string // of the server they live on; empty is this one
+}
+
+func senderOf(c *endpoint.Call) sender {
+	return sender{number: c.Caller.Account.Name, device: c.Caller.Device.ID}
+}
+
 // send is step 5: it returns when each device has its envelope or the queue has it.
-func (s *Server) send(c *endpoint.Call, list []outgoing, timestamp uint64, receipt bool) error {
+func (s *Server) send(ctx context.Context, from sender, list []outgoing, timestamp uint64, receipt bool) error {
 	now := uint64(s.Now().UnixMilli())
 	if timestamp == 0 {
 		timestamp = now
 	}
-	e := wire.Envelope{Source: c.Caller.Account.Name, SourceDevice: uint32(c.Caller.Device.ID), Timestamp: timestamp, ServerTimestamp: now}
+	e := wire.Envelope{Source: from.number, SourceDevice: uint32(from.device), Relay: from.relay, Timestamp: timestamp, ServerTimestamp: now}
 	messages := make([]deliver.Message, len(list))
 	for i, o := range list {
-		g, err := newGUID(s.Rand)
+		e.Type, e.Legacy, e.Content, e.ServerGUID = wire.EnvelopeType(o.kind), o.legacy, o.content, ""
+		g, err := s.guid(&e, o.device.Key)
 		if err != nil {
 			return err
 		}
-		e.Type, e.Legacy, e.Content, e.ServerGUID = wire.EnvelopeType(o.kind), o.legacy, o.content, guidText(g)
+		e.ServerGUID = guidText(g)
 		messages[i] = deliver.Message{Device: o.device.Key, GUID: g, Tag: tagOf(e.Source, timestamp), Body: coded(&e, receipt)}
 	}
-	return s.handOver(c, messages)
+	return s.handOver(ctx, messages)
 }
 
 // handOver gives envelopes to deliver, and makes of its results what the sender is told.
-func (s *Server) handOver(c *endpoint.Call, messages []deliver.Message) error {
+func (s *Server) handOver(ctx context.Context, messages []deliver.Message) error {
 	live, queued, rejected := 0, 0, 0
 	var failed error
-	for _, r := range s.Sender.Send(c.Context(), messages) {
+	for _, r := range s.Sender.Send(ctx, messages) {
 		switch {
 		case r.Live:
 			live++
@@ -160,11 +176,15 @@ func (s *Server) handOver(c *endpoint.Call, messages []deliver.Message) error {
 	s.Metrics.Envelopes("rejected", rejected)
 	switch {
 	case errors.Is(failed, store.ErrQueueFull):
-		return &endpoint.Refusal{Status: http.StatusTooManyRequests, Text: "the recipient's queue is full until they connect", Wait: time.Hour}
+		return queueFull()
 	case errors.Is(failed, store.ErrTooLarge):
 		return endpoint.Refuse(http.StatusRequestEntityTooLarge, "the message is too large: want at most %d bytes", store.MaxEnvelope)
 	}
 	return failed
+}
+
+func queueFull() error {
+	return &endpoint.Refusal{Status: http.StatusTooManyRequests, Text: "the recipient's queue is full until they connect", Wait: time.Hour}
 }
 
 // needsSync tells a sender to let their other devices know (6.4).

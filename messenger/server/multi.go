@@ -3,6 +3,7 @@ package server
 import (
 	"errors"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/countersign-project/countersign/messenger/server/api"
@@ -34,7 +35,7 @@ func (s *Server) sendMulti(c *endpoint.Call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := s.send(c, list, body.Timestamp, !body.NoReceipt); err != nil {
+	if err := s.send(c.Context(), senderOf(c), list, body.Timestamp, !body.NoReceipt); err != nil {
 		return nil, err
 	}
 	s.Metrics.Sent(time.Since(start))
@@ -49,6 +50,9 @@ func (s *Server) matchAll(c *endpoint.Call, body *api.Multi) ([]outgoing, api.Mu
 	var list []outgoing
 	status, seen := http.StatusGone, map[store.AccountKey]bool{}
 	for _, r := range body.Recipients {
+		if strings.Contains(r.Number, "@") { // all or nobody cannot be kept over two servers
+			return nil, answer, endpoint.Refuse(http.StatusUnprocessableEntity, "a recipient lives on another server: write to them with PUT /v1/messages/{number@server}")
+		}
 		to, err := s.destination(c, r.Number)
 		if errors.Is(err, store.ErrNotFound) {
 			answer.Unregistered = append(answer.Unregistered, r.Number)
@@ -61,7 +65,7 @@ func (s *Server) matchAll(c *endpoint.Call, body *api.Multi) ([]outgoing, api.Mu
 			return nil, answer, endpoint.Refuse(http.StatusUnprocessableEntity, "a recipient is named twice")
 		}
 		seen[to.Key] = true
-		want := s.recipients(c, to)
+		want := s.recipients(c.Caller.Device.Key, to)
 		bad := compare(want, r.Devices)
 		bad.Number = r.Number
 		if len(bad.MissingDevices)+len(bad.ExtraDevices) > 0 {

@@ -53,7 +53,7 @@ func (s *Server) sendOld(c *endpoint.Call, destination string, messages []api.Me
 	if err != nil {
 		return nil, err
 	}
-	want := s.recipients(c, a)
+	want := s.recipients(c.Caller.Device.Key, a)
 	var list []outgoing
 	var timestamp uint64
 	for _, m := range messages {
@@ -69,7 +69,7 @@ func (s *Server) sendOld(c *endpoint.Call, destination string, messages []api.Me
 		missing = append(missing, loginOf(destination, d.ID))
 	}
 	slices.Sort(missing)
-	return missing, s.send(c, list, timestamp, true)
+	return missing, s.send(c.Context(), senderOf(c), list, timestamp, true)
 }
 
 // loginOf names a device as logins do.

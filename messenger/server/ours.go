@@ -8,6 +8,7 @@ import (
 	"math/big"
 	"net/http"
 
+	"github.com/countersign-project/countersign/messenger/directory"
 	"github.com/countersign-project/countersign/messenger/server/api"
 	"github.com/countersign-project/countersign/messenger/server/endpoint"
 	"github.com/countersign-project/countersign/messenger/server/store"
@@ -89,7 +90,7 @@ func (s *Server) changeNumber(c *endpoint.Call) (any, error) {
 	if err := c.Decode(&body); err != nil {
 		return nil, err
 	}
-	if !ValidNumber(body.Number) {
+	if !directory.ValidNumber(body.Number) {
 		return nil, endpoint.Refuse(http.StatusBadRequest, "%.20q is not a number of the form +14155550100", body.Number)
 	}
 	if err := s.allow("verify", s.limits.verify, body.Number); err != nil {

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"strings"
@@ -16,7 +17,14 @@ func (s *Server) profile(c *endpoint.Call) (any, error) {
 	if err := s.allow("profiles", s.limits.profiles, accountBucket(c)); err != nil {
 		return nil, err
 	}
-	a, err := s.Store.Account(c.Context(), c.PathValue("number"))
+	number, peer, err := s.address(c.PathValue("number"), c.URL.Query().Get("relay"))
+	if err != nil {
+		return nil, err
+	}
+	if peer != nil {
+		return peer.Profile(c.Context(), number)
+	}
+	a, err := s.Store.Account(c.Context(), number)
 	if err != nil {
 		return nil, err
 	}
@@ -47,14 +55,18 @@ func (s *Server) contact(c *endpoint.Call) (any, error) {
 	if err != nil {
 		return nil, endpoint.Refuse(http.StatusBadRequest, "%.40q is not a directory token", c.PathValue("token"))
 	}
-	found, err := s.lookUp(c, []store.DirectoryToken{store.DirectoryToken(t)})
+	found, err := s.lookUp(c.Context(), []store.DirectoryToken{store.DirectoryToken(t)})
 	if err != nil {
 		return nil, err
 	}
-	if len(found) == 0 {
-		return nil, store.ErrNotFound
+	elsewhere, err := s.lookUpElsewhere(c, found, []string{t.String()})
+	if found = append(found, elsewhere...); len(found) > 0 {
+		return found[0], nil
 	}
-	return found[0], nil
+	if err != nil {
+		return nil, err
+	}
+	return nil, store.ErrNotFound
 }
 
 // maxContacts is how many tokens one request may ask for; the store's own bound.
@@ -72,25 +84,34 @@ func (s *Server) contacts(c *endpoint.Call) (any, error) {
 	if err := s.allowN("directory", s.limits.directory, accountBucket(c), len(body.Contacts)); err != nil {
 		return nil, err
 	}
-	var tokens []store.DirectoryToken
-	for _, text := range body.Contacts {
-		if t, err := directory.ParseToken(text); err == nil {
-			tokens = append(tokens, store.DirectoryToken(t))
-		}
-	}
-	found, err := s.lookUp(c, tokens)
+	tokens, texts := parseTokens(body.Contacts)
+	found, err := s.lookUp(c.Context(), tokens)
 	if err != nil {
 		return nil, err
 	}
-	return api.Contacts{Contacts: found}, nil
+	elsewhere, err := s.lookUpElsewhere(c, found, texts)
+	if err != nil && c.URL.Query().Get("relay") != "" { // else those who answered count
+		return nil, err
+	}
+	return api.Contacts{Contacts: append(found, elsewhere...)}, nil
 }
 
-func (s *Server) lookUp(c *endpoint.Call, tokens []store.DirectoryToken) ([]api.Contact, error) {
+// parseTokens reads tokens, and returns them in their one form, too.
+func parseTokens(list []string) (tokens []store.DirectoryToken, texts []string) {
+	for _, text := range list {
+		if t, err := directory.ParseToken(text); err == nil {
+			tokens, texts = append(tokens, store.DirectoryToken(t)), append(texts, t.String())
+		}
+	}
+	return tokens, texts
+}
+
+func (s *Server) lookUp(ctx context.Context, tokens []store.DirectoryToken) ([]api.Contact, error) {
 	found := []api.Contact{}
 	if len(tokens) == 0 {
 		return found, nil
 	}
-	entries, err := s.Store.Directory(c.Context(), tokens, store.DayOf(s.Now())-accountLife)
+	entries, err := s.Store.Directory(ctx, tokens, store.DayOf(s.Now())-accountLife)
 	for _, e := range entries {
 		found = append(found, api.Contact{Token: directory.Token(e.Token).String(), Voice: e.Voice, Video: e.Video})
 	}
@@ -136,9 +157,15 @@ func (s *Server) username(c *endpoint.Call) (any, error) {
 	if err := s.allow("usernames", s.limits.usernames, accountBucket(c)); err != nil {
 		return nil, err
 	}
-	name, err := canonicalUsername(c.PathValue("name"))
+	name, peer, err := s.relay(c.PathValue("name"), c.URL.Query().Get("relay"))
 	if err != nil {
 		return nil, err
+	}
+	if name, err = canonicalUsername(name); err != nil {
+		return nil, err
+	}
+	if peer != nil {
+		return peer.Username(c.Context(), name)
 	}
 	a, err := s.Store.ByUsername(c.Context(), name)
 	if err != nil {

@@ -43,21 +43,21 @@ func envelopeOf(stored store.Envelope) (wire.Envelope, error) {
 	return wire.ParseEnvelope(b)
 }
 
-// acknowledge is DELETE /v1/messages/{source}/{timestamp}: what has come is removed, and its sender told.
+// acknowledge is DELETE /v1/messages/{source}/{timestamp}: what has come is removed, and its sender told. relay, if given, must be the envelope's.
 func (s *Server) acknowledge(c *endpoint.Call) (any, error) {
 	source := c.PathValue("source")
 	timestamp, err := strconv.ParseUint(c.PathValue("timestamp"), 10, 64)
 	if err != nil {
 		return nil, endpoint.Refuse(http.StatusBadRequest, "%.40q is not a timestamp", c.PathValue("timestamp"))
 	}
-	device := c.Caller.Device.Key
+	device, relay := c.Caller.Device.Key, c.URL.Query().Get("relay")
 	list, err := s.Store.Tagged(c.Context(), device, tagOf(source, timestamp))
 	if err != nil {
 		return nil, err
 	}
 	for _, stored := range list {
 		e, err := envelopeOf(stored)
-		if err != nil || e.Source != source || e.Timestamp != timestamp { // tags are hashes
+		if err != nil || e.Source != source || e.Timestamp != timestamp || relay != "" && e.Relay != relay { // tags are hashes
 			continue
 		}
 		n, err := s.Store.Ack(c.Context(), device, []int64{stored.ID})

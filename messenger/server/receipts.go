@@ -14,9 +14,6 @@ import (
 
 // sendReceipt is PUT /v1/receipt/{destination}/{timestamp} (6.4).
 func (s *Server) sendReceipt(c *endpoint.Call) (any, error) {
-	if relay := c.URL.Query().Get("relay"); relay != "" {
-		return nil, noRelay(relay)
-	}
 	timestamp, err := strconv.ParseUint(c.PathValue("timestamp"), 10, 64)
 	if err != nil {
 		return nil, endpoint.Refuse(http.StatusBadRequest, "%.40q is not a timestamp", c.PathValue("timestamp"))
@@ -25,24 +22,32 @@ func (s *Server) sendReceipt(c *endpoint.Call) (any, error) {
 	if err := s.allow("messages", s.limits.messages, accountBucket(c)+" "+destination); err != nil {
 		return nil, err
 	}
-	a, err := s.Store.Account(c.Context(), destination)
+	number, peer, err := s.address(destination, c.URL.Query().Get("relay"))
 	if err != nil {
 		return nil, err
 	}
-	return nil, s.receipt(c.Context(), &a, c.Caller.Account.Name, c.Caller.Device.ID, timestamp)
+	if peer != nil {
+		return nil, peer.Receipt(c.Context(), vouched(c.Caller.Account.Name, c.Caller.Device.ID), number, timestamp)
+	}
+	a, err := s.Store.Account(c.Context(), number)
+	if err != nil {
+		return nil, err
+	}
+	return nil, s.receipt(c.Context(), &a, senderOf(c), timestamp)
 }
 
 // receipt tells all devices of an account that a device has their message.
-func (s *Server) receipt(ctx context.Context, to *store.Account, from string, device int, timestamp uint64) error {
+func (s *Server) receipt(ctx context.Context, to *store.Account, from sender, timestamp uint64) error {
 	var messages []deliver.Message
 	for _, d := range s.activeDevices(to) {
-		g, err := newGUID(s.Rand)
+		e := wire.Envelope{Type: wire.EnvelopeReceipt, Source: from.number, SourceDevice: uint32(from.device), Relay: from.relay, Timestamp: timestamp,
+			ServerTimestamp: uint64(s.Now().UnixMilli())}
+		g, err := s.guid(&e, d.Key)
 		if err != nil {
 			return err
 		}
-		e := wire.Envelope{Type: wire.EnvelopeReceipt, Source: from, SourceDevice: uint32(device), Timestamp: timestamp,
-			ServerGUID: guidText(g), ServerTimestamp: uint64(s.Now().UnixMilli())}
-		messages = append(messages, deliver.Message{Device: d.Key, GUID: g, Tag: tagOf(from, timestamp), Body: coded(&e, false)})
+		e.ServerGUID = guidText(g)
+		messages = append(messages, deliver.Message{Device: d.Key, GUID: g, Tag: tagOf(e.Source, timestamp), Body: coded(&e, false)})
 	}
 	for _, r := range s.Sender.Send(ctx, messages) {
 		if r.Err != nil && !errors.Is(r.Err, store.ErrNotFound) && !errors.Is(r.Err, store.ErrQueueFull) { // a full queue has worse to lose
@@ -80,6 +85,12 @@ func (s *Server) receiptFor(envelope []byte, from endpoint.Identity) error {
 	if err != nil {
 		return err
 	}
+	if e.Relay != "" {
+		if peer, ok := s.Peers.Remote(e.Relay); ok { // one that our operator has dropped meanwhile gets none
+			peer.ReceiptLater(vouched(from.Name, from.ID), e.Source, e.Timestamp)
+		}
+		return nil
+	}
 	ctx := context.Background() // the connection may be over
 	a, err := s.Store.Account(ctx, e.Source)
 	if errors.Is(err, store.ErrNotFound) {
@@ -88,5 +99,5 @@ func (s *Server) receiptFor(envelope []byte, from endpoint.Identity) error {
 	if err != nil {
 		return err
 	}
-	return s.receipt(ctx, &a, from.Name, from.ID, e.Timestamp)
+	return s.receipt(ctx, &a, sender{number: from.Name, device: from.ID}, e.Timestamp)
 }

@@ -69,6 +69,7 @@ func (s *Server) routes() []endpoint.Route {
 		{Method: get, Path: "/v1/attachments/{id}", Who: device, Handle: s.locateAttachment},
 		{Method: get, Path: "/v3/blobs/{id}", Direct: s.download},
 		{Method: put, Path: "/v3/blobs/{id}", Direct: s.upload},
+		{Method: get, Path: "/v3/blobs/{relay}/{id}", Direct: s.downloadRemote},
 		// 6.6
 		{Method: put, Path: "/v1/directory/tokens", Who: device, Body: contactsBody, Handle: s.contacts},
 		{Method: get, Path: "/v1/directory/{token...}", Who: device, Handle: s.contact},

@@ -26,6 +26,7 @@ import (
 	"github.com/countersign-project/countersign/messenger/server/attach"
 	"github.com/countersign-project/countersign/messenger/server/deliver"
 	"github.com/countersign-project/countersign/messenger/server/endpoint"
+	"github.com/countersign-project/countersign/messenger/server/federation"
 	"github.com/countersign-project/countersign/messenger/server/metric"
 	"github.com/countersign-project/countersign/messenger/server/route"
 	"github.com/countersign-project/countersign/messenger/server/socket"
@@ -43,9 +44,11 @@ type Config struct {
 	Blobs    attach.Blobs
 	Verifier verify.Verifier
 	Metrics  *metric.Set
-	Log      *slog.Logger
-	Now      func() time.Time
-	Rand     io.Reader
+	// Peers are the servers whose users and ours may write to each other; nil is none.
+	Peers *federation.Node
+	Log   *slog.Logger
+	Now   func() time.Time
+	Rand  io.Reader
 
 	// URL is how clients reach us, without slash at the end: for the locations of attachments. Empty: as each request came.
 	URL string

@@ -21,6 +21,7 @@ type Set struct {
 	sockets    prometheus.Gauge
 	envelopes  *prometheus.CounterVec
 	sending    prometheus.Histogram
+	federated  *prometheus.CounterVec
 }
 
 // New returns counters at zero, for a server of that version.
@@ -34,11 +35,13 @@ func New(version string) *Set {
 		registered: prometheus.NewCounter(prometheus.CounterOpts{Name: "messengerd_registrations_total", Help: "Accounts registered, again ones included."}),
 		sockets:    prometheus.NewGauge(prometheus.GaugeOpts{Name: "messengerd_websockets", Help: "Websockets open now."}),
 		envelopes: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "messengerd_envelopes_total",
-			Help: "Envelopes accepted, by what became of them: live (the device has it), queued (on disk), rejected (the sender was told)."}, []string{"outcome"}),
+			Help: "Envelopes accepted, by what became of them: live (the device has it), queued (on disk), federated (another server has it), rejected (the sender was told)."}, []string{"outcome"}),
 		sending: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "messengerd_send_seconds",
 			Help: "Time from a message's arrival to its answer.", Buckets: prometheus.ExponentialBuckets(0.001, 4, 8)}),
 	}
-	s.registry.MustRegister(s.requests, s.limited, s.registered, s.sockets, s.envelopes, s.sending,
+	s.federated = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "messengerd_federation_requests_total",
+		Help: "Requests of peers (in) and to peers (out), by route and by status or what came instead of one: unreachable, nonsense."}, []string{"peer", "direction", "route", "outcome"})
+	s.registry.MustRegister(s.federated, s.requests, s.limited, s.registered, s.sockets, s.envelopes, s.sending,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "messengerd_info", Help: "1, with the running version.",
 			ConstLabels: prometheus.Labels{"version": version}}, func() float64 { return 1 }))
@@ -77,6 +80,11 @@ func (s *Set) Envelopes(outcome string, n int) {
 	if n > 0 {
 		s.envelopes.WithLabelValues(outcome).Add(float64(n))
 	}
+}
+
+// Federated counts a request between us and a peer, which is named as in the settings.
+func (s *Set) Federated(peer, direction, route, outcome string) {
+	s.federated.WithLabelValues(peer, direction, route, outcome).Inc()
 }
 
 // Sent notes how long a send took.

@@ -1,0 +1,282 @@
+package server
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/countersign-project/countersign/messenger/directory"
+	"github.com/countersign-project/countersign/messenger/server/api"
+	"github.com/countersign-project/countersign/messenger/server/federation"
+	"github.com/countersign-project/countersign/messenger/wire"
+)
+
+const dave = "+14155550004" // on no server; Carol is on the second one
+
+// end is one server of a pair: a world, its key, and its listener for peers.
+type end struct {
+	*world
+	name     string
+	key      *federation.Key
+	node     *federation.Node
+	listener net.Listener
+}
+
+func newPeerKey(t *testing.T) *federation.Key {
+	t.Helper()
+	text, err := federation.NewKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	k, err := federation.ParseKey(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
+// newEnd reserves a listener, so that two ends can name each other before either runs.
+func newEnd(t *testing.T, name string) *end {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	return &end{name: name, key: newPeerKey(t), listener: l}
+}
+
+// as is an end as it stands in the settings of another.
+func (e *end) as(t *testing.T, more string) federation.Peer {
+	t.Helper()
+	p, err := federation.ParsePeer(e.name + " https://" + e.listener.Addr().String() + " " + e.key.Pin().String() + " " + more)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// run starts an end with its peers. change may alter the server's configuration.
+func (e *end) run(t *testing.T, patience time.Duration, change func(*Config), peers ...federation.Peer) {
+	t.Helper()
+	e.world = newWorld(t, func(c *Config) {
+		var err error
+		e.node, err = federation.New(federation.Options{Name: e.name, Key: e.key, Peers: peers, Counters: c.Metrics, Now: c.Now, Patience: patience,
+			Failed: func(route string, err error) { c.Log.Error("peer", "route", route, "error", err) }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Peers = e.node
+		if change != nil {
+			change(c)
+		}
+	})
+	done := make(chan error, 1)
+	go func() { done <- e.node.Serve(e.listener, e.server) }()
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		defer cancel()
+		_ = e.node.Shutdown(ctx)
+		if err := <-done; !errors.Is(err, http.ErrServerClosed) {
+			t.Error(err)
+		}
+	})
+}
+
+// newPair is two servers, a.example with Alice and b.example with Carol, that know each other.
+func newPair(t *testing.T) (a, b *end) {
+	t.Helper()
+	a, b = newEnd(t, "a.example"), newEnd(t, "b.example")
+	a.run(t, 0, nil, b.as(t, "directory"))
+	b.run(t, 0, nil, a.as(t, ""))
+	a.register(alice)
+	b.register(carol)
+	return a, b
+}
+
+// Somebody here writes to somebody there: keys, the message by both forms of the address, its receipt, the answer by the relay of the envelope.
+func TestPeopleOfTwoServersWrite(t *testing.T) {
+	a, b := newPair(t)
+	bundle := get[api.Bundles](a.world, alice, "/v2/keys/"+carol+"/*?relay=b.example")
+	if len(bundle.Devices) != 1 || bundle.Devices[0].RegistrationID != 5 || bundle.Devices[0].PreKey == nil || bundle.Devices[0].SignedPreKey == nil {
+		t.Fatalf("%+v", bundle)
+	}
+	if n := get[api.KeyCount](b.world, carol, "/v2/keys").Count; n != 2 {
+		t.Errorf("%d prekeys are left, want 2: one was used up", n)
+	}
+	get[api.BundlesV3](a.world, alice, "/v3/keys/"+carol+"@b.example/1")
+	get[api.PreKeyV1](a.world, alice, "/v1/keys/"+carol+"?relay=b.example")
+
+	m := message(7, [2]uint32{1, 5})
+	m.Relay = "b.example"
+	a.want(alice, "PUT", "/v1/messages/"+carol, m, 200, `{"needsSync":false}`)
+	a.want(alice, "PUT", "/v1/messages/"+carol+"@b.example", message(8, [2]uint32{1, 5}), 200, `{"needsSync":false}`)
+	q := get[api.Queued](b.world, carol, "/v1/messages")
+	if len(q.Messages) != 2 || q.Messages[0].Source != alice || q.Messages[0].SourceDevice != 1 || q.Messages[0].Relay != "a.example" || string(q.Messages[0].Content) != "ciphertext" || q.Messages[1].Timestamp != 8 {
+		t.Fatalf("%+v", q)
+	}
+	if q := get[api.Queued](a.world, alice, "/v1/messages"); len(q.Messages) != 0 {
+		t.Errorf("something stayed here: %+v", q)
+	}
+	b.want(carol, "DELETE", "/v1/messages/"+alice+"/7?relay=a.example", nil, 204, "-") // which sends the receipt
+	receipt := a.waitFor(alice)
+	if receipt.Type != uint32(wire.EnvelopeReceipt) || receipt.Source != carol || receipt.Relay != "b.example" || receipt.Timestamp != 7 {
+		t.Errorf("%+v", receipt)
+	}
+	a.want(alice, "DELETE", "/v1/messages/"+carol+"/7", nil, 204, "-")
+	b.want(carol, "PUT", "/v1/receipt/"+alice+"/9?relay=a.example", nil, 204, "-") // asked for by the client
+	if r := a.waitFor(alice); r.Type != 5 || r.Timestamp != 9 {
+		t.Errorf("%+v", r)
+	}
+	b.want(carol, "PUT", "/v1/messages/"+alice+"@a.example", message(10, [2]uint32{1, 5}), 200, "")
+	if q := get[api.Queued](a.world, alice, "/v1/messages"); len(q.Messages) != 2 || q.Messages[1].Relay != "b.example" || q.Messages[1].Source != carol {
+		t.Errorf("%+v", q)
+	}
+	a.want(alice, "PUT", "/v1/messages/"+alice+"@a.example", message(11), 200, "") // our own name is here
+}
+
+// waitFor waits for the first envelope in a queue.
+func (w *world) waitFor(login string) api.Envelope {
+	w.Helper()
+	for range 2000 {
+		if q := get[api.Queued](w, login, "/v1/messages"); len(q.Messages) > 0 {
+			return q.Messages[0]
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	w.Fatal("no envelope comes")
+	return api.Envelope{}
+}
+
+// 409, 410 and 404 of the other server reach the sender as their own server would say them, and nothing is delivered.
+func TestMismatchesPassThrough(t *testing.T) {
+	a, b := newPair(t)
+	path := "/v1/messages/" + carol + "@b.example"
+	a.want(alice, "PUT", path, message(1), 409, `{"missingDevices":[1],"extraDevices":[]}`)
+	a.want(alice, "PUT", path, message(1, [2]uint32{1, 5}, [2]uint32{9, 5}), 409, `{"missingDevices":[],"extraDevices":[9]}`)
+	a.want(alice, "PUT", path, message(1, [2]uint32{1, 6}), 410, `{"staleDevices":[1]}`)
+	a.want(alice, "PUT", "/v1/messages/"+dave+"@b.example", message(1, [2]uint32{1, 5}), 404, "")
+	a.want(alice, "GET", "/v2/keys/"+dave+"/*?relay=b.example", nil, 404, "")
+	a.want(alice, "GET", "/v2/keys/"+carol+"/2?relay=b.example", nil, 404, "")
+	if q := get[api.Queued](b.world, carol, "/v1/messages"); len(q.Messages) != 0 {
+		t.Errorf("%+v", q)
+	}
+}
+
+// What contradicts itself, or names a server we do not know, is refused here; and so are notes to oneself (8).
+func TestRelayRefusals(t *testing.T) {
+	a, _ := newPair(t)
+	with := func(body, part string) api.Messages {
+		m := message(1, [2]uint32{1, 5})
+		m.Relay, m.Messages[0].Relay = body, part
+		return m
+	}
+	a.want(alice, "PUT", "/v1/messages/"+carol, with("c.example", ""), 404, `{"error":"no server \"c.example\" is known here"}`)
+	a.want(alice, "PUT", "/v1/messages/"+carol, with("", "c.example"), 404, "")
+	a.want(alice, "PUT", "/v1/messages/"+carol+"@b.example", with("c.example", ""), 400, `{"error":"two servers are named: \"b.example\" and \"c.example\""}`)
+	a.want(alice, "PUT", "/v1/messages/"+carol, with("b.example", "a.example"), 400, "")
+	a.want(alice, "PUT", "/v1/messages/"+alice+"@b.example", with("", ""), 400, `{"error":"one's own devices are not on another server"}`)
+	a.want(alice, "PUT", "/v1/messages/x@b.example", with("", ""), 404, "")
+	a.want(alice, "GET", "/v2/keys/..%2f..@b.example/*", nil, 404, "")
+	a.want(alice, "PUT", "/v1/receipt/"+carol+"/1?relay=c.example", nil, 404, "")
+	a.want(alice, "GET", "/v1/attachments/5?relay=c.example", nil, 404, "")
+	a.want(alice, "PUT", "/v3/messages", api.Multi{Type: 7, Recipients: []api.Recipient{{Number: carol + "@b.example"}}}, 422, "")
+}
+
+// Profiles, device lists, usernames and contacts of the other server, one at a time.
+func TestLookUpsOnDemand(t *testing.T) {
+	a, b := newPair(t)
+	b.want(carol, "PUT", "/v3/usernames/carol", nil, 204, "-")
+	b.want(carol, "PUT", "/v1/profile/name/"+strings.Repeat("n", 72), nil, 204, "-")
+	a.want(alice, "GET", "/v3/usernames/carol@b.example", nil, 200, `{"number":"`+carol+`@b.example"}`)
+	a.want(alice, "GET", "/v3/usernames/dave@b.example", nil, 404, "")
+	if p := get[api.Profile](a.world, alice, "/v1/profile/"+carol+"?relay=b.example"); p.Name != strings.Repeat("n", 72) || len(p.IdentityKey) != 33 {
+		t.Errorf("%+v", p)
+	}
+	a.want(alice, "GET", "/v3/devices/list/"+carol+"@b.example", nil, 404, "")
+	token, unknown := directory.NewToken(carol).String(), directory.NewToken(dave).String()
+	if c := get[api.Contact](a.world, alice, "/v1/directory/"+url.PathEscape(token)); c.Relay != "b.example" || c.Token != token {
+		t.Errorf("%+v", c)
+	}
+	a.want(alice, "GET", "/v1/directory/"+url.PathEscape(unknown), nil, 404, "")
+	var found api.Contacts
+	text := a.want(alice, "PUT", "/v1/directory/tokens", api.Tokens{Contacts: []string{token, unknown, directory.NewToken(alice).String(), token}}, 200, "")
+	if err := json.Unmarshal([]byte(text), &found); err != nil || len(found.Contacts) != 2 || found.Contacts[0].Relay != "" || found.Contacts[1].Relay != "b.example" {
+		t.Errorf("%s", text)
+	}
+	b.want(carol, "GET", "/v1/directory/"+url.PathEscape(directory.NewToken(alice).String()), nil, 404, "") // b's operator has not said "directory"
+	get[api.Contact](b.world, carol, "/v1/directory/"+url.PathEscape(directory.NewToken(alice).String())+"?relay=a.example")
+}
+
+// An attachment comes through our own server, whole or from where it broke off, by a location that only we can make.
+func TestAttachmentsOfPeers(t *testing.T) {
+	a, b := newPair(t)
+	ours, theirs := a.listen(), b.listen()
+	var at api.Attachment
+	at = get[api.Attachment](b.world, carol, "/v1/attachments")
+	ciphertext := strings.Repeat("ciphertext ", 100_000)
+	req, err := http.NewRequest("PUT", theirs.URL+"/v3/blobs/"+at.IDString, strings.NewReader(ciphertext))
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.want(alice, "GET", "/v1/attachments/"+at.IDString+"?relay=b.example", nil, 404, "") // not whole yet
+	if resp, err := http.DefaultClient.Do(req); err != nil || resp.StatusCode != 200 {
+		t.Fatal(resp, err)
+	}
+	location := get[api.Location](a.world, alice, "/v1/attachments/"+at.IDString+"?relay=b.example").Location
+	u, err := url.Parse(location)
+	if err != nil || u.Host != "example.com" {
+		t.Fatalf("%s: %v", location, err)
+	}
+	fetch := func(query, ranges string) (int, string) {
+		req := httptest.NewRequest("GET", ours.URL+u.Path+"?"+query, nil)
+		req.RequestURI = ""
+		if ranges != "" {
+			req.Header.Set("Range", ranges)
+		}
+		return do(t, req)
+	}
+	if status, body := fetch(u.RawQuery, ""); status != 200 || body != ciphertext {
+		t.Fatalf("%d, %d bytes", status, len(body))
+	}
+	if status, body := fetch(u.RawQuery, "bytes=1000000-"); status != 206 || body != ciphertext[1000000:] {
+		t.Errorf("%d, %d bytes", status, len(body))
+	}
+	if status, _ := fetch(u.RawQuery, "bytes=99000000-"); status != 416 {
+		t.Errorf("%d", status)
+	}
+	for _, query := range []string{"", "until=99999999999&key=00", strings.Replace(u.RawQuery, "until=1", "until=9", 1)} {
+		if status, _ := fetch(query, ""); status != 404 {
+			t.Errorf("%s: %d, want 404", query, status)
+		}
+	}
+	a.clock.add(61 * time.Minute)
+	if status, _ := fetch(u.RawQuery, ""); status != 404 {
+		t.Errorf("an hour later: %d, want 404", status)
+	}
+	a.want(alice, "GET", "/v1/attachments/"+strconv.Itoa(1<<40)+"?relay=b.example", nil, 404, "")
+}
+
+func do(t *testing.T, req *http.Request) (int, string) {
+	t.Helper()
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	var b strings.Builder
+	if _, err := io.Copy(&b, resp.Body); err != nil {
+		t.Fatal(err)
+	}
+	return resp.StatusCode, b.String()
+}
