@@ -35,15 +35,11 @@ func Decode(r io.Reader, limit int64, v any) error {
 	return nil
 }
 
-// read reads everything. What lies in memory already says how much it is.
+// read reads everything. What lies in memory already is not copied: reading JSON changes nothing, and keeps nothing of it.
 func read(r io.Reader, limit int64) (b []byte, err error) {
-	if in, ok := r.(interface{ Len() int }); ok && int64(in.Len()) <= limit {
-		b = make([]byte, in.Len())
-		_, err = io.ReadFull(r, b)
-	} else {
-		b, err = io.ReadAll(io.LimitReader(r, limit+1))
-	}
-	if err != nil {
+	if in, ok := r.(interface{ Bytes() []byte }); ok {
+		b = in.Bytes()
+	} else if b, err = io.ReadAll(io.LimitReader(r, limit+1)); err != nil {
 		return nil, fmt.Errorf("the body ended early: %v", err)
 	}
 	if int64(len(b)) > limit {

@@ -51,7 +51,7 @@ func (rt *Router) ServeFrame(ctx context.Context, t *Tunnel, f *wire.Request) *w
 	}
 	req := (&http.Request{
 		Method: f.Verb, URL: u, Host: t.Host, RequestURI: f.Path, RemoteAddr: t.Remote, Header: headers(f.Headers),
-		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Body: body{bytes.NewReader(f.Body)}, ContentLength: int64(len(f.Body)),
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Body: body{bytes.NewBuffer(f.Body)}, ContentLength: int64(len(f.Body)),
 	}).WithContext(context.WithValue(ctx, tunnelKey{}, t))
 	w := &recorder{header: http.Header{}}
 	rt.ServeHTTP(w, req)
@@ -69,7 +69,8 @@ func headers(list []string) http.Header {
 	return h
 }
 
-type body struct{ *bytes.Reader }
+// body is a body that lies in memory; api.Decode reads it where it is.
+type body struct{ *bytes.Buffer }
 
 func (body) Close() error { return nil }
 

@@ -43,7 +43,7 @@ type Conn struct {
 	mu       sync.Mutex
 	peer     Peer                 // mu; nil until Run
 	text     bool                 // mu; frames are texts (the gist's socket, 10.2)
-	out      [][]byte             // mu; frames to be written
+	out      []*buffer            // mu; frames to be written
 	outBytes int                  // mu; in out and in the writer's hands
 	writing  bool                 // mu; the writer runs
 	in       []*wire.Request      // mu; requests to be answered
@@ -83,7 +83,7 @@ func (c *Conn) Ask(r wire.Request, answered func(status int)) {
 		c.asked = map[uint64]func(int){}
 	}
 	c.asked[r.ID] = answered
-	c.queue(wire.Frame{Request: &r}.Append(nil))
+	c.queue(c.a.coded(wire.Frame{Request: &r}))
 	c.mu.Unlock()
 }
 
@@ -93,7 +93,7 @@ func (c *Conn) SendText(s string) {
 	defer c.mu.Unlock()
 	c.text = true
 	if c.closing == nil {
-		c.queue([]byte(s))
+		c.queue(&buffer{[]byte(s)})
 	}
 }
 

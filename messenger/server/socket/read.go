@@ -30,7 +30,7 @@ func (c *Conn) read() {
 		if err == nil {
 			c.take(kind, b)
 		}
-		c.a.buffers.Put(buf)
+		c.a.free(buf)
 		if err != nil {
 			return // above MaxFrame, gorilla has answered 1009
 		}
@@ -103,7 +103,7 @@ func (c *Conn) asks(r *wire.Request) {
 	switch {
 	case c.closing != nil:
 	case len(c.in) >= c.a.bounds.Inbox:
-		c.queue(wire.Frame{Response: tooMany(r)}.Append(nil))
+		c.queue(c.a.coded(wire.Frame{Response: tooMany(r)}))
 	default:
 		c.in = append(c.in, r)
 		if !c.serving {
@@ -132,7 +132,7 @@ func (c *Conn) serve() {
 		c.mu.Unlock()
 		answer := peer.Serve(r)
 		answer.ID = r.ID
-		b := wire.Frame{Response: answer}.Append(nil)
+		b := c.a.coded(wire.Frame{Response: answer})
 		c.mu.Lock()
 		if c.put(b) && !c.writing { // this goroutine may wait for the network, for only the next request of this connection waits for it
 			c.writing = true
@@ -159,13 +159,27 @@ func (c *Conn) finish() {
 	peer.Closed()
 }
 
-// buffer holds one message while it is parsed. Large ones are not kept.
+// buffer holds one message while it is parsed, or until it is written. Large ones are not kept.
 type buffer struct{ b []byte }
 
 const keptBuffer = 16 << 10
 
+// coded returns a frame in a buffer, which is to be freed.
+func (a *Acceptor) coded(f wire.Frame) *buffer {
+	buf := a.buffers.Get().(*buffer)
+	buf.b = f.Append(buf.b[:0])
+	return buf
+}
+
+// free keeps a buffer for others, who will overwrite it.
+func (a *Acceptor) free(buf *buffer) {
+	if cap(buf.b) <= keptBuffer {
+		a.buffers.Put(buf)
+	}
+}
+
 func (f *buffer) read(r io.Reader) ([]byte, error) {
-	if f.b == nil || cap(f.b) > keptBuffer {
+	if f.b == nil {
 		f.b = make([]byte, 0, 2<<10)
 	}
 	f.b = f.b[:0]

@@ -13,23 +13,23 @@ import (
 const linger = 2 * time.Second
 
 // queue hands a frame to the writer. It needs mu.
-func (c *Conn) queue(b []byte) {
+func (c *Conn) queue(b *buffer) {
 	if c.put(b) {
 		c.startWriter()
 	}
 }
 
 // put queues a frame, if that still has a meaning and there is room. It needs mu.
-func (c *Conn) put(b []byte) bool {
+func (c *Conn) put(b *buffer) bool {
 	if c.ended || c.said {
 		return false
 	}
-	if c.outBytes+len(b) > c.a.bounds.Outbox {
+	if c.outBytes+len(b.b) > c.a.bounds.Outbox {
 		c.abandon() // it does not read; a close frame would not get through either
 		return false
 	}
 	c.out = append(c.out, b)
-	c.outBytes += len(b)
+	c.outBytes += len(b.b)
 	return true
 }
 
@@ -67,7 +67,8 @@ func (c *Conn) write() {
 		err := c.flush(kind, batch)
 		c.mu.Lock()
 		for _, b := range batch {
-			c.outBytes -= len(b)
+			c.outBytes -= len(b.b)
+			c.a.free(b)
 		}
 		if err != nil {
 			c.abandon()
@@ -86,13 +87,13 @@ func (c *Conn) write() {
 }
 
 // flush writes frames with one system call.
-func (c *Conn) flush(kind int, batch [][]byte) error {
+func (c *Conn) flush(kind int, batch []*buffer) error {
 	if err := c.ws.SetWriteDeadline(time.Now().Add(c.a.bounds.Write)); err != nil {
 		return err
 	}
 	c.net.hold(c.a.held.Get().(*bytes.Buffer))
 	for _, b := range batch {
-		if err := c.ws.WriteMessage(kind, b); err != nil {
+		if err := c.ws.WriteMessage(kind, b.b); err != nil {
 			break // told again by release
 		}
 	}
