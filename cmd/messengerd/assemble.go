@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"net/http"
 	"path/filepath"
 	"time"
@@ -108,7 +109,7 @@ func (p *parts) count() {
 	}{
 		"messengerd_store_commits_total":        {"Transactions committed.", func(s store.Stats) uint64 { return s.Commits }},
 		"messengerd_store_changes_total":        {"Changes in them: how well group commit works.", func(s store.Stats) uint64 { return s.Changes }},
-		"messengerd_store_bytes_total":          {"Bytes handed to the database.", func(s store.Stats) uint64 { return s.Bytes }},
+		"messengerd_store_bytes_total":          {"Bytes handed to the database, in whole 64 KiB: not what a single message has.", func(s store.Stats) uint64 { return s.Bytes &^ (64<<10 - 1) }},
 		"messengerd_store_enqueued_total":       {"Envelopes written to queues.", func(s store.Stats) uint64 { return s.Enqueued }},
 		"messengerd_store_acknowledged_total":   {"Envelopes removed because the device has them.", func(s store.Stats) uint64 { return s.Acked }},
 		"messengerd_store_prekeys_taken_total":  {"One-time prekeys given out.", func(s store.Stats) uint64 { return s.Taken }},
@@ -118,7 +119,9 @@ func (p *parts) count() {
 	}
 	m.Counter("messengerd_envelopes_drained_total", "Envelopes delivered from queues.", func() float64 { return float64(p.hub.Stats().Drained) })
 	m.Counter("messengerd_envelopes_dropped_total", "Envelopes given up after a device refused them ten times.", func() float64 { return float64(p.hub.Stats().Dropped) })
-	m.Gauge("messengerd_attachment_bytes", "Bytes of attachments on disk.", func() float64 { return float64(p.blobs.Used()) })
+	m.Gauge("messengerd_attachment_bytes", "Bytes of attachments kept, rounded up to whole MiB: not what a single one has.", func() float64 {
+		return math.Ceil(float64(p.blobs.Used())/(1<<20)) * (1 << 20)
+	})
 }
 
 // How often what has expired is removed: from the store, and from the disk what nothing in the store refers to.

@@ -98,6 +98,14 @@ func (r *running) signal(s syscall.Signal) {
 	}
 }
 
+// long skips what takes minutes where only races between goroutines of this process are looked for.
+func long(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("skipped: -short")
+	}
+}
+
 // size is a number from the environment: CI runs the small drill.
 func size(t testing.TB, name string, small int) int {
 	t.Helper()
@@ -118,6 +126,7 @@ func size(t testing.TB, name string, small int) int {
 //
 // MESSENGERD_DRILL_ROUNDS repeats all that so many times, MESSENGERD_DRILL_PHONES sets how many clients there are.
 func TestCluster(t *testing.T) {
+	long(t)
 	ca := newAuthority(t)
 	bus := ca.bus()
 	database := peer.StartPostgres(t).Database()

@@ -18,6 +18,7 @@ import (
 //
 // MESSENGERD_DRILL_KILLS and MESSENGERD_DRILL_MESSAGES make it bigger.
 func TestKillUnderLoad(t *testing.T) {
+	long(t)
 	kills, messages := size(t, "MESSENGERD_DRILL_KILLS", 6), size(t, "MESSENGERD_DRILL_MESSAGES", 6000)
 	o := newOperator(t)
 	serve := func() *running { return o.serve("--development", "--limit-factor", "0") }
@@ -57,6 +58,7 @@ func (r *running) ready() (int, string) {
 // PostgreSQL crashes under load, stays away for a while, and comes back: senders are told, /ready says no, nothing that was answered for is lost, and the
 // server goes on by itself.
 func TestDatabaseDownAndBack(t *testing.T) {
+	long(t)
 	pg := peer.StartPostgres(t)
 	o := newOperator(t)
 	r := o.serve("--development", "--limit-factor", "0", "--database", pg.Database())

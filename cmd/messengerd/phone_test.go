@@ -5,7 +5,6 @@ package main
 import (
 	"context"
 	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -58,22 +57,22 @@ func (r *running) register(number string) {
 	if err != nil {
 		r.o.Fatal(err)
 	}
+	if code, body := r.request("http", number, "PUT", "/v2/keys", r.prekeys(identity, 0)); code != 204 {
+		r.o.Fatalf("%d %s", code, body)
+	}
+}
+
+func signedPreKey(t testing.TB, identity *keys.Private) *api.SignedPreKey {
+	t.Helper()
 	one, err := keys.Generate(rand.Reader)
 	if err != nil {
-		r.o.Fatal(err)
+		t.Fatal(err)
 	}
 	signed, err := handshake.SignPrekey(identity, 1, one.Public(), rand.Reader)
 	if err != nil {
-		r.o.Fatal(err)
+		t.Fatal(err)
 	}
-	upload, err := json.Marshal(api.PreKeys{IdentityKey: identity.Public().Bytes(), PreKeys: []api.PreKey{},
-		SignedPreKey: &api.SignedPreKey{KeyID: 1, PublicKey: signed.Key.Bytes(), Signature: signed.Signature[:]}})
-	if err != nil {
-		r.o.Fatal(err)
-	}
-	if code, body := r.request("http", number, "PUT", "/v2/keys", string(upload)); code != 204 {
-		r.o.Fatalf("%d %s", code, body)
-	}
+	return &api.SignedPreKey{KeyID: 1, PublicKey: signed.Key.Bytes(), Signature: signed.Signature[:]}
 }
 
 // phones registers n accounts in a ring: each writes to the next.

@@ -45,6 +45,7 @@ func (o *operator) with(program string) *operator {
 // A new version moves the database on, is no good, and the old one is put back. If what is new only adds something the old one works, as before and on what
 // was written meanwhile; otherwise it refuses, with a word that says what to do, and touches nothing.
 func TestOldVersionComesBack(t *testing.T) {
+	long(t)
 	old := newOperator(t)
 	next, after := nextMigrations(t)
 	adds := map[string]string{next: "-- oldest: 1\nCREATE TABLE what_is_new (one INTEGER PRIMARY KEY);\nALTER TABLE account ADD COLUMN what_is_new TEXT;\n"}

@@ -20,11 +20,11 @@ import (
 func (s *Server) sendMessages(c *endpoint.Call) (any, error) {
 	start := time.Now()
 	destination := c.PathValue("destination")
-	var body api.Messages
-	if err := c.Decode(&body); err != nil {
+	if err := s.allow("messages", s.limits.messages, accountBucket(c)+" "+destination); err != nil { // 1
 		return nil, err
 	}
-	if err := s.allow("messages", s.limits.messages, accountBucket(c)+" "+destination); err != nil { // 1
+	var body api.Messages
+	if err := c.Decode(&body); err != nil {
 		return nil, err
 	}
 	if !directory.ValidNumber(destination) && !strings.Contains(destination, "@") { // a channel of the seed gist (10.2), whatever its relay

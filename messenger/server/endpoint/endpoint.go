@@ -9,6 +9,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"net/http"
 	"strconv"
 	"strings"
@@ -60,7 +61,11 @@ func (c *Call) Context() context.Context { return c.Request.Context() }
 
 // Decode reads the JSON body.
 func (c *Call) Decode(v any) error {
-	err := api.Decode(c.Body, c.limit, v)
+	var body io.Reader = c.Body
+	if _, known := body.(interface{ Len() int }); !known && c.ContentLength > 0 {
+		body = sized{body, int(c.ContentLength)} // so that it is read without growing
+	}
+	err := api.Decode(body, c.limit, v)
 	switch {
 	case errors.Is(err, api.ErrTooLarge):
 		return Refuse(http.StatusRequestEntityTooLarge, "%v", err)
@@ -69,6 +74,14 @@ func (c *Call) Decode(v any) error {
 	}
 	return nil
 }
+
+// sized is a body that says how long it is.
+type sized struct {
+	io.Reader
+	n int
+}
+
+func (s sized) Len() int { return s.n }
 
 // Text is a body of plain text.
 type Text string
@@ -83,6 +96,7 @@ type Status struct {
 type Router struct {
 	mux          *http.ServeMux
 	routes       []Route
+	inHand       inHand
 	Authenticate func(*http.Request) (*Caller, error)
 	// Done is told of every answer: for counters, so it gets the pattern, never the path.
 	Done func(route string, status int)
@@ -92,7 +106,7 @@ type Router struct {
 
 // NewRouter returns a router over a table. Two rows for one request are a mistake of ours, and a panic.
 func NewRouter(routes []Route, authenticate func(*http.Request) (*Caller, error)) *Router {
-	rt := &Router{mux: http.NewServeMux(), routes: routes, Authenticate: authenticate,
+	rt := &Router{mux: http.NewServeMux(), routes: routes, inHand: inHand{bytes: map[store.AccountKey]int64{}}, Authenticate: authenticate,
 		Done: func(string, int) {}, Failed: func(string, error) {}}
 	for i := range routes {
 		r := &routes[i]
@@ -129,6 +143,14 @@ func (rt *Router) serve(w http.ResponseWriter, req *http.Request, r *Route) {
 	if err := rt.admit(call, r); err != nil {
 		rt.refuse(w, req, name, err)
 		return
+	}
+	if call.Caller != nil {
+		put, err := rt.inHand.take(call.Caller.Account.Key, req, r.Body)
+		if err != nil {
+			rt.refuse(w, req, name, err)
+			return
+		}
+		defer put()
 	}
 	body, err := r.Handle(call)
 	if err != nil {

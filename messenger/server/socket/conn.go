@@ -47,6 +47,7 @@ type Conn struct {
 	outBytes int                  // mu; in out and in the writer's hands
 	writing  bool                 // mu; the writer runs
 	in       []*wire.Request      // mu; requests to be answered
+	inBytes  int                  // mu; of their bodies
 	serving  bool                 // mu; somebody answers them
 	asked    map[uint64]func(int) // mu; our own requests that wait for an answer
 	nextID   uint64               // mu
@@ -103,7 +104,7 @@ func (c *Conn) Close(code int, reason string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closing == nil && !c.ended {
-		c.closing, c.in = websocket.FormatCloseMessage(code, reason), nil
+		c.closing, c.in, c.inBytes = websocket.FormatCloseMessage(code, reason), nil, 0
 		c.startWriter()
 	}
 }

@@ -42,7 +42,7 @@ func (c *Conn) take(kind int, b []byte) {
 	f, wrong := c.parse(kind, b)
 	switch {
 	case wrong == "" && f.Response != nil && c.answered(f.Response):
-	case !c.budget.take(c.a.now(), c.a.bounds):
+	case !c.budget.take(c.a.now(), c.a.bounds, 1+float64(len(b))/perRequest):
 		c.Close(ClosePolicy, "too many requests")
 	case wrong != "":
 		c.Close(ClosePolicy, wrong)
@@ -57,7 +57,7 @@ func (c *Conn) pinged(data string) error {
 	defer c.mu.Unlock()
 	switch {
 	case c.said:
-	case !c.budget.take(c.a.now(), c.a.bounds):
+	case !c.budget.take(c.a.now(), c.a.bounds, 1):
 		c.abandon()
 	default:
 		_ = c.ws.SetReadDeadline(time.Now().Add(c.a.bounds.Idle))
@@ -96,16 +96,20 @@ func (c *Conn) answered(r *wire.Response) bool {
 	return ok
 }
 
+// maxInboxBytes bounds the bodies of requests that wait for their answer; one may always wait.
+const maxInboxBytes = 2 << 20
+
 // asks queues a request of the other end for Peer.Serve, or answers at once that there are too many.
 func (c *Conn) asks(r *wire.Request) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
 	case c.closing != nil:
-	case len(c.in) >= c.a.bounds.Inbox:
+	case len(c.in) >= c.a.bounds.Inbox, c.inBytes > 0 && c.inBytes+len(r.Body) > maxInboxBytes:
 		c.queue(c.a.coded(wire.Frame{Response: tooMany(r)}))
 	default:
 		c.in = append(c.in, r)
+		c.inBytes += len(r.Body)
 		if !c.serving {
 			c.serving = true
 			c.a.crew.run(c.serve)
@@ -129,6 +133,7 @@ func (c *Conn) serve() {
 	for len(c.in) > 0 && !c.ended {
 		r, peer := c.in[0], c.peer
 		c.in = c.in[1:]
+		c.inBytes -= len(r.Body)
 		c.mu.Unlock()
 		answer := peer.Serve(r)
 		answer.ID = r.ID
@@ -139,7 +144,7 @@ func (c *Conn) serve() {
 			c.write()
 		}
 	}
-	c.serving, c.in = false, nil
+	c.serving, c.in, c.inBytes = false, nil, 0
 	if c.closing != nil {
 		c.startWriter()
 	}
@@ -150,7 +155,7 @@ func (c *Conn) finish() {
 	c.mu.Lock()
 	c.ended = true
 	asked, peer := c.asked, c.peer
-	c.asked, c.in, c.out = nil, nil, nil
+	c.asked, c.in, c.inBytes, c.out = nil, nil, 0, nil
 	c.mu.Unlock()
 	c.ws.Close()
 	for _, tell := range asked {
@@ -203,8 +208,11 @@ type bucket struct {
 	at   time.Time
 }
 
-func (b *bucket) take(now time.Time, bounds *Bounds) bool {
-	b.used = max(0, b.used-max(0, now.Sub(b.at).Seconds())*bounds.PerSecond) + 1
+// perRequest is how many bytes cost as much as a request: a stream of large ones is worth fewer.
+const perRequest = 32 << 10
+
+func (b *bucket) take(now time.Time, bounds *Bounds, cost float64) bool {
+	b.used = max(0, b.used-max(0, now.Sub(b.at).Seconds())*bounds.PerSecond) + cost
 	b.at = now
 	return b.used <= bounds.Burst
 }

@@ -214,6 +214,12 @@ func TestHostile(t *testing.T) {
 				_ = ws.WriteMessage(websocket.BinaryMessage, request)
 			}
 		}, ClosePolicy},
+		"flood of large requests": {Bounds{Burst: 20, PerSecond: 0.001}, func(ws *websocket.Conn) {
+			large := wire.Frame{Request: &wire.Request{Verb: "PUT", Path: "/v1/keepalive", ID: 1, Body: make([]byte, 600<<10)}}.Append(nil)
+			for range 2 { // twenty requests' worth each
+				_ = ws.WriteMessage(websocket.BinaryMessage, large)
+			}
+		}, ClosePolicy},
 		"flood of pings": {Bounds{Burst: 20, PerSecond: 0.001}, func(ws *websocket.Conn) {
 			for range 21 {
 				_ = ws.WriteControl(websocket.PingMessage, nil, time.Now().Add(time.Second))
@@ -257,6 +263,31 @@ func TestFullInbox(t *testing.T) {
 	old, ours := read(t, ws).Response, read(t, ws).Response
 	if old.ID != 4 || old.Status != 413 || ours.ID != 5 || ours.Status != 429 || len(ours.Headers) != 1 || ours.Headers[0] != "Retry-After:1" {
 		t.Fatalf("%+v %+v", old, ours)
+	}
+	close(s.hold)
+	for id := uint64(1); id <= 3; id++ {
+		if r := read(t, ws).Response; r.ID != id || r.Status != 200 {
+			t.Fatalf("%+v", r)
+		}
+	}
+}
+
+// Large requests fill it sooner.
+func TestInboxOfLargeRequests(t *testing.T) {
+	s := start(t, Bounds{})
+	s.hold = make(chan struct{})
+	ws, c := s.dial(t)
+	write(t, ws, wire.Frame{Request: &wire.Request{Verb: "PUT", Path: "/v1/a", ID: 1}})
+	for !serving(c) || waiting(c) != 0 {
+		time.Sleep(time.Millisecond)
+	}
+	for id := uint64(2); id <= 5; id++ {
+		write(t, ws, wire.Frame{Request: &wire.Request{Verb: "PUT", Path: "/v1/a", ID: id, Body: make([]byte, wire.MaxFrame-100)}})
+	}
+	for id := uint64(4); id <= 5; id++ {
+		if r := read(t, ws).Response; r.ID != id || r.Status != 413 {
+			t.Fatalf("%+v, want %d refused", r, id)
+		}
 	}
 	close(s.hold)
 	for id := uint64(1); id <= 3; id++ {
