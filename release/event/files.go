@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 
@@ -166,21 +167,25 @@ func (p *Proposal) CheckFiles(ctx context.Context, s Store, progress func(name s
 }
 
 // CheckNothingElse refuses an event directory that holds a file nobody named: it would never be read, but
-// a person looking into the directory could take it for part of the event.
+// a person looking into the directory could take it for part of the event. An answer that somebody else is
+// writing at this moment has a hidden name of its own, and is no stranger.
 func (d *DirStore) CheckNothingElse(p *Proposal) error {
 	root := d.Path(p.ID)
-	return filepath.WalkDir(root, func(path string, f fs.DirEntry, err error) error {
+	return filepath.WalkDir(root, func(full string, f fs.DirEntry, err error) error {
 		if err != nil || f.IsDir() {
 			return err
 		}
-		rel, err := filepath.Rel(root, path)
+		rel, err := filepath.Rel(root, full)
 		if err != nil {
 			return err
 		}
 		name := filepath.ToSlash(rel)
 		_, named := p.Event.Files[name]
 		_, role := p.Metadata[strings.TrimSuffix(strings.TrimPrefix(name, dirMetadata), ".json")]
+		writing := durable.IsTemp(path.Base(name)) && (strings.HasPrefix(name, dirSignatures) || strings.HasPrefix(name, dirStatements))
 		switch {
+		case writing && f.Type().IsRegular():
+			return nil
 		case named, name == fileEvent, metadataName.MatchString(name) && role, signatureName.MatchString(name), statementName.MatchString(name):
 			if !f.Type().IsRegular() {
 				return refusef("event %s: %s is not a plain file", p.ID.Short(), name)

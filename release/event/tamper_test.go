@@ -249,6 +249,16 @@ func TestStrangeFiles(t *testing.T) {
 	}
 	refused(t, w.Room.Events.CheckNothingElse(p), "holds a file that event.json does not name: README")
 	os.Remove(extra)
+	for name, want := range map[string]bool{"signatures/.durable-7-0": true, "statements/.durable-7-1": true, ".durable-7-2": false, "artifacts/.durable-7-3": false} {
+		half := filepath.Join(dir, filepath.FromSlash(name)) // of an answer that somebody else is writing
+		if err := os.WriteFile(half, []byte("{"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Room.Events.CheckNothingElse(p); (err == nil) != want {
+			t.Errorf("%s: %v, want it accepted: %v", name, err, want)
+		}
+		os.Remove(half)
+	}
 	secret := filepath.Join(t.TempDir(), "secret")
 	if err := os.WriteFile(secret, p.Release, 0o644); err != nil {
 		t.Fatal(err)
