@@ -6,18 +6,22 @@ import (
 
 	"github.com/countersign-project/countersign/attest/proof"
 	"github.com/countersign-project/countersign/attest/statement"
+	"github.com/countersign-project/countersign/release/genuine"
 )
 
 // Said is an entry of the log that stands for something said about a release.
 type Said struct {
 	Entry []byte // as it is in the log
-	What  string // "release", "rebuilt", "inconclusive", "review", "withdrawn" or "reinstated"
+	What  string // "release", "rebuilt", "rebuilt otherwise" (other bytes), "inconclusive", "review", "withdrawn" or "reinstated"
 }
 
 // wordOf is what a statement is called where entries are listed.
-func wordOf(statementOf any) string {
-	switch x := statementOf.(type) {
+func wordOf(s said, m genuine.Manifest) string {
+	switch x := s.what.(type) {
 	case *statement.Rebuild:
+		if !rebuildOf(s.by, x, m).Same() {
+			return "rebuilt otherwise"
+		}
 		return "rebuilt"
 	case *statement.Inconclusive:
 		return "inconclusive"

@@ -28,7 +28,7 @@ func (r *Release) sort(ev genuine.Evidence, policy genuine.Policy) {
 			continue
 		}
 		seen[string(s.entry)] = true
-		r.Entries = append(r.Entries, Said{s.entry, wordOf(s.what)})
+		r.Entries = append(r.Entries, Said{s.entry, wordOf(s, r.Manifest)})
 	}
 	slices.SortStableFunc(r.Rebuilds, func(a, b Rebuild) int { return first(a.Finished.Compare(b.Finished), a.Person, b.Person) })
 	slices.SortStableFunc(r.Inconclusive, func(a, b Inconclusive) int { return first(a.Finished.Compare(b.Finished), a.Person, b.Person) })
