@@ -83,7 +83,7 @@ func explain(err error) error {
 	case errors.As(err, &wait):
 		return cli.Hint(err, "those missing: countersign audit sign "+wait.Status.ID.Short(), "countersign audit show "+wait.Status.ID.Short()+" says how far it is")
 	case errors.As(err, &judged):
-		return cli.Hint(err, "nothing was published; more people can still rebuild and sign this event, then publish it again")
+		return cli.Hint(err, "nothing was published; more people can still rebuild, review and sign this event, then publish it again")
 	}
 	return needKeys(err)
 }
