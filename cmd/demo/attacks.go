@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -41,8 +39,8 @@ func swap(place, aside, instead string) error {
 	return os.Rename(instead, place)
 }
 
-// publisherGoneBad has the publisher's online keys. ahead is how far its versions jump.
-func (t *teller) publisherGoneBad(dir string, ahead int64) (dishonest, error) {
+// publisherGoneBad has the publisher's online keys.
+func (t *teller) publisherGoneBad(dir string) (dishonest, error) {
 	passphrase, err := os.ReadFile(t.path("keys", publisher.short()+".passphrase"))
 	if err != nil {
 		return dishonest{}, err
@@ -50,75 +48,46 @@ func (t *teller) publisherGoneBad(dir string, ahead int64) (dishonest, error) {
 	ring, err := signer.Open([]string{t.keyFile(publisher)}, func(string) ([]byte, error) {
 		return []byte(strings.TrimSpace(string(passphrase))), nil
 	}, os.Getenv)
-	return dishonest{root: dir, keys: ring, now: time.Now(), ahead: ahead}, err
+	return dishonest{root: dir, keys: ring, now: time.Now(), lied: &t.lied}, err
 }
 
 func (t *teller) eventDir(version string) string { return t.path("room", "events", t.events[version]) }
 
-// twoAreNotEnough has two auditors sign 1.1.0, which a hasty publisher then puts on the mirror.
-func (t *teller) twoAreNotEnough(ctx context.Context, s *step) error {
-	for _, p := range []person{ana, bram} {
-		if err := t.rebuildAndSign(ctx, s, p, "1.1.0"); err != nil {
+// refusedByAll has our own publisher's tool refuse to publish a version, and then a hasty publisher put it on the
+// mirror all the same, where both running programs refuse it for the reason of that name. meanwhile, when it is
+// not nil, happens while the mirror lies.
+func (t *teller) refusedByAll(ctx context.Context, s *step, version, running, reason string, meanwhile func() error) error {
+	if err := t.toolRefuses(ctx, s, version, reason); err != nil {
+		return err
+	}
+	return t.instead(func(dir string) error {
+		bad, err := t.publisherGoneBad(dir)
+		if err != nil {
 			return err
 		}
+		return bad.publishEvent(t.eventDir(version), "stable")
+	}, func() error {
+		if err := t.stayBecause(ctx, s, running, reason); err != nil || meanwhile == nil {
+			return err
+		}
+		return meanwhile()
+	})
+}
+
+// toolRefuses tries to publish too early with the command that people use. What is not logged yet is only
+// delayed (waitsForWitnesses).
+func (t *teller) toolRefuses(ctx context.Context, s *step, version, reason string) error {
+	if strings.Contains(reason, "logged") {
+		return nil
 	}
-	r, err := t.as(ctx, publisher.short(), t.tool, "publish", t.events["1.1.0"], "--room", t.path("room"), "--keys", t.keyFile(publisher), "--quiet")
+	r, err := t.quiet(ctx, publisher.short(), t.tool, "publish", t.events[version], "--room", t.path("room"), "--keys", t.keyFile(publisher), "--quiet")
 	if err != nil {
 		return err
 	}
 	if r.code != 1 {
 		return fmt.Errorf("countersign publish: exit code %d, want 1\n%s", r.code, r.err)
 	}
-	s.say("our own publisher's tool: %s", refusal(r.err))
-	return t.instead(func(dir string) error {
-		bad, err := t.publisherGoneBad(dir, 1)
-		if err != nil {
-			return err
-		}
-		return bad.publishEvent(t.eventDir("1.1.0"), "stable")
-	}, func() error {
-		if err := t.stayBecause(ctx, s, "1.0.0", "2 of the 5 keys authorised signed"); err != nil {
-			return err
-		}
-		r, err := t.quiet(ctx, user, t.tools["messenger"], "update", "--check")
-		if err != nil {
-			return err
-		}
-		if r.code != 1 {
-			return fmt.Errorf("messenger update --check: exit code %d, want 1\n%s%s", r.code, r.out, r.err)
-		}
-		s.say("messenger update --check: exit code 1, %s", refusal(r.err))
-		return nil
-	})
-}
-
-// updateThemselves adds the third signature and waits.
-func (t *teller) updateThemselves(ctx context.Context, s *step) error {
-	// The hasty publisher's snapshot and timestamp were in order as such, so the honest ones must be newer.
-	if err := t.must(ctx, publisher.short(), nil, "publish", "--refresh", "--room", t.path("room"), "--keys", t.keyFile(publisher), "--quiet"); err != nil {
-		return err
-	}
-	if err := t.rebuildAndSign(ctx, s, chioma, "1.1.0"); err != nil {
-		return err
-	}
-	if err := t.published(ctx, t.path("room", "repository"), "1.1.0"); err != nil {
-		return err
-	}
-	if err := t.sync(ctx); err != nil {
-		return err
-	}
-	if err := t.allRun(ctx, s, "1.1.0", 2*time.Minute); err != nil {
-		return err
-	}
-	for _, program := range []string{"messenger", "messengerd"} {
-		a, err := t.ask(ctx, program)
-		if err != nil {
-			return err
-		}
-		if want := []string{ana.name, bram.name, chioma.name}; !slices.Equal(a.countersigners(), want) {
-			return fmt.Errorf("%s about names %v, want %v", program, a.countersigners(), want)
-		}
-	}
+	s.say("our own publisher's tool: exit code 1, %s", refusal(r.err))
 	return nil
 }
 
@@ -137,7 +106,7 @@ func (t *teller) swappedBytes(ctx context.Context, s *step) error {
 		return nil
 	}, func() error {
 		const newcomer = "newcomer"
-		r, err := t.as(ctx, newcomer, t.tools["messenger"], "update", "--quiet")
+		r, err := t.quiet(ctx, newcomer, t.tools["messenger"], "update", "--quiet")
 		if err != nil {
 			return err
 		}
@@ -149,8 +118,7 @@ func (t *teller) swappedBytes(ctx context.Context, s *step) error {
 		if err != nil {
 			return err
 		}
-		anchor := t.path("source", "release", "anchor", "distribution")
-		r, err = t.as(ctx, newcomer, t.tool, "verify", path, "--repository", t.mirror, "--root", filepath.Join(anchor, "root.json"), "--policy", filepath.Join(anchor, "policy.json"), "--quiet")
+		r, err = t.quiet(ctx, newcomer, t.tool, append([]string{"verify", path, "--repository", t.mirror, "--quiet"}, t.trusting()...)...)
 		if err != nil {
 			return err
 		}
@@ -174,43 +142,10 @@ func flipMiddleByte(path string) error {
 // servedAgain re-serves the channel as it was with 1.0.0, under a fresh snapshot and timestamp.
 func (t *teller) servedAgain(ctx context.Context, s *step) error {
 	return t.instead(func(dir string) error {
-		bad, err := t.publisherGoneBad(dir, 10)
+		bad, err := t.publisherGoneBad(dir)
 		if err != nil {
 			return err
 		}
 		return bad.serveAgain("stable", t.old)
 	}, func() error { return t.stayBecause(ctx, s, "1.1.0", "stable") })
-}
-
-// twoJurisdictions has three people of only two countries sign 1.2.0. Our own room does not publish it;
-// a dishonest publisher does.
-func (t *teller) twoJurisdictions(ctx context.Context, s *step) error {
-	if err := t.propose(ctx, s, "1.2.0", "The third release."); err != nil {
-		return err
-	}
-	for _, p := range []person{ana, bram, eva} {
-		if err := t.rebuildAndSign(ctx, s, p, "1.2.0"); err != nil {
-			return err
-		}
-	}
-	r, err := t.as(ctx, publisher.short(), t.tool, "publish", t.events["1.2.0"], "--room", t.path("room"), "--keys", t.keyFile(publisher), "--quiet")
-	if err != nil {
-		return err
-	}
-	if r.code != 1 || !strings.Contains(r.err, "jurisdictions") {
-		return fmt.Errorf("countersign publish: exit code %d, want 1 because of the jurisdictions\n%s", r.code, r.err)
-	}
-	s.say("our own publisher's tool: %s", refusal(r.err))
-	return t.instead(func(dir string) error {
-		bad, err := t.publisherGoneBad(dir, 20)
-		if err != nil {
-			return err
-		}
-		return bad.publishEvent(t.eventDir("1.2.0"), "stable")
-	}, func() error { return t.stayBecause(ctx, s, "1.1.0", "2 jurisdictions (NL, PT)") })
-}
-
-// stillThere looks once more at both programs, with the honest mirror back in its place.
-func (t *teller) stillThere(ctx context.Context, s *step) error {
-	return t.allRun(ctx, s, "1.1.0", time.Minute)
 }

@@ -18,11 +18,14 @@ import (
 // dishonest is a publisher under pressure: it holds the two online keys and serves whatever it likes.
 // It works on a copy of the repository, as somebody who took the publisher's machine would.
 type dishonest struct {
-	root  string // the repository it serves
-	keys  signer.Ring
-	now   time.Time
-	ahead int64 // how many versions its snapshot and timestamp are ahead of what it copied
+	root string // the repository it serves
+	keys signer.Ring
+	now  time.Time
+	lied *shown // what it showed before, of which this must be newer
 }
+
+// shown are versions of the publisher's own roles.
+type shown struct{ snapshot, timestamp int64 }
 
 // copyTree copies a directory of plain files.
 func copyTree(from, to string) error {
@@ -81,7 +84,9 @@ func (d dishonest) sign(changed map[string][]byte) error {
 			return err
 		}
 	}
-	next := repo.Stamp{Version: snapshot.Version + d.ahead, Made: d.now, Expires: d.now.Add(7 * 24 * time.Hour)}
+	d.lied.snapshot = max(d.lied.snapshot, snapshot.Version) + 1
+	d.lied.timestamp = max(d.lied.timestamp, stamp.Version) + 1
+	next := repo.Stamp{Version: d.lied.snapshot, Made: d.now, Expires: d.now.Add(7 * 24 * time.Hour)}
 	unsigned, err := repo.Snapshot(roles, next)
 	if err != nil {
 		return err
@@ -93,7 +98,7 @@ func (d dishonest) sign(changed map[string][]byte) error {
 	if err := d.write(fmt.Sprintf("%d.snapshot.json", next.Version), newSnapshot); err != nil {
 		return err
 	}
-	next = repo.Stamp{Version: stamp.Version + d.ahead, Made: d.now, Expires: d.now.Add(24 * time.Hour)}
+	next = repo.Stamp{Version: d.lied.timestamp, Made: d.now, Expires: d.now.Add(24 * time.Hour)}
 	if unsigned, err = repo.Timestamp(newSnapshot, next); err != nil {
 		return err
 	}

@@ -2,11 +2,14 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strings"
+	"sync"
 
 	"github.com/countersign-project/countersign/builds/hermetic"
 	"github.com/countersign-project/countersign/builds/recipe"
@@ -20,8 +23,11 @@ func (t *teller) makeKeys(ctx context.Context, s *step) error {
 			return err
 		}
 		args := []string{"key", "new", t.keyFile(p), "--name", p.name, "--organisation", p.organisation, "--jurisdiction", p.jurisdiction, "--quiet"}
-		if p == publisher {
+		switch {
+		case p == publisher:
 			args = append(args, "--publisher")
+		case !slices.Contains(witnesses(), p):
+			args = append(args, "--purpose", "root", "--purpose", "auditor", "--purpose", "statement")
 		}
 		r, err := t.as(ctx, p.short(), t.tool, args...)
 		if err != nil {
@@ -40,11 +46,9 @@ func (t *teller) keyFile(p person) string { return t.path("keys", p.short()+".ke
 
 // found writes the distribution file, has everybody sign, and commits the trust anchor.
 func (t *teller) found(ctx context.Context, s *step) error {
-	address, err := freePort()
-	if err != nil {
+	if err := t.reserveAddresses(); err != nil {
 		return err
 	}
-	t.mirror = "http://" + address
 	if err := os.WriteFile(t.path("distribution.toml"), []byte(t.distribution()), 0o644); err != nil {
 		return err
 	}
@@ -53,16 +57,40 @@ func (t *teller) found(ctx context.Context, s *step) error {
 	if err := t.must(ctx, publisher.short(), &opened, initialise...); err != nil {
 		return err
 	}
-	for _, p := range auditors() {
-		if err := t.sign(ctx, p, opened.Event, t.path("room")); err != nil {
-			return err
-		}
+	err := together(auditors(), func(p person) error { return t.sign(ctx, p, opened.Event, t.path("room")) })
+	if err != nil {
+		return err
 	}
 	if err := t.must(ctx, publisher.short(), nil, append(initialise, "--keys", t.keyFile(publisher))...); err != nil {
 		return err
 	}
+	r, err := t.quiet(ctx, publisher.short(), t.tool, "policy", "explain", t.anchor())
+	if err != nil || r.code != 0 {
+		return fmt.Errorf("countersign policy explain: exit code %d, %v\n%s", r.code, err, r.err)
+	}
+	_, demands, _ := strings.Cut(string(r.out), "Channel stable: ")
+	demands, _, _ = strings.Cut(demands, "\n\n")
+	for line := range strings.Lines(demands) {
+		s.say("%s", strings.TrimRight(line, "\n"))
+	}
 	s.say("root, targets and both channels are signed; the trust anchor is committed in the source")
 	return t.commit(ctx, "release/anchor: commit the distribution's trust anchor")
+}
+
+// reserveAddresses has the system choose where everybody will listen. The mirror's address and those of the
+// witnesses are signed into the distribution.
+func (t *teller) reserveAddresses() error {
+	var err error
+	reserve := func() string {
+		address, rerr := t.reserve()
+		err = errors.Join(err, rerr)
+		return address
+	}
+	t.mirror, t.room, t.health = "http://"+reserve(), "http://"+reserve(), "http://"+reserve()+"/health"
+	for _, p := range witnesses() {
+		t.witness[p] = reserve()
+	}
+	return err
 }
 
 // sign has one person sign an event.
@@ -70,17 +98,37 @@ func (t *teller) sign(ctx context.Context, p person, event, room string) error {
 	return t.must(ctx, p.short(), nil, "audit", "sign", event, "--room", room, "--keys", t.keyFile(p), "--yes", "--quiet")
 }
 
-// distribution is the file that says who the people are. Each line with a key is as "key new" printed it.
+// distribution is the file that says who the people are. Each line with a key is as "key new" printed it;
+// what it printed for the publisher ends with the table of the log.
 func (t *teller) distribution() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "name = \"Demo Messenger\"\nmirrors = [%q]\n\n[quorum]\nroot = 3\ntargets = 3\n", t.mirror)
 	b.WriteString("\n[[channel]]\nname = \"stable\"\nquorum = 3\njurisdictions = 3\norganisations = 3\nrebuilds = 3\n")
-	b.WriteString("\n[[channel]]\nname = \"beta\"\nquorum = 2\njurisdictions = 2\norganisations = 2\nrebuilds = 2\n")
-	for _, p := range append([]person{publisher}, auditors()...) {
-		fmt.Fprintf(&b, "\n%s", strings.TrimSpace(t.lines[p]))
-		b.WriteString("\n")
+	fmt.Fprintf(&b, "reviews = 2\ncriteria = [%q]\nlogged = true\nwithdrawals = 2\n", criterion)
+	b.WriteString("\n[[channel]]\nname = \"beta\"\nquorum = 2\njurisdictions = 2\norganisations = 2\nrebuilds = 2\nlogged = true\nwithdrawals = 2\n")
+	fmt.Fprintf(&b, "\n%s\nquorum = 2\n", strings.TrimSpace(t.lines[publisher]))
+	for _, p := range auditors() {
+		fmt.Fprintf(&b, "\n%s\n", strings.TrimSpace(t.lines[p]))
+		if address, ok := t.witness[p]; ok {
+			fmt.Fprintf(&b, "witness_url = %q\n", "http://"+address)
+		}
 	}
 	return b.String()
+}
+
+// together has several people do something at the same time, each for themselves.
+func together(people []person, do func(person) error) error {
+	errs := make([]error, len(people))
+	var all sync.WaitGroup
+	for i, p := range people {
+		all.Go(func() {
+			if errs[i] = do(p); errs[i] != nil {
+				errs[i] = fmt.Errorf("%s: %w", p.name, errs[i])
+			}
+		})
+	}
+	all.Wait()
+	return errors.Join(errs...)
 }
 
 // findToolchain makes sure of a Go distribution that the recipe's hash accepts: the one in use, or else

@@ -25,16 +25,20 @@ type about struct {
 		Version, Reason string
 		Wrong           bool // shown to be wrong, and not merely not shown
 	}
+	Held map[string]struct {
+		Reason    string
+		Withdrawn bool
+	}
 }
 
 type verdict struct {
 	Outcome string
 	Version string
 	Reasons []struct {
-		Number      int
-		Name, State string
-		Text        string
-		People      []struct{ Name, Jurisdiction string }
+		Number          int
+		Name, State     string
+		Text            string
+		People, Against []struct{ Name, Jurisdiction string }
 	}
 }
 
@@ -53,8 +57,7 @@ func (v *verdict) reason(name, state string) (string, bool) {
 
 // install copies both programs from the mirror, checks them as a careful person would, and starts them.
 func (t *teller) install(ctx context.Context, s *step) error {
-	anchor := t.path("source", "release", "anchor", "distribution")
-	for _, program := range []string{"messenger", "messengerd"} {
+	for _, program := range programs() {
 		from, err := artifactFile(t.path("mirror"), "1.0.0", program)
 		if err != nil {
 			return err
@@ -68,24 +71,26 @@ func (t *teller) install(ctx context.Context, s *step) error {
 			return err
 		}
 		var v verdict
-		if err := t.must(ctx, user, &v, "verify", to, "--repository", t.mirror, "--root", filepath.Join(anchor, "root.json"), "--policy", filepath.Join(anchor, "policy.json")); err != nil {
+		if err := t.must(ctx, user, &v, append([]string{"verify", to, "--repository", t.mirror}, t.trusting()...)...); err != nil {
 			return err
 		}
 		s.say("countersign verify %s: %s", program, v.Outcome)
 		t.tools[program] = to
 	}
-	address, err := freePort()
-	if err != nil {
-		return err
-	}
-	t.health = "http://" + address + "/health"
+	address := strings.TrimSuffix(strings.TrimPrefix(t.health, "http://"), "/health")
 	if _, err := t.start(ctx, user, "messengerd", t.tools["messengerd"], "serve", "--listen", address, "--check-every", "2s"); err != nil {
 		return err
 	}
 	if _, err := t.start(ctx, user, "messenger", t.tools["messenger"], "daemon", "--check-every", "2s"); err != nil {
 		return err
 	}
-	return t.allRun(ctx, s, "1.0.0", time.Minute)
+	if err := t.allRun(ctx, s, "1.0.0", time.Minute); err != nil {
+		return err
+	}
+	if err := t.evidence("1.0.0"); err != nil {
+		return err
+	}
+	return t.vouched(ctx, s, auditors()...)
 }
 
 func (t *teller) fetch(ctx context.Context, url, to string) error {
@@ -125,8 +130,8 @@ func (t *teller) ask(ctx context.Context, program string) (about, error) {
 	return a, nil
 }
 
-// serving asks the running server which version it is.
-func (t *teller) serving(ctx context.Context) string {
+// serves asks the running server which version it is.
+func (t *teller) serves(ctx context.Context) string {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, t.health, nil)
 	if err != nil {
 		return ""
@@ -149,10 +154,10 @@ func (t *teller) allRun(ctx context.Context, s *step, version string, limit time
 		if err := t.alive(); err != nil {
 			return false, err
 		}
-		if t.serving(ctx) != version {
+		if t.serves(ctx) != version {
 			return false, nil
 		}
-		for _, program := range []string{"messenger", "messengerd"} {
+		for _, program := range programs() {
 			a, err := t.ask(ctx, program)
 			if err != nil {
 				return false, err
@@ -165,13 +170,13 @@ func (t *teller) allRun(ctx context.Context, s *step, version string, limit time
 	})
 	if err != nil {
 		a, _ := t.ask(ctx, "messenger")
-		return fmt.Errorf("%w\nmessenger about: %+v, server health: %q", err, a, t.serving(ctx))
+		return fmt.Errorf("%w\nmessenger about: %+v, server health: %q", err, a, t.serves(ctx))
 	}
 	want, err := manifest(t.path("room", "repository"), version)
 	if err != nil {
 		return err
 	}
-	for _, program := range []string{"messenger", "messengerd"} {
+	for _, program := range programs() {
 		a, err := t.ask(ctx, program)
 		if err != nil {
 			return err
@@ -211,7 +216,7 @@ func (t *teller) alive() error {
 // stayBecause waits until both running programs have refused something for a reason, and checks that they
 // still run what they ran.
 func (t *teller) stayBecause(ctx context.Context, s *step, running, reason string) error {
-	for _, program := range []string{"messenger", "messengerd"} {
+	for _, program := range programs() {
 		said := ""
 		err := until(ctx, time.Minute, program+" refuses: "+reason, func() (bool, error) {
 			if err := t.alive(); err != nil {
@@ -232,21 +237,83 @@ func (t *teller) stayBecause(ctx context.Context, s *step, running, reason strin
 		}
 		s.say("%s stays on %s: %s", program, running, said)
 	}
-	if v := t.serving(ctx); v != running {
+	if v := t.serves(ctx); v != running {
 		return fmt.Errorf("the server runs %q, want %s", v, running)
 	}
 	return nil
 }
 
-// countersigners are the names in the quorum of what a program runs.
-func (a about) countersigners() []string {
+// programs are the two that update themselves.
+func programs() []string { return []string{"messenger", "messengerd"} }
+
+// vouched checks who, by about, signed what runs, and that the people's text names readers and log.
+func (t *teller) vouched(ctx context.Context, s *step, signers ...person) error {
+	var want []string
+	for _, p := range signers {
+		want = append(want, p.name)
+	}
+	slices.Sort(want)
+	for _, program := range programs() {
+		a, err := t.ask(ctx, program)
+		if err != nil {
+			return err
+		}
+		if got := a.people("quorum"); !slices.Equal(got, want) {
+			return fmt.Errorf("%s about names %v, want %v", program, got, want)
+		}
+	}
+	for _, line := range []string{"rebuilt from source commit ", "reviewed by " + ana.name, "logged: in the log "} {
+		if err := t.aboutSays(ctx, s, line); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// aboutSays checks that both programs say a line to people that begins so, and prints the messenger's.
+func (t *teller) aboutSays(ctx context.Context, s *step, begin string, words ...string) error {
+	for _, program := range programs() {
+		r, err := t.quiet(ctx, user, t.tools[program], "about")
+		if err != nil {
+			return err
+		}
+		found := ""
+		for line := range strings.Lines(string(r.out)) {
+			if strings.HasPrefix(line, begin) {
+				found = strings.TrimSpace(line)
+			}
+		}
+		for _, w := range words {
+			if !strings.Contains(found, w) {
+				found = ""
+			}
+		}
+		if found == "" {
+			return fmt.Errorf("%s about has no line %q with %q:\n%s", program, begin, words, r.out)
+		}
+		if program == "messenger" {
+			s.say("messenger about: %s", found)
+		}
+	}
+	return nil
+}
+
+// people are the names behind a reason of what a program runs, and against those who spoke against it.
+func (a about) people(reason string) []string  { return a.named(reason, false) }
+func (a about) against(reason string) []string { return a.named(reason, true) }
+
+func (a about) named(reason string, against bool) []string {
 	var names []string
 	if a.Verdict == nil {
 		return nil
 	}
 	for _, r := range a.Verdict.Reasons {
-		if r.Name == "quorum" {
-			for _, p := range r.People {
+		list := r.People
+		if against {
+			list = r.Against
+		}
+		for _, p := range list {
+			if r.Name == reason {
 				names = append(names, p.Name)
 			}
 		}

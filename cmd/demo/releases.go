@@ -13,8 +13,16 @@ import (
 	"time"
 )
 
-// propose makes a version a real commit, builds it and opens its signing event.
+// propose builds a version and opens its signing event.
 func (t *teller) propose(ctx context.Context, s *step, version, notes string) error {
+	if err := t.build(ctx, s, version, notes); err != nil {
+		return err
+	}
+	return t.stage(ctx, s, version, t.path("out", version))
+}
+
+// build makes a version a real commit with a tag, and builds it.
+func (t *teller) build(ctx context.Context, s *step, version, notes string) error {
 	if err := os.WriteFile(t.path("source", "release", "anchor", "VERSION"), []byte(version+"\n"), 0o644); err != nil {
 		return err
 	}
@@ -24,11 +32,12 @@ func (t *teller) propose(ctx context.Context, s *step, version, notes string) er
 	if _, err := t.git(ctx, t.path("source"), "tag", "v"+version); err != nil {
 		return err
 	}
-	if err := os.WriteFile(t.path("notes-"+version+".txt"), []byte(notes+"\n"), 0o644); err != nil {
+	t.tagged[version] = time.Now()
+	if err := os.WriteFile(t.notes(version), []byte(notes+"\n"), 0o644); err != nil {
 		return err
 	}
 	out := t.path("out", version)
-	if err := t.must(ctx, publisher.short(), nil, t.withToolchain("build", "--source", t.path("source"), "--rev", "v"+version, "--out", out, "--cache", t.path("homes", publisher.short(), "cache"))...); err != nil {
+	if err := t.must(ctx, publisher.short(), nil, t.withToolchain("build", "--source", t.path("source"), "--rev", "v"+version, "--out", out, "--cache", t.cacheOf(publisher))...); err != nil {
 		return err
 	}
 	total, err := t.sizes(s, out)
@@ -36,17 +45,20 @@ func (t *teller) propose(ctx context.Context, s *step, version, notes string) er
 		return err
 	}
 	s.say("%d bytes built", total)
-	if t.room == "" {
-		if err := t.openRoom(ctx); err != nil {
-			return err
-		}
-	}
+	return nil
+}
+
+func (t *teller) notes(version string) string { return t.path("notes-" + version + ".txt") }
+
+// stage opens the event of what was built.
+func (t *teller) stage(ctx context.Context, s *step, version, build string, more ...string) error {
 	var staged struct{ Event string }
-	if err := t.must(ctx, publisher.short(), &staged, t.withToolchain("stage", "--build", out, "--channel", "stable", "--notes", t.path("notes-"+version+".txt"), "--source", t.path("source"), "--room", t.path("room"))...); err != nil {
+	args := t.withToolchain("stage", "--build", build, "--channel", "stable", "--notes", t.notes(version), "--source", t.path("source"), "--room", t.path("room"), "--quiet")
+	if err := t.must(ctx, publisher.short(), &staged, append(args, more...)...); err != nil {
 		return err
 	}
 	t.events[version] = staged.Event
-	s.say("event %s", staged.Event)
+	s.say("%s is proposed in event %s", version, staged.Event)
 	return nil
 }
 
@@ -72,55 +84,13 @@ func (t *teller) sizes(s *step, out string) (int64, error) {
 }
 
 // openRoom starts the signing room, which stays open for the rest of the story.
-func (t *teller) openRoom(ctx context.Context) error {
-	address, err := freePort()
+func (t *teller) openRoom(ctx context.Context) (err error) {
+	t.serving, err = t.start(ctx, publisher.short(), "serve", t.tool, "serve", "--room", t.path("room"), "--keys", t.keyFile(publisher),
+		"--listen", strings.TrimPrefix(t.room, "http://"), "--every", "1s")
 	if err != nil {
-		return err
-	}
-	t.room = "http://" + address
-	if _, err := t.start(ctx, publisher.short(), "serve", t.tool, "serve", "--room", t.path("room"), "--keys", t.keyFile(publisher), "--listen", address, "--every", "1s"); err != nil {
 		return err
 	}
 	return until(ctx, 30*time.Second, "the signing room answers", func() (bool, error) { return t.answers(ctx, t.room+"/repository/metadata/timestamp.json"), nil })
-}
-
-// rebuildAndSign is what one auditor does with an event.
-func (t *teller) rebuildAndSign(ctx context.Context, s *step, p person, version string) error {
-	began := time.Now()
-	var rebuilt struct{ Result string }
-	rebuild := t.withToolchain("audit", "rebuild", t.events[version], "--room", t.room, "--keys", t.keyFile(p), "--cache", t.path("homes", p.short(), "cache"))
-	if err := t.must(ctx, p.short(), &rebuilt, rebuild...); err != nil {
-		return err
-	}
-	if err := t.sign(ctx, p, t.events[version], t.room); err != nil {
-		return err
-	}
-	s.say("%s (%s) rebuilt %s: %s; signed; %.0f s", p.name, p.jurisdiction, version, rebuilt.Result, time.Since(began).Seconds())
-	return nil
-}
-
-// firstRelease has three auditors countersign 1.0.0 and waits until the room has published it. Before
-// that, one of them tries to sign unseen, which the tool refuses.
-func (t *teller) firstRelease(ctx context.Context, s *step) error {
-	r, err := t.as(ctx, ana.short(), t.tool, "audit", "sign", t.events["1.0.0"], "--room", t.room, "--keys", t.keyFile(ana), "--yes", "--quiet")
-	if err != nil {
-		return err
-	}
-	if r.code != 1 {
-		return fmt.Errorf("signing without a rebuild: exit code %d, want 1\n%s", r.code, r.err)
-	}
-	s.say("signing without having rebuilt: %s", refusal(r.err))
-	for _, p := range []person{ana, bram, chioma} {
-		if err := t.rebuildAndSign(ctx, s, p, "1.0.0"); err != nil {
-			return err
-		}
-	}
-	if err := t.published(ctx, t.path("room", "repository"), "1.0.0"); err != nil {
-		return err
-	}
-	t.old, err = newest(t.path("room", "repository", "metadata"), "stable")
-	s.say("the room published 1.0.0 by itself")
-	return err
 }
 
 // published waits until a repository serves a version.
@@ -154,13 +124,75 @@ func (t *teller) mirrorIt(ctx context.Context, s *step) error {
 		return err
 	}
 	s.say("serving %s", t.mirror)
-	return until(ctx, 30*time.Second, "the mirror answers", func() (bool, error) { return t.answers(ctx, t.mirror+"/metadata/timestamp.json"), nil })
+	for _, file := range []string{"/metadata/timestamp.json", "/log/checkpoint", "/site/index.html"} {
+		if err := until(ctx, 30*time.Second, "the mirror answers for "+file, func() (bool, error) { return t.answers(ctx, t.mirror+file), nil }); err != nil {
+			return err
+		}
+	}
+	if err := t.pageSays(ctx, s, "stable/1.0.0.html", ana.name, bram.name, chioma.name, daichi.name, eva.name); err != nil {
+		return err
+	}
+	if err := t.monitored(ctx, s, "witnesses"); err != nil {
+		return err
+	}
+	if err := t.wake(ctx, chioma); err != nil {
+		return err
+	}
+	if err := t.refresh(ctx); err != nil { // which makes a new head
+		return err
+	}
+	return t.monitored(ctx, s)
 }
 
+// refresh has the publisher sign snapshot and timestamp again. The log is the running room's, which enters them
+// at its next step; so the command may say that they are not in the log yet.
+func (t *teller) refresh(ctx context.Context) error {
+	r, err := t.quiet(ctx, publisher.short(), t.tool, "publish", "--refresh", "--room", t.path("room"), "--keys", t.keyFile(publisher), "--quiet")
+	if err != nil {
+		return err
+	}
+	if r.code != 0 && (r.code != 3 || !strings.Contains(r.err, "countersign serve does so by itself")) {
+		return fmt.Errorf("countersign publish --refresh: exit code %d\n%s", r.code, r.err)
+	}
+	return nil
+}
+
+// sync brings the mirror up to date. What a dishonest publisher has shown was in order as such, so the
+// honest snapshot and timestamp must be newer before anybody believes them again.
 func (t *teller) sync(ctx context.Context) error {
-	anchor := t.path("source", "release", "anchor", "distribution")
-	return t.must(ctx, "mirror", nil, "mirror", "sync", "--from", t.room+"/repository", "--to", t.path("mirror"),
-		"--root", filepath.Join(anchor, "root.json"), "--policy", filepath.Join(anchor, "policy.json"))
+	honest := dishonest{root: t.path("room", "repository")}
+	for {
+		stamp, snapshot, err := honest.current("timestamp.json", "snapshot")
+		if err != nil {
+			return err
+		}
+		if stamp.Version > t.lied.timestamp && snapshot.Version > t.lied.snapshot || t.lied == (shown{}) {
+			break
+		}
+		if err := t.refresh(ctx); err != nil {
+			return err
+		}
+	}
+	return t.must(ctx, "mirror", nil, append([]string{"mirror", "sync", "--quiet", "--from", t.room + "/repository", "--to", t.path("mirror")}, t.trusting()...)...)
+}
+
+// pageSays checks that one of the public pages on the mirror has all these words.
+func (t *teller) pageSays(ctx context.Context, s *step, page string, words ...string) error {
+	to := t.path("page.html")
+	if err := t.fetch(ctx, t.mirror+"/site/"+page, to); err != nil {
+		return err
+	}
+	b, err := os.ReadFile(to)
+	if err != nil {
+		return err
+	}
+	for _, w := range words {
+		if !strings.Contains(string(b), w) {
+			return fmt.Errorf("%s/site/%s does not say %q", t.mirror, page, w)
+		}
+	}
+	s.say("%s/site/%s, %d bytes, names %s", t.mirror, page, len(b), strings.Join(words, ", "))
+	return nil
 }
 
 func (t *teller) answers(ctx context.Context, url string) bool {

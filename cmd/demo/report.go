@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"sync"
 	"text/tabwriter"
 	"time"
 )
@@ -20,20 +21,37 @@ type step struct {
 	SHA256  map[string]string `json:"sha256,omitempty"`  // of what runs after this step
 	Sizes   map[string]int64  `json:"sizes,omitempty"`   // bytes
 	Error   string            `json:"error,omitempty"`
+
+	mu sync.Mutex // guards Reasons: several people speak at the same time
 }
 
 // report is the whole story, as report.json.
 type report struct {
-	Format  string  `json:"format"` // "countersign-demo-1"
+	Format  string  `json:"format"` // "countersign-demo-2"
 	Commit  string  `json:"commit"` // of the repository that was released
 	Held    bool    `json:"held"`   // every step held
 	Seconds float64 `json:"seconds"`
 	Steps   []*step `json:"steps"`
+
+	Measured []figure `json:"measured"`
+}
+
+// figure is something measured on the way.
+type figure struct {
+	What  string  `json:"what"`
+	Value float64 `json:"value"`
+	Unit  string  `json:"unit"` // "s" or "bytes"
+}
+
+func (r *report) measure(what string, value float64, unit string) {
+	r.Measured = append(r.Measured, figure{what, value, unit})
 }
 
 // say adds something a program said.
 func (s *step) say(format string, args ...any) {
 	text := fmt.Sprintf(format, args...)
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.Reasons = append(s.Reasons, text)
 	fmt.Printf("    %s\n", text)
 }
@@ -70,6 +88,13 @@ func (r *report) do(name string, f func(*step) error) error {
 	return nil
 }
 
+func (f figure) text() string {
+	if f.Unit == "s" {
+		return fmt.Sprintf("%.1f s", f.Value)
+	}
+	return fmt.Sprintf("%.0f %s", f.Value, f.Unit)
+}
+
 // finish writes report.json and prints the table.
 func (r *report) finish(path string) error {
 	r.Held = true
@@ -93,6 +118,9 @@ func (r *report) finish(path string) error {
 			held = "NO"
 		}
 		fmt.Fprintf(w, "%d\t%s\t%.1f\t%s\n", s.Number, held, s.Seconds, s.Name)
+	}
+	for _, f := range r.Measured {
+		fmt.Fprintf(w, "\t\t%s\t%s\n", f.text(), f.What)
 	}
 	if err := w.Flush(); err != nil {
 		return err

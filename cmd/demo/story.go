@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strings"
+	"time"
 )
 
 type options struct {
@@ -29,22 +32,31 @@ var (
 
 func auditors() []person { return []person{ana, bram, chioma, daichi, eva} }
 
+// witnesses are the auditors who also cosign the log: two of these three have to.
+func witnesses() []person { return []person{ana, bram, chioma} }
+
 // teller holds what one step of the story leaves for the next.
 type teller struct {
 	*world
-	report report
-	room   string            // address of the signing room
-	mirror string            // address of the mirror
-	tools  map[string]string // path of the programs under test, by name
-	events map[string]string // event id by version
-	old    []byte            // the channel metadata of the first release, for serving it again
-	lines  map[person]string // what "key new" printed for the distribution file
-	health string            // address of the running messengerd
+	report  report
+	room    string               // address of the signing room
+	mirror  string               // address of the mirror
+	health  string               // address under which the server tells its health
+	witness map[person]string    // where each witness listens
+	tools   map[string]string    // path of the programs under test, by name
+	events  map[string]string    // event id by version
+	tagged  map[string]time.Time // when a version was tagged
+	old     []byte               // the channel metadata of the first release, for serving it again
+	lines   map[person]string    // what "key new" printed for the distribution file
+	serving *child               // the signing room
+	awake   map[person]*child    // the witnesses that run
+	lied    shown                // the newest versions that a dishonest publisher has shown to anybody
 }
 
 // tell runs the whole story and returns the exit code.
 func tell(ctx context.Context, o options) int {
-	t := &teller{world: &world{}, report: report{Format: "countersign-demo-1"}, tools: map[string]string{}, events: map[string]string{}, lines: map[person]string{}}
+	t := &teller{world: &world{held: map[string]net.Listener{}}, report: report{Format: "countersign-demo-2", Measured: []figure{}}, witness: map[person]string{}, tools: map[string]string{},
+		events: map[string]string{}, tagged: map[string]time.Time{}, lines: map[person]string{}, awake: map[person]*child{}}
 	if err := t.prepareDirectory(&o); err != nil {
 		fmt.Fprintln(os.Stderr, "demo: error:", err)
 		return 3
@@ -116,21 +128,30 @@ func (t *teller) story(ctx context.Context, o options) error {
 		do   func(context.Context, *step) error
 	}{
 		{"build our own tools and clone this repository", func(ctx context.Context, s *step) error { return t.setUp(ctx, s, o.repo) }},
-		{"five people in four jurisdictions make their keys", t.makeKeys},
-		{"they found a distribution: 3 of 5, from at least 3 jurisdictions", t.found},
-		{"the publisher builds 1.0.0 and opens a signing event", func(ctx context.Context, s *step) error { return t.propose(ctx, s, "1.0.0", "The first release.") }},
-		{"three auditors rebuild 1.0.0 byte for byte and sign; it publishes itself", t.firstRelease},
-		{"a mirror copies and serves it", t.mirrorIt},
-		{"a messenger and a server run from the mirror's copy", t.install},
-		{"1.1.0 is a real commit, built and proposed", func(ctx context.Context, s *step) error {
-			return t.propose(ctx, s, "1.1.0", "The second release.")
+		{"five people in four jurisdictions make their keys; three of them are witnesses as well", t.makeKeys},
+		{"they found a distribution: 3 of 5 sign and rebuild, 2 read, 2 of 3 witnesses cosign the log, 2 can withdraw", t.found},
+		{"the publisher builds 1.0.0 and opens a signing event", func(ctx context.Context, s *step) error {
+			if err := t.propose(ctx, s, "1.0.0", "The first release."); err != nil {
+				return err
+			}
+			return t.openRoom(ctx)
 		}},
-		{"two auditors sign; a hasty publisher ships it all the same; both programs stay on 1.0.0", t.twoAreNotEnough},
-		{"the third auditor signs; both programs become 1.1.0 by themselves", t.updateThemselves},
+		{"five auditors rebuild 1.0.0 byte for byte and sign, two read it; without witnesses it waits", t.firstRelease},
+		{"two of three witnesses begin to cosign the log, and 1.0.0 publishes itself", t.witnessesCome},
+		{"a mirror copies it with its log and makes the public pages; a monitor misses a witness, then nothing", t.mirrorIt},
+		{"a messenger and a server run from the mirror's copy, and say who vouched", t.install},
+		{"1.1.0 comes from a publisher who changed the program after building: a rebuild shows it, nobody can sign", t.notFromTheSource},
+		{"two sign the true 1.1.0; a hasty publisher ships it: refused (quorum)", t.twoAreNotEnough},
+		{"three of only two jurisdictions sign; shipped: refused (spread)", t.twoJurisdictions},
+		{"four sign, and only one has read it; shipped: refused (reviewed)", t.oneReader},
+		{"a second one has read it, but the witnesses are away; shipped unlogged: refused (logged), and the monitor alarms", t.unlogged},
+		{"the witnesses are back: 1.1.0 is published, both programs become it by themselves", t.updateThemselves},
 		{"a mirror that swaps bytes is refused", t.swappedBytes},
 		{"a publisher who serves 1.0.0 as the newest is refused", t.servedAgain},
-		{"1.2.0, signed by three people of only two jurisdictions, is refused", t.twoJurisdictions},
-		{"after all that, both programs still run 1.1.0, and say who vouched for it", t.stillThere},
+		{"one auditor withdraws 1.1.0: both programs stay, and say so", t.oneWithdraws},
+		{"a second one withdraws it: both programs return to 1.0.0 by themselves", t.twoWithdraw},
+		{"1.2.0: five auditors at the same time, one of them gets other bytes; it stands by the four, both programs become it", t.fiveAtOnce},
+		{"the log, the pages and the monitor tell all of it, and both programs still run 1.2.0", t.theRecord},
 	}
 	for _, s := range steps {
 		if err := t.report.do(s.name, func(st *step) error { return s.do(ctx, st) }); err != nil {
@@ -166,36 +187,29 @@ func (t *teller) setUp(ctx context.Context, s *step, source string) error {
 		return err
 	}
 	s.say("cloned commit %s", commit)
-	return t.thisPlatformOnly(ctx, s)
+	return t.lessToBuild(ctx, s)
 }
 
-// thisPlatformOnly makes the clone's recipe build for the machine the demo runs on: a real commit.
-func (t *teller) thisPlatformOnly(ctx context.Context, s *step) error {
+// lessToBuild makes the clone's recipe build the two programs that update themselves, for the machine the demo
+// runs on: a real commit.
+func (t *teller) lessToBuild(ctx context.Context, s *step) error {
 	path := t.path("source", "builds", "recipe.toml")
 	b, err := os.ReadFile(path)
 	if err != nil {
 		return err
 	}
-	lines := strings.Split(string(b), "\n")
-	start, end := -1, -1
-	for i, l := range lines {
-		if strings.HasPrefix(l, "platforms") {
-			start = i
-		}
-		if start >= 0 && end < 0 && strings.Contains(l, "]") {
-			end = i
-		}
+	platforms := regexp.MustCompile(`(?s)\nplatforms = \[.*?\]`)
+	tool := regexp.MustCompile(`\n\[\[program\]\]\nname = "countersign"\npackage = "[^"]*"\n`)
+	if len(platforms.FindAll(b, -1)) != 1 || len(tool.FindAll(b, -1)) != 1 {
+		return fmt.Errorf("%s: no platforms, or no program countersign", path)
 	}
-	if start < 0 || end < 0 {
-		return fmt.Errorf("%s: no platforms", path)
-	}
-	here := fmt.Sprintf("platforms = [%q]", runtime.GOOS+"/"+runtime.GOARCH)
-	lines = append(lines[:start], append([]string{here}, lines[end+1:]...)...)
-	if err := os.WriteFile(path, []byte(strings.Join(lines, "\n")), 0o644); err != nil {
+	b = platforms.ReplaceAll(b, fmt.Appendf(nil, "\nplatforms = [%q]", runtime.GOOS+"/"+runtime.GOARCH))
+	b = tool.ReplaceAll(b, nil)
+	if err := os.WriteFile(path, b, 0o644); err != nil {
 		return err
 	}
-	s.say("this distribution builds for %s/%s only, to save your time", runtime.GOOS, runtime.GOARCH)
-	if err := t.commit(ctx, "builds: build for this machine only"); err != nil {
+	s.say("this distribution builds messenger and messengerd for %s/%s only, to save your time", runtime.GOOS, runtime.GOARCH)
+	if err := t.commit(ctx, "builds: build two programs for this machine only"); err != nil {
 		return err
 	}
 	return t.findToolchain(ctx, s)

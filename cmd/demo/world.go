@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -12,9 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 )
@@ -25,6 +22,7 @@ type world struct {
 	tool      string // the countersign program
 	toolchain string // a Go distribution that the recipe's hash accepts, or "" for the one in use
 	children  []*child
+	held      map[string]net.Listener // addresses kept for programs that do not run yet
 }
 
 func (w *world) path(parts ...string) string {
@@ -152,105 +150,35 @@ func (l *lines) Write(b []byte) (int, error) {
 	}
 }
 
-// child is a long-running program of the story.
-type child struct {
-	name string
-	cmd  *exec.Cmd
-	mu   sync.Mutex
-	log  []string
-	done chan struct{}
-}
+// reserve has the system choose a loopback address, and keeps it until the program it is for is started:
+// some addresses are signed into the distribution long before anybody listens there.
+func (w *world) reserve() (string, error) { return w.keep("127.0.0.1:0") }
 
-// start runs a program until the story ends.
-func (w *world) start(ctx context.Context, who, name, program string, args ...string) (*child, error) {
-	if err := os.MkdirAll(w.path("homes", who), 0o700); err != nil {
-		return nil, err
-	}
-	c := &child{name: name, done: make(chan struct{})}
-	c.cmd = exec.CommandContext(ctx, program, args...)
-	c.cmd.Env = w.environ(who)
-	c.cmd.Dir = w.dir
-	c.cmd.Cancel = func() error { return c.cmd.Process.Signal(syscall.SIGTERM) }
-	c.cmd.WaitDelay = 15 * time.Second
-	pipe, writer, err := os.Pipe()
-	if err != nil {
-		return nil, err
-	}
-	c.cmd.Stdout, c.cmd.Stderr = writer, writer
-	if err := c.cmd.Start(); err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
-	writer.Close()
-	go c.read(pipe, w.path("logs", name+".log"))
-	go func() { c.cmd.Wait(); close(c.done) }()
-	w.children = append(w.children, c)
-	return c, nil
-}
-
-func (c *child) read(pipe io.ReadCloser, path string) {
-	defer pipe.Close()
-	file, err := os.Create(path)
-	if err == nil {
-		defer file.Close()
-	}
-	scan := bufio.NewScanner(pipe)
-	for scan.Scan() {
-		c.mu.Lock()
-		c.log = append(c.log, scan.Text())
-		c.mu.Unlock()
-		if file != nil {
-			fmt.Fprintln(file, scan.Text())
-		}
-	}
-}
-
-// last returns the newest lines a program printed.
-func (c *child) last(n int) string {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return strings.Join(c.log[max(0, len(c.log)-n):], "\n")
-}
-
-// running reports whether the program is still there.
-func (c *child) running() bool {
-	select {
-	case <-c.done:
-		return false
-	default:
-		return true
-	}
-}
-
-// stop ends all long-running programs, the newest first.
-func (w *world) stop() {
-	for i := len(w.children) - 1; i >= 0; i-- {
-		c := w.children[i]
-		if c.running() {
-			_ = c.cmd.Process.Signal(stopSignal())
-		}
-		select {
-		case <-c.done:
-		case <-time.After(15 * time.Second):
-			_ = c.cmd.Process.Kill()
-		}
-	}
-}
-
-func stopSignal() os.Signal {
-	if runtime.GOOS == "windows" {
-		return os.Kill
-	}
-	return syscall.SIGTERM
-}
-
-// freePort finds a loopback port that is free now.
-func freePort() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+// keep holds an address against all others. Whoever asks there finds that nobody answers.
+func (w *world) keep(address string) (string, error) {
+	l, err := net.Listen("tcp", address)
 	if err != nil {
 		return "", err
 	}
-	defer l.Close()
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			c.Close()
+		}
+	}()
+	w.held[l.Addr().String()] = l
 	return l.Addr().String(), nil
+}
+
+// yieldTo gives up an address to a program that is about to listen there.
+func (w *world) yieldTo(address string) {
+	if l := w.held[address]; l != nil {
+		l.Close()
+		delete(w.held, address)
+	}
 }
 
 // until asks again and again until the answer is yes, an error, or the time is over.
