@@ -1,0 +1,158 @@
+package client_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"runtime/debug"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/countersign-project/countersign/messenger/client"
+	"github.com/countersign-project/countersign/messenger/client/history"
+	"github.com/countersign-project/countersign/messenger/store"
+)
+
+// TestFigures prints what design 13 and the issue ask for. It takes minutes and judges nothing: MESSENGER_FIGURES=1 go test -run Figures -v
+func TestFigures(t *testing.T) {
+	if os.Getenv("MESSENGER_FIGURES") == "" {
+		t.Skip("set MESSENGER_FIGURES=1 for the table")
+	}
+	w := newWorld(t)
+	alice, bob := w.person("alice"), w.person("bob")
+	knows(alice, bob)
+	row := func(what, format string, args ...any) { fmt.Printf("%-52s "+format+"\n", append([]any{what}, args...)...) }
+
+	start := time.Now()
+	const warm = 100
+	for i := range warm {
+		alice.state(alice.says(bob.number, fmt.Sprint(i)), history.Sent)
+	}
+	row("send, until the server has it (mean of 100)", "%8.1f ms (polled every 10)", float64(time.Since(start).Microseconds())/warm/1000)
+
+	bob.offline()
+	const backlog = 900 // the server keeps 1,000 for a device
+	var last *history.Message
+	for i := range backlog {
+		last = alice.says(bob.number, fmt.Sprint("backlog ", i))
+	}
+	start = time.Now()
+	alice.state(last, history.Sent)
+	row("sending 900 queued messages, each", "%8.2f ms", float64(time.Since(start).Microseconds())/backlog/1000)
+	start = time.Now()
+	bob.online()
+	w.waitFor("the backlog", func() bool {
+		m, _ := bob.acc.Find(t.Context(), alice.number, last.Timestamp)
+		return m != nil
+	})
+	row("catching up with 900 messages, each", "%8.2f ms", float64(time.Since(start).Microseconds())/backlog/1000)
+
+	debug.FreeOSMemory()
+	var mem runtime.MemStats
+	runtime.ReadMemStats(&mem)
+	row("Go memory in use: server and two accounts", "%8.1f MB", float64(mem.HeapInuse)/1e6)
+	for _, size := range []int64{1 << 20, 100 << 20} {
+		path := filepath.Join(t.TempDir(), "file")
+		f, err := os.Create(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := f.Truncate(size); err != nil {
+			t.Fatal(err)
+		}
+		f.Close()
+		stop, peak := watchMemory()
+		start = time.Now()
+		m, err := alice.acc.Send(t.Context(), client.Draft{To: bob.number, Files: []client.File{{Path: path}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		alice.state(m, history.Sent)
+		w.waitFor("the file's message", func() bool { got, _ := bob.acc.Find(t.Context(), alice.number, m.Timestamp); return got != nil })
+		got, _ := bob.acc.Find(t.Context(), alice.number, m.Timestamp)
+		if err := bob.acc.Download(t.Context(), got.Attachments[0], io.Discard); err != nil {
+			t.Fatal(err)
+		}
+		stop()
+		row(fmt.Sprintf("file of %d MiB there and back", size>>20), "%8.0f ms, Go heap at most %.0f MB (server and both)", float64(time.Since(start).Milliseconds()), float64(*peak)/1e6)
+	}
+	figuresOfHistory(t, row)
+}
+
+// watchMemory samples the heap.
+func watchMemory() (stop func(), peak *uint64) {
+	peak = new(uint64)
+	done, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		for {
+			var m runtime.MemStats
+			runtime.ReadMemStats(&m)
+			*peak = max(*peak, m.HeapInuse)
+			select {
+			case <-done:
+				return
+			case <-time.After(20 * time.Millisecond):
+			}
+		}
+	}()
+	return func() { close(done); <-ended }, peak
+}
+
+// figuresOfHistory grows a store to a million messages.
+func figuresOfHistory(t *testing.T, row func(what, format string, args ...any)) {
+	dir := t.TempDir()
+	s, err := store.Create(t.Context(), dir, []byte("x"), store.Usual())
+	if err != nil {
+		t.Fatal(err)
+	}
+	stored := 0
+	for _, n := range []int{10_000, 100_000, 1_000_000} {
+		for stored < n {
+			if err := s.Update(t.Context(), func(tx *store.Tx) error {
+				for range 10_000 {
+					stored++
+					m := &history.Message{Conversation: fmt.Sprint("+", stored%50), Kind: history.Text, Author: "+1", Timestamp: uint64(stored), Received: int64(stored),
+						Body: strings.Repeat("the quick brown fox jumps over the lazy dog ", 2) + fmt.Sprint(stored)}
+					if _, err := history.Add(tx, m); err != nil {
+						return err
+					}
+				}
+				return nil
+			}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		start := time.Now()
+		if s, err = store.Open(context.Background(), dir, []byte("x")); err != nil {
+			t.Fatal(err)
+		}
+		opened := time.Since(start)
+		start = time.Now()
+		var list []*history.Message
+		if err := s.View(t.Context(), func(tx *store.Tx) error { list, err = history.List(tx, "+7", 0, 50); return err }); err != nil || len(list) != 50 {
+			t.Fatal(len(list), err)
+		}
+		page := time.Since(start)
+		stop, peak := watchMemory()
+		start = time.Now()
+		if err := s.View(t.Context(), func(tx *store.Tx) error { list, err = history.Search(tx, "nowhere", "", 0, 10); return err }); err != nil || len(list) != 0 {
+			t.Fatal(len(list), err)
+		}
+		search := time.Since(start)
+		stop()
+		info, _ := os.Stat(filepath.Join(dir, "account.db"))
+		row(fmt.Sprintf("%d stored messages", n), "open %.0f ms, newest 50 of a conversation %.1f ms, search that finds nothing %.0f ms, %.0f MB of heap, file %.0f MB",
+			float64(opened.Milliseconds()), float64(page.Microseconds())/1000, float64(search.Milliseconds()), float64(*peak)/1e6, float64(info.Size())/1e6)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
