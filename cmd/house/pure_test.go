@@ -12,7 +12,7 @@ import (
 // The messenger's protocol core: state in, state out, no I/O, so that what it does with the same bytes, time and randomness is the same
 // for ever. A new package below messenger is pure and listed here, or part of one of the folders that touch the world.
 var (
-	core = []string{"attachment", "braid", "braid/erasure", "braid/split", "devicelist", "directory", "handshake", "kdf", "keys", "provision", "ratchet",
+	core = []string{"archive", "attachment", "braid", "braid/erasure", "braid/split", "devicelist", "directory", "handshake", "kdf", "keys", "provision", "ratchet",
 		"record", "refusal", "safety", "senderkey", "signaling", "transcript", "wire", "wire/pb", "xeddsa"}
 	worldly = []string{"client", "group", "interop", "provider", "rpc", "server", "session", "store", "vector", "web"}
 )

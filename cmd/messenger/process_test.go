@@ -192,6 +192,21 @@ func TestTwoPeopleOnOneMachine(t *testing.T) {
 	}
 	w.says("bob", "sent to", "send", "My choir", "sing!")
 	w.says("alice", "[My choir]", "receive")
+	// Bob's computer burns; with the file and the words he is back on another.
+	file := filepath.Join(w.dir, "backup")
+	out, _ = w.run("bob", 0, "backup", "create", file)
+	words := regexp.MustCompile(`(?m)^  ((?:[a-z]{5} ?){9})$`).FindStringSubmatch(out)
+	if words == nil {
+		t.Fatal(out)
+	}
+	restore := w.program("messenger", "bob2", "backup", "restore", file)
+	restore.Stdin = strings.NewReader(words[1] + "\n")
+	if out, err := restore.CombinedOutput(); err != nil || !strings.Contains(string(out), "You are "+bob+" again") {
+		t.Fatalf("%s, %v", out, err)
+	}
+	w.says("bob2", "alice: hello yourself", "messages", "alice")
+	w.says("bob2", "sent to", "send", "alice", "I am back")
+	w.says("alice", "Bob: I am back", "receive")
 	w.kill(daemon)
 	_, errs = w.run("alice", 2, "account", "delete") // nobody says yes
 	if !strings.Contains(errs, "nothing was") {

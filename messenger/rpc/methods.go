@@ -75,6 +75,8 @@ func methods() map[string]method {
 		"endSession":        call((*conn).endSession),
 		"groupConsistency":  call((*conn).groupConsistency),
 		"askForMissing":     call((*conn).askForMissing),
+		"backup":            call((*conn).backup),
+		"takeHistory":       call((*conn).takeHistory),
 	}
 }
 

@@ -21,7 +21,8 @@ import (
 
 // Bounds of attachments (6.5).
 const (
-	MaxAttachment  = 100 << 20
+	// MaxAttachment is room for a file of 100 MiB, which clients pad by up to five per cent.
+	MaxAttachment  = 106 << 20
 	uploadLife     = time.Hour
 	attachmentLife = 45 * 24 * time.Hour
 	// slowest is the rate in bytes a second below which an upload or download is cut, after a minute of grace.

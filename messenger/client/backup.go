@@ -1,0 +1,361 @@
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/countersign-project/countersign/messenger/archive"
+	"github.com/countersign-project/countersign/messenger/client/history"
+	"github.com/countersign-project/countersign/messenger/client/remote"
+	"github.com/countersign-project/countersign/messenger/group"
+	"github.com/countersign-project/countersign/messenger/session"
+	"github.com/countersign-project/countersign/messenger/store"
+	"github.com/countersign-project/countersign/messenger/transcript"
+)
+
+// backupVersion is the form of what is inside the archive: one JSON object a line, the first with Version and Own, the last with End.
+const backupVersion = 1
+
+// line is one entry of a backup: exactly one field is set, besides Name.
+type line struct {
+	Version      int                   `json:"version,omitempty"`
+	Own          *ownBackup            `json:"own,omitempty"`
+	Name         string                `json:"name,omitempty"`
+	Preferences  *Preferences          `json:"preferences,omitempty"`
+	Peer         *session.Peer         `json:"peer,omitempty"`
+	Contact      *Contact              `json:"contact,omitempty"`
+	Conversation *history.Conversation `json:"conversation,omitempty"`
+	Group        *group.State          `json:"group,omitempty"`
+	Heads        [][]byte              `json:"heads,omitempty"` // where a group's transcript stands
+	Message      *history.Message      `json:"message,omitempty"`
+	End          int                   `json:"end,omitempty"` // how many messages there are, and one
+}
+
+// ownBackup is what makes the account: with it one writes in the person's name.
+type ownBackup struct {
+	Server      remote.Options
+	Number      string
+	Device      uint32
+	Password    string
+	IdentityKey []byte
+	ProfileKey  []byte
+	ListSerial  uint64
+}
+
+// Backup writes everything into an archive, but for sessions and prekeys, which would break if they came back old. It returns how many messages it
+// holds.
+func (a *Account) Backup(ctx context.Context, dst io.Writer, seed archive.Seed) (messages int, err error) {
+	w, err := archive.NewWriter(dst, seed, a.World.Rand)
+	if err != nil {
+		return 0, err
+	}
+	enc := json.NewEncoder(w)
+	if err := a.view(ctx, func(c *change) error {
+		if err := c.backupAccount(enc); err != nil {
+			return err
+		}
+		messages, err = c.backupMessages(enc)
+		return err
+	}); err != nil {
+		return 0, err
+	}
+	if err := enc.Encode(line{End: messages + 1}); err != nil {
+		return 0, err
+	}
+	return messages, w.Close()
+}
+
+func (c *change) backupAccount(enc *json.Encoder) error {
+	own := c.book.Own()
+	first := line{Version: backupVersion, Own: &ownBackup{c.a.Server, own.Number, own.Device, own.Password, own.IdentityKey, own.ProfileKey, own.ListSerial}}
+	p, err := c.preferences()
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(enc.Encode(first), enc.Encode(line{Preferences: &p})); err != nil {
+		return err
+	}
+	if err := session.Peers(c.tx, func(name string, p session.Peer) error {
+		p.Devices, p.Able = nil, nil
+		if name == own.Number {
+			return nil
+		}
+		return enc.Encode(line{Name: name, Peer: &p})
+	}); err != nil {
+		return err
+	}
+	if err := store.All(c.tx, store.Contacts, func(_ string, k Contact) error { return enc.Encode(line{Contact: &k}) }); err != nil {
+		return err
+	}
+	if err := store.All(c.tx, store.Conversations, func(_ string, v history.Conversation) error { return enc.Encode(line{Conversation: &v}) }); err != nil {
+		return err
+	}
+	return store.All(c.tx, store.Groups, func(name string, g group.State) error {
+		l := line{Name: name, Group: &g}
+		standing, err := c.standing(&g)
+		if err != nil {
+			return err
+		}
+		if standing != nil {
+			for _, p := range standing.Parents {
+				l.Heads = append(l.Heads, p[:])
+			}
+		}
+		return enc.Encode(l)
+	})
+}
+
+// backupMessages writes the messages, the newest first, as they lie in the store.
+func (c *change) backupMessages(enc *json.Encoder) (n int, err error) {
+	err = c.tx.Scan(0, func(row store.Row) (bool, error) {
+		m := new(history.Message)
+		if err := json.Unmarshal(row.Body, m); err != nil {
+			return false, err
+		}
+		n++
+		return true, enc.Encode(line{Message: m})
+	})
+	return n, err
+}
+
+// Restore makes an account of a backup. The device is installed anew: sessions begin again, and the server is told. It must not be used at two places, so the
+// device that the backup is of should be gone.
+func Restore(ctx context.Context, o Options, passphrase []byte, src io.Reader, seed archive.Seed) (a *Account, messages int, err error) {
+	if err := complete(src, seed); err != nil { // nothing is made of half a backup
+		return nil, 0, err
+	}
+	back, ok := src.(io.Seeker)
+	if !ok {
+		return nil, 0, errors.New("internal error: a backup that can be read once only")
+	}
+	if _, err := back.Seek(0, io.SeekStart); err != nil {
+		return nil, 0, err
+	}
+	dec, first, err := begin(src, seed)
+	if err != nil {
+		return nil, 0, err
+	}
+	if first.Own.Device != session.Master {
+		return nil, 0, fmt.Errorf("this is a backup of device %d: link a new device instead, and take the history over from the file", first.Own.Device)
+	}
+	o.Server = first.Own.Server
+	server, err := remote.New(o.Server)
+	if err != nil {
+		return nil, 0, err
+	}
+	defer server.Close()
+	own, err := restoredOwn(first.Own, o)
+	if err != nil {
+		return nil, 0, err
+	}
+	a, err = create(ctx, o, passphrase, func() (session.Own, error) {
+		return own, server.SetAttributes(ctx, remote.Login{User: own.Login(), Password: own.Password}, attributes(own))
+	})
+	if err != nil {
+		return nil, 0, err
+	}
+	messages, err = a.takeIn(ctx, dec, true)
+	if err != nil {
+		return nil, 0, errors.Join(err, a.Close())
+	}
+	return a, messages, nil
+}
+
+// restoredOwn draws anew what belongs to an installation.
+func restoredOwn(b *ownBackup, o Options) (own session.Own, err error) {
+	identity, err := (session.Own{IdentityKey: b.IdentityKey}).Identity()
+	if err != nil {
+		return own, err
+	}
+	if own, err = session.NewOwn(identity, b.ProfileKey, o.World.Rand); err != nil {
+		return own, err
+	}
+	own.Server, own.Number, own.Device, own.Password, own.ListSerial = b.Server.URL, b.Number, b.Device, b.Password, b.ListSerial
+	return own, nil
+}
+
+// TakeHistory takes over messages, contacts and conversations from a backup of the same account: what a device lacks that was linked later.
+func (a *Account) TakeHistory(ctx context.Context, src io.ReadSeeker, seed archive.Seed) (messages int, err error) {
+	if err := complete(src, seed); err != nil {
+		return 0, err
+	}
+	if _, err := src.Seek(0, io.SeekStart); err != nil {
+		return 0, err
+	}
+	dec, first, err := begin(src, seed)
+	if err != nil {
+		return 0, err
+	}
+	own, err := a.Own(ctx)
+	if err != nil {
+		return 0, err
+	}
+	if first.Own.Number != own.Number {
+		return 0, fmt.Errorf("the backup is of %s, and this account is %s", first.Own.Number, own.Number)
+	}
+	return a.takeIn(ctx, dec, false)
+}
+
+// complete reads a backup to its end, so that nothing is done with one that is damaged or cut off.
+func complete(src io.Reader, seed archive.Seed) error {
+	dec, _, err := begin(src, seed)
+	for n := 1; err == nil; {
+		var l line
+		if err = dec.Decode(&l); err != nil {
+			break
+		}
+		if l.Message != nil {
+			n++
+		}
+		if l.End != 0 {
+			if l.End != n {
+				return fmt.Errorf("the backup says it has %d messages, and has %d", l.End-1, n-1)
+			}
+			if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+				return errors.Join(archive.ErrDamaged, err)
+			}
+			return nil
+		}
+	}
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return archive.ErrDamaged
+	}
+	return err
+}
+
+func begin(src io.Reader, seed archive.Seed) (*json.Decoder, *line, error) {
+	r, err := archive.NewReader(src, seed)
+	if err != nil {
+		return nil, nil, err
+	}
+	dec, first := json.NewDecoder(r), new(line)
+	if err := dec.Decode(first); err != nil {
+		return nil, nil, err
+	}
+	if first.Version != backupVersion || first.Own == nil {
+		return nil, nil, fmt.Errorf("a backup of form %d, this program knows %d", first.Version, backupVersion)
+	}
+	return dec, first, nil
+}
+
+// batch is how many entries are taken in with one transaction.
+const batch = 1000
+
+// takeIn stores the entries of a backup. Messages come the newest first, and are stored the oldest first. Whole says that the account is new.
+func (a *Account) takeIn(ctx context.Context, dec *json.Decoder, whole bool) (n int, err error) {
+	var messages []*history.Message
+	for end := false; !end; {
+		err := a.change(ctx, func(c *change) error {
+			for range batch {
+				var l line
+				if err := dec.Decode(&l); err != nil {
+					return err
+				}
+				if l.Message != nil {
+					messages = append(messages, l.Message)
+					continue
+				}
+				if end = l.End != 0; end {
+					return nil
+				}
+				if err := c.takeLine(l, whole); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return 0, err
+		}
+	}
+	for len(messages) > 0 {
+		k := min(len(messages), batch)
+		err := a.change(ctx, func(c *change) error {
+			for i := len(messages) - 1; i >= len(messages)-k; i-- {
+				added, err := c.takeMessage(messages[i])
+				if err != nil {
+					return err
+				}
+				if added {
+					n++
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return n, err
+		}
+		messages = messages[:len(messages)-k]
+	}
+	return n, nil
+}
+
+// takeLine stores one entry that is no message. What this device knows by itself stays.
+func (c *change) takeLine(l line, whole bool) error {
+	switch {
+	case l.Contact != nil && number(l.Contact.Number):
+		if _, have, err := store.Load[Contact](c.tx, store.Contacts, l.Contact.Number); err != nil || have {
+			return err
+		}
+		return c.changeContact(l.Contact.Number, func(k *Contact) { *k = *l.Contact })
+	case l.Conversation != nil:
+		return history.Change(c.tx, l.Conversation.ID, func(v *history.Conversation) {
+			if whole {
+				v.Accepted, v.Blocked, v.Muted, v.Expires = l.Conversation.Accepted, l.Conversation.Blocked, l.Conversation.Muted, l.Conversation.Expires
+			}
+		})
+	case !whole:
+		return nil
+	case l.Preferences != nil:
+		return store.Save(c.tx, store.Settings, settingPreferences, *l.Preferences)
+	case l.Peer != nil:
+		return store.Save(c.tx, store.Peers, l.Name, *l.Peer)
+	case l.Group != nil:
+		var before []transcript.ID
+		for _, h := range l.Heads {
+			if len(h) == 32 {
+				before = append(before, transcript.ID(h))
+			}
+		}
+		if err := c.keepTranscript(l.Name, c.newTranscript(before...)); err != nil { // a new author: this installation's
+			return err
+		}
+		return c.keepGroup(l.Group)
+	}
+	return nil
+}
+
+func (c *change) takeMessage(m *history.Message) (bool, error) {
+	if m.ExpiresAt > 0 && m.ExpiresAt <= c.now {
+		return false, nil
+	}
+	for name, d := range m.Delivery { // its outbox is not here
+		if d.State == history.Queued {
+			m.Delivery[name] = history.Delivery{State: history.Failed, Why: "it was still waiting when the backup was made", When: c.now}
+		}
+	}
+	v, err := history.Open(c.tx, m.Conversation)
+	if err != nil {
+		return false, err
+	}
+	m.Seen = true
+	added, err := history.Add(c.tx, m)
+	if err != nil || !added {
+		return false, err
+	}
+	if err := history.Change(c.tx, m.Conversation, func(now *history.Conversation) { now.Unread = v.Unread }); err != nil {
+		return false, err
+	}
+	if m.Transcript != "" {
+		if err := c.indexTranscript(m); err != nil {
+			return false, err
+		}
+	}
+	if m.ExpiresAt > 0 {
+		return true, c.setTimer(m)
+	}
+	return true, nil
+}

@@ -1,0 +1,116 @@
+package client_test
+
+import (
+	"bytes"
+	"crypto/rand"
+	"errors"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/countersign-project/countersign/messenger/archive"
+	"github.com/countersign-project/countersign/messenger/client"
+	"github.com/countersign-project/countersign/messenger/client/history"
+	"github.com/countersign-project/countersign/messenger/session"
+)
+
+// Alice's computer is lost. With the file and the words she is back: the same person to everybody, with what was said.
+func TestBackupAndRestore(t *testing.T) {
+	w := newWorld(t)
+	alice, bob, carol := w.person("alice"), w.person("bob"), w.person("carol")
+	knows(alice, bob)
+	ctx := t.Context()
+	id := alice.founds("friends", bob, carol)
+	alice.says(id, "all of you")
+	bob.sees(id, "[group]", "all of you")
+	s, err := alice.acc.Safety(ctx, bob.number)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := alice.acc.SetVerified(ctx, s, true); err != nil {
+		t.Fatal(err)
+	}
+	if err := alice.acc.SetName(ctx, bob.number, "Bob"); err != nil {
+		t.Fatal(err)
+	}
+	seed, err := archive.NewSeed(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var file bytes.Buffer
+	n, err := alice.acc.Backup(ctx, &file, seed)
+	if err != nil || n < 4 {
+		t.Fatal(n, err)
+	}
+	for _, secret := range []string{"all of you", "Bob", bob.number} {
+		if bytes.Contains(file.Bytes(), []byte(secret)) {
+			t.Errorf("the file holds %q", secret)
+		}
+	}
+	alice.close()
+	bob.says(alice.number, "sent while she had nothing")
+
+	again := &device{world: w, name: "alice again", dir: filepath.Join(t.TempDir(), "again"), log: new(logBook)}
+	words, err := archive.ParseWords(seed.Words())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, bad := range map[string][]byte{"cut off": file.Bytes()[:file.Len()-20], "changed": append(bytes.Clone(file.Bytes()[:file.Len()-1]), 0)} {
+		if _, _, err := client.Restore(ctx, w.options(again), []byte("passphrase"), bytes.NewReader(bad), words); !errors.Is(err, archive.ErrDamaged) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	acc, m, err := client.Restore(ctx, w.options(again), []byte("passphrase"), bytes.NewReader(file.Bytes()), words)
+	if err != nil || m != n {
+		t.Fatal(m, n, err)
+	}
+	again.use(acc)
+	if again.number != alice.number {
+		t.Error(again.number)
+	}
+	again.online()
+	k, err := again.acc.Contact(ctx, bob.number)
+	if err != nil || k.Name != "Bob" || k.Trust != session.Verified {
+		t.Errorf("%+v, %v", k, err)
+	}
+	got := strings.Join(again.conversation(bob.number), "|")
+	if !strings.HasPrefix(got, "hello|hello back") {
+		t.Error(got)
+	}
+	// What was on its way could not be read with the new installation's keys, and comes again.
+	again.waitFor("Bob's message", func() bool {
+		return strings.HasSuffix(strings.Join(again.conversation(bob.number), "|"), "sent while she had nothing")
+	})
+	// She goes on, in conversation and group; nobody sees a changed key, and nobody reports anything missing.
+	again.says(bob.number, "I am back")
+	bob.waitFor("her word", func() bool { return strings.HasSuffix(strings.Join(bob.conversation(again.number), "|"), "I am back") })
+	again.says(id, "back here, too")
+	carol.sees(id, "[group]", "all of you", "back here, too")
+	bob.state(bob.says(alice.number, "welcome"), history.Delivered)
+	if got := strings.Join(bob.conversation(alice.number), "|"); strings.Contains(got, "key-changed") {
+		t.Error(got)
+	}
+}
+
+func TestHistoryForALaptop(t *testing.T) {
+	w := newWorld(t)
+	alice, phone := w.person("alice"), w.person("bob's phone")
+	knows(alice, phone)
+	laptop := phone.link("bob's laptop", false)
+	seed, _ := archive.NewSeed(rand.Reader)
+	var file bytes.Buffer
+	if _, err := phone.acc.Backup(t.Context(), &file, seed); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // a second time adds nothing
+		if _, err := laptop.acc.TakeHistory(t.Context(), bytes.NewReader(file.Bytes()), seed); err != nil {
+			t.Fatal(err)
+		}
+		laptop.sees(alice.number, "hello", "hello back")
+	}
+	if _, err := alice.acc.TakeHistory(t.Context(), bytes.NewReader(file.Bytes()), seed); err == nil || err.Error() != "the backup is of "+phone.number+", and this account is "+alice.number {
+		t.Error(err)
+	}
+	alice.says(phone.number, "and on")
+	laptop.sees(alice.number, "hello", "hello back", "and on")
+}
