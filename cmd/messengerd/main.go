@@ -2,6 +2,8 @@
 package main
 
 import (
+	"io"
+	"log"
 	"os"
 
 	"github.com/countersign-project/countersign/cmd/cli"
@@ -9,6 +11,7 @@ import (
 )
 
 func main() {
+	log.SetOutput(io.Discard) // net/http writes there, and only there, what a peer says out of turn
 	app := cli.NewApp("messengerd")
 	host := updatecmd.Start(app, "serve", true)
 	os.Exit(host.Run(newRoot(app, host), os.Args[1:]))

@@ -12,11 +12,13 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/countersign-project/countersign/messenger/directory"
 	"github.com/countersign-project/countersign/messenger/server/api"
+	"github.com/countersign-project/countersign/messenger/server/endpoint"
 	"github.com/countersign-project/countersign/messenger/server/federation"
 	"github.com/countersign-project/countersign/messenger/wire"
 )
@@ -30,6 +32,8 @@ type end struct {
 	key      *federation.Key
 	node     *federation.Node
 	listener net.Listener
+	local    func(federation.Local) federation.Local // stands before the server, if the test wants
+	stop     func()
 }
 
 func newPeerKey(t *testing.T) *federation.Key {
@@ -81,9 +85,13 @@ func (e *end) run(t *testing.T, patience time.Duration, change func(*Config), pe
 			change(c)
 		}
 	})
+	var local federation.Local = e.server
+	if e.local != nil {
+		local = e.local(local)
+	}
 	done := make(chan error, 1)
-	go func() { done <- e.node.Serve(e.listener, e.server) }()
-	t.Cleanup(func() {
+	go func() { done <- e.node.Serve(e.listener, local) }()
+	e.stop = sync.OnceFunc(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 		defer cancel()
 		_ = e.node.Shutdown(ctx)
@@ -91,6 +99,7 @@ func (e *end) run(t *testing.T, patience time.Duration, change func(*Config), pe
 			t.Error(err)
 		}
 	})
+	t.Cleanup(e.stop)
 }
 
 // newPair is two servers, a.example with Alice and b.example with Carol, that know each other.
@@ -279,4 +288,172 @@ func do(t *testing.T, req *http.Request) (int, string) {
 		t.Fatal(err)
 	}
 	return resp.StatusCode, b.String()
+}
+
+// A peer that is down: the sender is told, and when; nothing is acknowledged and nothing kept. When it is back the same message goes through.
+func TestPeerThatIsDown(t *testing.T) {
+	a, b := newEnd(t, "a.example"), newEnd(t, "b.example")
+	a.run(t, 0, nil, b.as(t, ""))
+	a.register(alice)
+	b.listener.Close()
+	path, m := "/v1/messages/"+carol+"@b.example", message(7, [2]uint32{1, 5})
+	for range 5 { // after three tries it is left alone
+		rec := a.call(alice, "PUT", path, m)
+		if rec.Code != 503 || rec.Header().Get("Retry-After") == "" || rec.Body.String() != `{"error":"the server b.example does not answer; keep the message and try again"}` {
+			t.Fatalf("%d %v %s", rec.Code, rec.Header(), rec.Body)
+		}
+	}
+	a.want(alice, "GET", "/v2/keys/"+carol+"/*?relay=b.example", nil, 503, "")
+	a.want(alice, "GET", "/v1/attachments/5?relay=b.example", nil, 503, "")
+	a.want(alice, "PUT", "/v1/messages/"+alice, message(8), 200, "") // those here write to each other
+	var err error
+	if b.listener, err = net.Listen("tcp", b.listener.Addr().String()); err != nil {
+		t.Skipf("its port is taken: %v", err)
+	}
+	b.run(t, 0, nil, a.as(t, ""))
+	b.register(carol)
+	a.clock.add(10 * time.Second)
+	a.want(alice, "PUT", path, m, 200, "")
+	if q := get[api.Queued](b.world, carol, "/v1/messages"); len(q.Messages) != 1 || q.Messages[0].Timestamp != 7 {
+		t.Errorf("%+v", q)
+	}
+}
+
+// cut is a Local that has the first message, and then breaks the connection instead of answering.
+type cut struct {
+	federation.Local
+	once sync.Once
+}
+
+func (l *cut) PeerMessage(ctx context.Context, peer string, from federation.From, destination string, m api.Messages) error {
+	err := l.Local.PeerMessage(ctx, peer, from, destination, m)
+	l.once.Do(func() { panic(http.ErrAbortHandler) })
+	return err
+}
+
+// The answer is lost on the way: the sender is told that nothing is known, and sends again. It has the same id, by which the client drops it; a
+// message that was encrypted anew has another, but the same source and timestamp.
+func TestLostAnswerIsNoSecondMessage(t *testing.T) {
+	a, b := newEnd(t, "a.example"), newEnd(t, "b.example")
+	b.local = func(l federation.Local) federation.Local { return &cut{Local: l} }
+	a.run(t, 0, nil, b.as(t, ""))
+	b.run(t, 0, nil, a.as(t, ""))
+	a.register(alice)
+	b.register(carol)
+	path, m := "/v1/messages/"+carol+"@b.example", message(7, [2]uint32{1, 5})
+	a.want(alice, "PUT", path, m, 503, "")
+	a.want(alice, "PUT", path, m, 200, "")
+	m.Messages[0].Content = api.Bytes("encrypted anew")
+	a.want(alice, "PUT", path, m, 200, "")
+	q := get[api.Queued](b.world, carol, "/v1/messages").Messages
+	if len(q) != 3 || q[0].GUID == "" || q[0].GUID != q[1].GUID || q[0].GUID == q[2].GUID {
+		t.Fatalf("%+v", q)
+	}
+	for _, e := range q {
+		if e.Source != alice || e.SourceDevice != 1 || e.Relay != "a.example" || e.Timestamp != 7 {
+			t.Errorf("%+v", e)
+		}
+	}
+}
+
+// A peer speaks for its own users: not for ours, and not for another peer's.
+func TestForgedSource(t *testing.T) {
+	a, b := newPair(t)
+	a.register(bob)
+	evil, _ := b.node.Remote("a.example")
+	m := message(1, [2]uint32{1, 5})
+	if err := evil.Send(t.Context(), federation.From{Number: bob, Device: 1}, alice, m); !refusedWith(err, 403) {
+		t.Errorf("a message of a user here, from elsewhere: %v, want 403", err)
+	}
+	if err := evil.Receipt(t.Context(), federation.From{Number: bob, Device: 1}, alice, 5); !refusedWith(err, 403) {
+		t.Errorf("a receipt of a user here, from elsewhere: %v, want 403", err)
+	}
+	m.Relay, m.Messages[0].Relay = "c.example", "c.example"
+	if err := evil.Send(t.Context(), federation.From{Number: carol, Device: 1}, alice, m); err != nil {
+		t.Fatal(err)
+	}
+	m.Messages[0].Type = 5
+	if err := evil.Send(t.Context(), federation.From{Number: carol, Device: 1}, alice, m); !refusedWith(err, 403) {
+		t.Errorf("a forged receipt: %v", err)
+	}
+	q := get[api.Queued](a.world, alice, "/v1/messages").Messages
+	if len(q) != 1 || q[0].Relay != "b.example" || q[0].Source != carol {
+		t.Errorf("%+v", q)
+	}
+	b.want(carol, "PUT", "/v1/messages/"+alice, message(3, [2]uint32{1, 5}), 404, "") // a relay is needed: Alice is not there
+}
+
+func refusedWith(err error, status int) bool {
+	var r *endpoint.Refusal
+	return errors.As(err, &r) && r.Status == status
+}
+
+// A flood of a peer fills half of a queue and no more, and uses up no more prekeys than one can make; users here are not harmed.
+func TestFloodOfAPeer(t *testing.T) {
+	a, b := newPair(t)
+	a.register(bob)
+	evil, _ := b.node.Remote("a.example")
+	passed, last := 0, error(nil)
+	for n := range 1200 {
+		from := federation.From{Number: "+1999555" + strconv.Itoa(1000+n), Device: 1} // as many users as it likes
+		if last = evil.Send(t.Context(), from, alice, message(uint64(n+1), [2]uint32{1, 5})); last == nil {
+			passed++
+		}
+		if n%100 == 0 {
+			a.clock.add(time.Minute) // what its limits per user here would let through
+		}
+	}
+	if passed != peerShare || !refusedWith(last, 429) {
+		t.Errorf("%d messages passed, want %d; the last got %v", passed, peerShare, last)
+	}
+	a.want(bob, "PUT", "/v1/messages/"+alice, message(5, [2]uint32{1, 5}), 200, "")
+	if err := evil.Receipt(t.Context(), federation.From{Number: carol, Device: 1}, alice, 5); !refusedWith(err, 429) {
+		t.Errorf("receipts fill it, too: %v", err)
+	}
+	fetched := 0
+	for range 200 {
+		if _, err := evil.Keys(t.Context(), alice, "*"); err == nil {
+			fetched++
+		}
+	}
+	if fetched > 40 {
+		t.Errorf("%d prekeys fetched at once, want about 30 at most", fetched)
+	}
+}
+
+// A peer that answers nothing holds up only those who write to it.
+func TestFrozenPeerHarmsNobodyElse(t *testing.T) {
+	a, b := newEnd(t, "a.example"), newEnd(t, "b.example") // b accepts connections, by its kernel, and never answers
+	a.run(t, 300*time.Millisecond, nil, b.as(t, ""))
+	a.register(alice)
+	a.register(bob)
+	var group sync.WaitGroup
+	for n := range 40 {
+		group.Go(func() {
+			if rec := a.call(alice, "PUT", "/v1/messages/"+carol+"@b.example", message(uint64(n+1), [2]uint32{1, 5})); rec.Code != 503 {
+				t.Errorf("%d", rec.Code)
+			}
+		})
+		group.Go(func() { a.want(bob, "PUT", "/v1/messages/"+alice, message(uint64(n+1), [2]uint32{1, 5}), 200, "") })
+	}
+	group.Wait()
+}
+
+// Nothing of what peers do says who: neither the log nor the metrics.
+func TestFederationNamesNobody(t *testing.T) {
+	a, b := newPair(t)
+	a.want(alice, "PUT", "/v1/messages/"+carol+"@b.example", message(7, [2]uint32{1, 5}), 200, "")
+	a.want(alice, "GET", "/v2/keys/"+carol+"/*?relay=b.example", nil, 200, "")
+	for _, e := range []*end{a, b} {
+		rec := httptest.NewRecorder()
+		e.server.Metrics.Handler().ServeHTTP(rec, httptest.NewRequest("GET", "/metrics", nil))
+		for what, text := range map[string]string{"metrics": rec.Body.String(), "log": e.log.String()} {
+			if strings.Contains(text, "1415") || strings.Contains(text, "127.0.0.1") {
+				t.Errorf("the %s of %s name somebody:\n%s", what, e.name, text)
+			}
+		}
+		if want := `messengerd_federation_requests_total{direction=`; !strings.Contains(rec.Body.String(), want) {
+			t.Errorf("no %s in the metrics", want)
+		}
+	}
 }
