@@ -29,8 +29,8 @@ func newDoctorCommand(app *cli.App, host *updatecmd.Host) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "doctor",
 		Short: "Look for what is wrong with this server",
-		Long: `Look at the settings, the data directory, the database, the certificate and, if it runs, the server itself, and
-say what is wrong and what to do. Give the flags that 'serve' gets, or the same settings file. It changes nothing.
+		Long: `Look at the settings, the data directory, the database, the certificate, the peers and, if it runs, the server
+itself, and say what is wrong and what to do. Give the flags that 'serve' gets, or the same settings file. It changes nothing.
 
 ` + cli.ExitHelp,
 		Example: "  messengerd doctor\n  messengerd doctor --config /etc/messengerd.toml",
@@ -70,6 +70,7 @@ func (o *serveOptions) examine(ctx context.Context, now time.Time) []finding {
 	if o.webhookSecret != "" {
 		list = append(list, o.examineSecret())
 	}
+	list = append(list, o.examinePeers(ctx, now)...)
 	return append(list, o.examineServer(ctx))
 }
 

@@ -1,0 +1,160 @@
+//go:build linux
+
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// town is an operator with a settings file, one of two whose servers are peers.
+type town struct {
+	*operator
+	name, pin, peers, file string
+}
+
+// newTown shares one build of the program.
+func newTown(t *testing.T, program, name string) *town {
+	o := &operator{T: t, dir: t.TempDir(), program: program}
+	o.home = filepath.Join(o.dir, "home")
+	x := &town{operator: o, name: name, file: filepath.Join(o.dir, "messengerd.toml")}
+	x.pin, _ = o.run(0, "peer", "key", "--quiet")
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	x.peers = l.Addr().String() // the two must name each other before either runs
+	return x
+}
+
+// know writes the settings: this town, and the other with a pin.
+func (x *town) know(other *town, pin string) {
+	x.Helper()
+	text := fmt.Sprintf("development = true\n[federation]\nname = %q\nlisten = %q\npeer = [%q]\n", x.name, x.peers, other.name+" https://"+other.peers+" "+pin)
+	if err := os.WriteFile(x.file, []byte(text), 0o600); err != nil {
+		x.Fatal(err)
+	}
+}
+
+// register makes an account with the keys of a client of the pairwise protocol v2, which need no signature.
+func (x *town) register(r *running, number string) {
+	x.Helper()
+	_, code := r.request("http", "", "GET", "/v1/accounts/dev/code/"+number, "")
+	if status, body := r.request("http", number, "PUT", "/v1/accounts/code/"+code, "{"+attributes); status != 204 {
+		x.Fatal(status, body)
+	}
+	key := func(id int) string {
+		return fmt.Sprintf(`{"keyId":%d,"publicKey":"%s","identityKey":"%s"}`, id, somePublic, somePublic)
+	}
+	if status, body := r.request("http", number, "PUT", "/v1/keys", `{"lastResortKey":`+key(7)+`,"keys":[`+key(1)+`,`+key(2)+`]}`); status != 204 {
+		x.Fatal(status, body)
+	}
+}
+
+// somePublic is a public key in base64: the curve's base point.
+var somePublic = "BQkAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+
+const letter = `{"messages":[{"type":1,"destinationDeviceId":1,"destinationRegistrationId":5,"content":"Y2lwaGVydGV4dA"}],"timestamp":7}`
+
+// Two real servers: the operators exchange pins, the doctor says what is wrong until it is right, and people write to each other. One is killed: the
+// sender is told, and nothing that was answered is lost; when it is back the same message goes through.
+func TestTwoServersFederate(t *testing.T) {
+	program := newOperator(t).program
+	a, b := newTown(t, program, "a.example"), newTown(t, program, "b.example")
+	if again, _ := a.run(0, "peer", "key", "--quiet"); again != a.pin || a.pin == b.pin {
+		t.Fatalf("the pin was %s and is %s", a.pin, again)
+	}
+	out, _ := a.run(0, "peer", "key", "--json")
+	var printed printedPin
+	if err := json.Unmarshal([]byte(out), &printed); err != nil || printed.Pin != a.pin || printed.Made {
+		t.Fatalf("%s: %v", out, err)
+	}
+	if info, err := os.Stat(printed.File); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("the key: %v %v", info, err)
+	}
+	const anna, bert = "+14155550001", "+14155550002"
+	a.know(b, b.pin)
+	b.know(a, b.pin) // b's operator has mistaken his own pin for the other's
+	if _, stderr := b.run(3, "serve", "--config", b.file, "--listen", "127.0.0.1:0"); !strings.Contains(stderr, "the pin is this server's own") {
+		t.Error(stderr)
+	}
+	ra := a.serve("--config", a.file, "--metrics-listen", "127.0.0.1:0")
+	a.want(ra, "warning  peer b.example: nobody answers at "+b.peers)
+	wrongPin := strings.Replace(a.pin, a.pin[len("sha256:"):][:4], "0000", 1)
+	b.know(a, wrongPin)
+	rb := b.serve("--config", b.file)
+	b.want(rb, "wrong    peer a.example: the key is not the pinned one: got "+a.pin)
+	a.want(ra, "wrong    peer b.example: it answers at "+b.peers+" with the right key, and does not talk to us")
+	rb.stop()
+	b.know(a, a.pin)
+	rb = b.serve("--config", b.file)
+	b.want(rb, "ok       peer a.example: reachable, with the right key, and knows ours")
+	a.want(ra, "ok       peer b.example: reachable")
+
+	a.register(ra, anna)
+	b.register(rb, bert)
+	path := "/v1/messages/" + bert + "@b.example"
+	if status, body := ra.request("http", anna, "GET", "/v1/keys/"+bert+"/*?relay=b.example", ""); status != 200 || !strings.Contains(body, somePublic) {
+		t.Fatal(status, body)
+	}
+	if status, body := ra.request("http", anna, "PUT", path, letter); status != 200 {
+		t.Fatal(status, body)
+	}
+	if err := syscall.Kill(-rb.cmd.Process.Pid, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	_ = rb.cmd.Wait()
+	second := strings.Replace(letter, ":7}", ":8}", 1)
+	if status, body := ra.request("http", anna, "PUT", path, second); status != 503 || !strings.Contains(body, "b.example does not answer") {
+		t.Errorf("%d %s", status, body)
+	}
+	rb = b.serve("--config", b.file)
+	for end := time.Now().Add(patience); ; time.Sleep(100 * time.Millisecond) {
+		status, body := ra.request("http", anna, "PUT", path, second)
+		if status == 200 {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatal(status, body)
+		}
+	}
+	var q struct {
+		Messages []struct {
+			Source, Relay string
+			Timestamp     int
+		}
+	}
+	if _, body := rb.request("http", bert, "GET", "/v1/messages", ""); json.Unmarshal([]byte(body), &q) != nil || len(q.Messages) != 2 ||
+		q.Messages[0].Timestamp != 7 || q.Messages[1].Timestamp != 8 || q.Messages[1].Source != anna || q.Messages[1].Relay != "a.example" {
+		t.Errorf("%+v", q)
+	}
+	for _, r := range []*running{ra, rb} {
+		if log := r.read(); strings.Contains(log, "1415555") {
+			t.Errorf("the log names somebody:\n%s", log)
+		}
+	}
+	ra.stop()
+	rb.stop()
+}
+
+// want runs the doctor beside a running server and looks for a finding.
+func (x *town) want(r *running, finding string) {
+	x.Helper()
+	code := 0
+	if strings.HasPrefix(finding, "wrong") {
+		code = 1
+	}
+	out, _ := x.run(code, "doctor", "--config", x.file, "--listen", r.address)
+	if !regexp.MustCompile("(?m)^" + regexp.QuoteMeta(finding)).MatchString(out) {
+		x.Errorf("no %q in\n%s", finding, out)
+	}
+}
