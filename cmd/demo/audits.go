@@ -99,7 +99,7 @@ func (t *teller) firstRelease(ctx context.Context, s *step) error {
 		return err
 	}
 	from := t.serving.lines()
-	err := together(auditors(), func(p person) error {
+	err := someAtOnce(2, auditors(), func(p person) error { // each compiles all there is
 		if p == ana || p == bram {
 			return t.audit(ctx, s, p, "1.0.0", reads|rebuilds|signs)
 		}
@@ -108,7 +108,7 @@ func (t *teller) firstRelease(ctx context.Context, s *step) error {
 	if err != nil {
 		return err
 	}
-	t.report.measure("from the tag to the last of five signatures, 1.0.0, nothing built before", time.Since(t.tagged["1.0.0"]).Seconds(), "s")
+	t.report.measure("from the tag to the last of five signatures of 1.0.0, two at a time, nothing built before", time.Since(t.tagged["1.0.0"]).Seconds(), "s")
 	return t.waitsForWitnesses(ctx, s, "1.0.0", from)
 }
 

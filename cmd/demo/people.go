@@ -118,10 +118,18 @@ func (t *teller) distribution() string {
 
 // together has several people do something at the same time, each for themselves.
 func together(people []person, do func(person) error) error {
+	return someAtOnce(len(people), people, do)
+}
+
+// someAtOnce is together for what needs much memory: no more than a few at the same time.
+func someAtOnce(few int, people []person, do func(person) error) error {
 	errs := make([]error, len(people))
+	places := make(chan struct{}, few)
 	var all sync.WaitGroup
 	for i, p := range people {
 		all.Go(func() {
+			places <- struct{}{}
+			defer func() { <-places }()
 			if errs[i] = do(p); errs[i] != nil {
 				errs[i] = fmt.Errorf("%s: %w", p.name, errs[i])
 			}

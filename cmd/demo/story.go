@@ -129,7 +129,7 @@ func (t *teller) story(ctx context.Context, o options) error {
 	}{
 		{"build our own tools and clone this repository", func(ctx context.Context, s *step) error { return t.setUp(ctx, s, o.repo) }},
 		{"five people in four jurisdictions make their keys; three of them are witnesses as well", t.makeKeys},
-		{"they found a distribution: 3 of 5 sign and rebuild, 2 read, 2 of 3 witnesses cosign the log, 2 can withdraw", t.found},
+		{"they found a distribution: 3 of 5 of 3 jurisdictions sign and rebuild, 2 read, 2 of 3 witness the log, 2 can withdraw", t.found},
 		{"the publisher builds 1.0.0 and opens a signing event", func(ctx context.Context, s *step) error {
 			if err := t.propose(ctx, s, "1.0.0", "The first release."); err != nil {
 				return err
