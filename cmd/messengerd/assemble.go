@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"math"
 	"net/http"
-	"path/filepath"
 	"time"
 
 	"github.com/countersign-project/countersign/messenger/server"
@@ -27,7 +26,7 @@ import (
 type parts struct {
 	server  *server.Server
 	store   store.Store
-	blobs   *attach.Disk
+	blobs   blobs
 	sender  *deliver.Sender
 	hub     *deliver.Hub
 	router  route.Router
@@ -47,7 +46,7 @@ func assemble(ctx context.Context, o *serveOptions, log *slog.Logger, now func()
 		return nil, err
 	}
 	p := &parts{log: log, metrics: metric.New(anchor.Version())}
-	if p.blobs, err = attach.NewDisk(filepath.Join(dir, "attachments"), o.maxAttachments); err != nil {
+	if p.blobs, err = o.attachments.blobs(dir, now); err != nil {
 		return nil, err
 	}
 	verifier, err := o.verifier(now)

@@ -29,7 +29,8 @@ unknown to it: clients see some of them again, which they recognise, and senders
 
 Whoever reads the copy learns who is registered and how much waits for whom, and no text. Keep it like the server.
 
-A PostgreSQL database is backed up with its own tools; then only the attachments are copied.
+A PostgreSQL database is backed up with its own tools; then only the attachments are copied. Attachments in a bucket
+(--attachments of 'serve') stay there: a bucket with versions keeps what was removed.
 
 ` + cli.ExitHelp,
 		Example: "  messengerd backup /var/backups/messengerd-monday",

@@ -25,7 +25,7 @@ type clusterOptions struct {
 
 func (o *clusterOptions) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringVar(&o.bus, "cluster", "", "`URL` of the NATS servers over which several servers act as one, separated by commas; needs --database postgres://…")
+	f.StringVar(&o.bus, "cluster", "", "`URL` of the NATS servers over which several servers act as one, separated by commas; needs --database postgres://…, and --attachments or a shared directory for attachments")
 	f.StringVar(&o.node, "node", "", "`name` of this server in the cluster: no two may have the same (default: the computer's name)")
 	f.StringVar(&o.certificate, "cluster-certificate", "", "`file` with this server's certificate for the bus")
 	f.StringVar(&o.key, "cluster-key", "", "`file` with its key")

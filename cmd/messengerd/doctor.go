@@ -29,7 +29,7 @@ func newDoctorCommand(app *cli.App, host *updatecmd.Host) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "doctor",
 		Short: "Look for what is wrong with this server",
-		Long: `Look at the settings, the data directory, the database, the certificate, the peers and, if it runs, the server
+		Long: `Look at the settings, the data directory, the database, the store of attachments, the certificate, the peers and, if it runs, the server
 itself, and say what is wrong and what to do. Give the flags that 'serve' gets, or the same settings file. It changes nothing.
 
 ` + cli.ExitHelp,
@@ -70,6 +70,7 @@ func (o *serveOptions) examine(ctx context.Context, now time.Time) []finding {
 	if o.webhookSecret != "" {
 		list = append(list, o.examineSecret())
 	}
+	list = append(list, o.examineAttachments(ctx, now)...)
 	list = append(list, o.examinePeers(ctx, now)...)
 	return append(list, o.examineServer(ctx))
 }

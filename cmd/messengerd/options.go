@@ -59,7 +59,7 @@ type serveOptions struct {
 	webhook, webhookSecret     string
 	development                bool
 	maxDevices, maxWebsockets  int
-	maxAttachments             int64
+	attachments                attachmentOptions
 	limitFactor                float64
 	alwaysDurable              bool
 	cluster                    clusterOptions
@@ -84,7 +84,7 @@ func (o *serveOptions) flags(cmd *cobra.Command) {
 	f.BoolVar(&o.development, "development", false, "show registration codes to whoever asks: for tests, on a loopback address only")
 	f.IntVar(&o.maxDevices, "max-devices", 6, "devices of an account")
 	f.IntVar(&o.maxWebsockets, "max-websockets", 100_000, "websockets open at once")
-	f.Int64Var(&o.maxAttachments, "max-attachments", 20<<30, "bytes of attachments on disk")
+	o.attachments.flags(cmd)
 	f.Float64Var(&o.limitFactor, "limit-factor", 1, "multiplies all rate limits; 0 switches them off, for load tests")
 	o.cluster.flags(cmd)
 	o.federation.flags(cmd)
@@ -117,8 +117,8 @@ func (o *serveOptions) check() error {
 		return cli.Usagef("--limit-factor %v: want 0 or more", o.limitFactor)
 	case o.maxDevices < 1 || o.maxDevices > 100:
 		return cli.Usagef("--max-devices %d: want 1 to 100", o.maxDevices)
-	case o.maxWebsockets < 1 || o.maxAttachments < 1:
-		return cli.Usagef("--max-websockets and --max-attachments: want more than nothing")
+	case o.maxWebsockets < 1:
+		return cli.Usagef("--max-websockets: want more than nothing")
 	case o.drain < 0 || o.drain > 15*time.Second:
 		return cli.Usagef("--drain %v: want 0s to 15s", o.drain)
 	}
@@ -126,6 +126,9 @@ func (o *serveOptions) check() error {
 		return cli.Usagef("--public-url %q: want https://name, without slash at the end", o.publicURL)
 	}
 	if _, err := o.networks(); err != nil {
+		return err
+	}
+	if err := o.attachments.check(); err != nil {
 		return err
 	}
 	if err := o.federation.check(); err != nil {

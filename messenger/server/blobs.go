@@ -196,6 +196,8 @@ func blobRefusal(err error) error {
 		return endpoint.Refuse(http.StatusNotFound, "%v", err)
 	case errors.Is(err, attach.ErrFull):
 		return endpoint.Refuse(http.StatusInsufficientStorage, "%v", err)
+	case errors.Is(err, attach.ErrAway):
+		return &endpoint.Refusal{Status: http.StatusServiceUnavailable, Text: attach.ErrAway.Error() + "; try again", Wait: 5 * time.Second}
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return endpoint.Refuse(http.StatusBadRequest, "the upload broke off; go on with Content-Range")
 	}

@@ -5,7 +5,7 @@
 // made durable and moved to its hash, in this order, so that after a crash a file under a hash is always whole. Equal ciphertexts share a
 // file. A file goes when no description in the store has its hash any more.
 //
-// Blobs is the interface behind which a store of objects (S3) can come; only Disk exists.
+// Blobs has two implementations: Disk, and Objects, which keeps whole ciphertexts in a bucket of an S3-compatible store.
 package attach
 
 import (
@@ -45,4 +45,5 @@ var (
 	ErrBusy     = errors.New("somebody else is uploading this attachment")
 	ErrFull     = errors.New("the disk space for attachments is used up")
 	ErrNotFound = errors.New("no such attachment")
+	ErrAway     = errors.New("the store of attachments does not answer")
 )

@@ -1,4 +1,4 @@
-// Package peer starts the foreign servers that tests need, PostgreSQL and nats-server, as children on private
+// Package peer starts the foreign servers that tests need, PostgreSQL, nats-server and an S3-compatible store, as children on private
 // sockets and ports, in directories that go away with the test. Only tests import it.
 package peer
 
@@ -23,7 +23,31 @@ type Process struct {
 
 	mu  sync.Mutex
 	cmd *exec.Cmd
-	log bytes.Buffer
+	log output
+}
+
+// output is what a child says, written by the goroutines that read it.
+type output struct {
+	mu   sync.Mutex
+	text bytes.Buffer // mu
+}
+
+func (o *output) Write(b []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.Write(b)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.String()
+}
+
+func (o *output) forget() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.text.Reset()
 }
 
 // Missing says for a person what is not installed: a skip, or with CI=true a failure.
