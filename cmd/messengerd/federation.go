@@ -30,7 +30,7 @@ func (o *federationOptions) flags(cmd *cobra.Command) {
 	f.StringVar(&o.listen, "federation-listen", "", "`address` at which peers reach this server; the listener answers nobody else (default: nowhere, it only asks them)")
 	f.StringVar(&o.key, "federation-key", "", "`file` with the key for peers (default: peer.key in the data directory; see 'messengerd peer key')")
 	f.StringArrayVar(&o.peers, "federation-peer", nil, "`\"name url pin\"` of another server whose users and ours may write to each other, and if wanted behind them "+
-		"requests=100 (a second), megabytes=600 (a minute), at-once=16, directory (ask it for address book entries, which tells it their hashes), and while it changes keys a second pin")
+		"requests=100 (a second), megabytes=600 (a minute), at-once=64, directory (ask it for address book entries, which tells it their hashes), and while it changes keys a second pin")
 }
 
 // check reads the peers and refuses what cannot work.

@@ -50,6 +50,8 @@ func newPeerKeyCommand(app *cli.App, host *updatecmd.Host) *cobra.Command {
 		Long: `Print the pin of this server's key for peers, and make the key if there is none yet. The pin is no secret, but the
 other operator must get it from you and nobody else.
 
+Keep a copy of the file apart: 'messengerd backup' does not have it, and without it your peers need a new pin.
+
 To change the key: make a new one with --federation-key, tell your peers its pin, which they add beside the old
 one, put the file in the place of the old one, start again, and tell them to remove the old pin.
 

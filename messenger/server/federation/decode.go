@@ -10,7 +10,7 @@ import (
 
 // maxParts bounds the objects and list members in what a peer sends. One that fits into a megabyte can be half a million empty objects, which
 // take fifty times as much memory: they are counted before anything is made of them.
-const maxParts = 20_000
+const maxParts = 50_000
 
 // decode reads JSON of a peer.
 func decode(r io.Reader, limit int64, v any) error {

@@ -12,7 +12,7 @@ import (
 // Bounds of connections before we know whose they are. Who is no peer gets this far and not further.
 const (
 	maxStrangers = 512
-	maxPerSource = 32
+	maxPerSource = 128
 	greeting     = 5 * time.Second
 )
 

@@ -172,7 +172,7 @@ func TestBytesAreLimited(t *testing.T) {
 func (h *house) slowly(n int) {
 	for range n {
 		c := h.dial(h.evil)
-		fmt.Fprintf(c, "PUT %s HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n{", sendPath)
+		fmt.Fprintf(c, "PUT %s HTTP/1.1\r\nHost: x\r\nContent-Length: 50000\r\n\r\n{", sendPath)
 	}
 }
 
@@ -212,8 +212,8 @@ func TestConnectionsOfAPeerAreBounded(t *testing.T) {
 			open++
 		}
 	}
-	if open != 4 {
-		t.Errorf("%d connections, want 4", open)
+	if open != 8 {
+		t.Errorf("%d connections, want 8", open)
 	}
 }
 
@@ -261,7 +261,7 @@ func TestMalformedRequests(t *testing.T) {
 	}
 }
 
-// The worst a peer can do with all its slots at once keeps memory within bounds: sixteen bodies of a megabyte that would become fifty megabytes each.
+// The worst a peer can do with all its slots at once keeps memory within bounds: bodies of a megabyte that would become fifty megabytes each.
 func TestMemoryIsBounded(t *testing.T) {
 	h := newHouse(t, "requests=1000000 megabytes=1000000")
 	evil := h.as(h.evil)
@@ -284,10 +284,10 @@ func TestMemoryIsBounded(t *testing.T) {
 			peak.Store(max(peak.Load(), m.HeapAlloc))
 		}
 	})
-	for range 16 {
+	for range DefaultLimits.AtOnce {
 		group.Go(func() {
 			for range 4 {
-				if status, _ := h.ask(evil, "PUT", sendPath, body); status != 422 && status != 413 {
+				if status, _ := h.ask(evil, "PUT", sendPath, body); status != 422 && status != 413 { // 413: one too many at once
 					t.Errorf("%d", status)
 				}
 			}
@@ -503,5 +503,45 @@ func TestAttachmentsThatLie(t *testing.T) {
 	say(206, "Content-Length: 3\r\n", "Content-Range: bytes 2-4/5\r\n", "abc")
 	if got, err := fetch(2); got != "abc" || err != nil {
 		t.Errorf("%q %v", got, err)
+	}
+}
+
+// While a peer changes keys both count, as one peer with one set of limits.
+func TestTwoPinsAreOnePeer(t *testing.T) {
+	next := newKey(t)
+	h := newHouse(t, next.Pin().String()+" requests=1")
+	passed := 0
+	for n := range 10 {
+		key := h.evil
+		if n%2 == 1 {
+			key = next
+		}
+		if status, text := h.ask(h.as(key), "GET", "/v3/federation/hello", ""); status == 200 && text == `{"name":"ours","you":"evil"}` {
+			passed++
+		}
+	}
+	if passed != 5 {
+		t.Errorf("%d passed, want 5", passed)
+	}
+}
+
+// Large bodies are few at once, so that small messages always find room.
+func TestFewLargeBodiesAtOnce(t *testing.T) {
+	m := newMeter("evil", DefaultLimits, time.Now, new(tally))
+	for range DefaultLimits.AtOnce / 8 {
+		if _, err := m.enter(light + 1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := m.enter(light + 1); refusal(err) != 429 {
+		t.Errorf("%v, want 429", err)
+	}
+	leave, err := m.enter(light)
+	if err != nil {
+		t.Fatal(err)
+	}
+	leave()
+	if len(m.slots) != DefaultLimits.AtOnce/8 {
+		t.Errorf("%d slots are taken, want %d", len(m.slots), DefaultLimits.AtOnce/8)
 	}
 }

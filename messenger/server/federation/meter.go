@@ -25,11 +25,15 @@ type meter struct {
 	requests *limit.Limiter
 	kibi     *limit.Limiter // KiB of bodies
 	slots    chan struct{}
+	large    chan struct{} // those of them with a body that weighs
 	counters Counters
 }
 
+// light is the size of a body up to which a request counts as one; above it is one of the few that may be in memory at the same time.
+const light = 64 << 10
+
 func newMeter(name string, l Limits, now func() time.Time, counters Counters) *meter {
-	return &meter{name: name, counters: counters, slots: make(chan struct{}, l.AtOnce),
+	return &meter{name: name, counters: counters, slots: make(chan struct{}, l.AtOnce), large: make(chan struct{}, (l.AtOnce+7)/8),
 		requests: limit.New(limit.Rule{Size: max(1, l.Requests*burst), PerMinute: l.Requests * 60}, now),
 		kibi:     limit.New(limit.Rule{Size: l.Megabytes * 1024, PerMinute: l.Megabytes * 1024}, now)}
 }
@@ -39,12 +43,9 @@ func (m *meter) enter(body int64) (leave func(), err error) {
 	if body < 0 {
 		return nil, endpoint.Refuse(http.StatusBadRequest, "Content-Length is missing")
 	}
-	select {
-	case m.slots <- struct{}{}:
-	default:
-		return nil, m.refuse("at once", time.Second)
+	if leave, err = m.take(body > light); err != nil {
+		return nil, err
 	}
-	leave = func() { <-m.slots }
 	if wait, ok := m.requests.Allow(""); !ok {
 		leave()
 		return nil, m.refuse("requests", wait)
@@ -54,6 +55,25 @@ func (m *meter) enter(body int64) (leave func(), err error) {
 		return nil, err
 	}
 	return leave, nil
+}
+
+// take takes the slots of a request, or none.
+func (m *meter) take(large bool) (leave func(), err error) {
+	select {
+	case m.slots <- struct{}{}:
+	default:
+		return nil, m.refuse("at once", time.Second)
+	}
+	if !large {
+		return func() { <-m.slots }, nil
+	}
+	select {
+	case m.large <- struct{}{}:
+		return func() { <-m.large; <-m.slots }, nil
+	default:
+		<-m.slots
+		return nil, m.refuse("large bodies at once", time.Second)
+	}
 }
 
 // bytes counts a body, in or out.

@@ -23,7 +23,8 @@ type Options struct {
 	Now    func() time.Time
 	// Dial reaches a peer. nil is the network.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
-	// Patience is how long a peer may take to answer. 0 is 20 s: less than clients have, and longer than a device may take to acknowledge.
+	// Patience is how long a peer may take to answer. 0 is 10 s: less than clients have, and longer than all devices of an account may take to
+	// acknowledge (1.5 s each, 32 at once).
 	Patience time.Duration
 }
 
@@ -48,7 +49,7 @@ func New(o Options) (*Node, error) {
 		return nil, err
 	}
 	if o.Patience == 0 {
-		o.Patience = 20 * time.Second
+		o.Patience = 10 * time.Second
 	}
 	n := &Node{Options: o, peers: map[string]*Remote{}, byPin: map[Pin]*member{}}
 	for _, p := range o.Peers {
@@ -114,13 +115,13 @@ func (n *Node) Shutdown(ctx context.Context) error {
 	return err
 }
 
-// admit bounds the connections of a peer: as many as it may have requests, and again as many that idle.
+// admit bounds the connections of a peer: as many as it may have requests, and more that idle, for a cluster keeps some on each node.
 func (n *Node) admit(p Pin) (leave func(), ok bool) {
 	m := n.byPin[p]
 	if m == nil {
 		return nil, false
 	}
-	if m.connections.Add(1) > int64(2*m.peer.AtOnce) {
+	if m.connections.Add(1) > int64(4*m.peer.AtOnce) {
 		m.connections.Add(-1)
 		n.Counters.Limited("peer " + m.peer.Name + ": connections")
 		return nil, false

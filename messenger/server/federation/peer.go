@@ -22,15 +22,15 @@ type Peer struct {
 type Limits struct {
 	Requests  float64 // a second, with bursts of five seconds' worth
 	Megabytes float64 // 2^20 bytes of bodies a minute, in and out counted each for itself
-	AtOnce    int     // requests at the same time; each holds up to one body in memory
+	AtOnce    int     // requests at the same time; an eighth of them may have bodies above 64 KiB
 }
 
 // DefaultLimits suit a peer with some ten thousand users.
-var DefaultLimits = Limits{Requests: 100, Megabytes: 600, AtOnce: 16}
+var DefaultLimits = Limits{Requests: 100, Megabytes: 600, AtOnce: 64}
 
 // ParsePeer reads a peer as it stands in settings: its name, URL and one or two pins, then what differs from the defaults:
 //
-//	chat.example.net https://chat.example.net:8443 sha256:… requests=100 megabytes=600 at-once=16 directory
+//	chat.example.net https://chat.example.net:8443 sha256:… requests=100 megabytes=600 at-once=64 directory
 func ParsePeer(line string) (Peer, error) {
 	p := Peer{Limits: DefaultLimits}
 	words := strings.Fields(line)
