@@ -101,6 +101,7 @@ type stretch struct {
 	server, client time.Duration // processor time
 	count          int64
 	rss            int64 // at its end
+	written        int64 // bytes to disks; -1: not known
 }
 
 // during measures f. count is how far the work has come.
@@ -124,6 +125,9 @@ func (r *running) during(count func() int64, f func() error) (s stretch, err err
 	}
 	clientsEnd, err := own()
 	s.server, s.client, s.rss = serverEnd.cpu-server.cpu, clientsEnd.cpu-clients.cpu, serverEnd.rss
+	if s.written = -1; server.written >= 0 && serverEnd.written >= 0 {
+		s.written = serverEnd.written - server.written
+	}
 	return s, err
 }
 
@@ -137,7 +141,7 @@ const (
 	p99          = "p99 ms"
 	residentMiB  = "resident MiB"
 	perIdle      = "KiB/idle connection"
-	walBytes     = "bytes written/message"
+	writtenBytes = "bytes to disk/message"
 )
 
 // values are the measures of a stretch.
@@ -148,6 +152,9 @@ func (s stretch) values() map[string]float64 {
 	}
 	if s.server > 0 {
 		v[perCPUSecond] = float64(s.count) / s.server.Seconds()
+	}
+	if s.written >= 0 {
+		v[writtenBytes] = float64(s.written) / n
 	}
 	return v
 }

@@ -20,13 +20,14 @@ import (
 	"github.com/countersign-project/countersign/messenger/wire"
 )
 
-// messengerd is our own server, as its operators run it, without TLS and without limits. A send is known to have arrived when the server says so,
+// messengerd is our own server, as its operators run it, without limits and, to be like its peers here, without TLS. A send is known to have arrived when the server says so,
 // for it waits for the recipient's acknowledgement.
 type messengerd struct {
 	program string
 	flags   []string
 	// receipts: the server also tells senders by an envelope of its own, which clients of 2016 want.
 	receipts bool
+	tls      bool
 	// every: user 1 is the account of that number, user 2 of twice that, and so on, so that few users lie among many accounts. 0 is 1.
 	every   int
 	dialer  *websocket.Dialer
@@ -34,8 +35,11 @@ type messengerd struct {
 }
 
 func (m *messengerd) name() string {
-	if m.receipts {
+	switch {
+	case m.receipts:
 		return "messengerd, server receipts"
+	case m.tls:
+		return "messengerd, TLS"
 	}
 	return "messengerd"
 }
@@ -60,6 +64,13 @@ func (m *messengerd) start(ctx context.Context, dir string, users int) (*process
 // run starts the server over what the directory has.
 func (m *messengerd) run(ctx context.Context, dir string) (*process, error) {
 	args := append([]string{"serve", "--listen", "127.0.0.1:0", "--data", dir, "--limit-factor", "0", "--drain", "1s"}, m.flags...)
+	if m.tls {
+		certificate, key := filepath.Join(dir, "certificate.pem"), filepath.Join(dir, "key.pem")
+		if err := writeCertificate(certificate, key); err != nil {
+			return nil, err
+		}
+		args = append(args, "--tls-certificate", certificate, "--tls-key", key)
+	}
 	p, err := launch(dir, "messengerd", []string{"MESSENGER_HOME=" + filepath.Join(dir, "home"), "MESSENGER_CONFIG="}, m.program, args...)
 	if err != nil {
 		return nil, err
@@ -106,7 +117,11 @@ func register(ctx context.Context, s store.Store, first, end int) error {
 }
 
 func (m *messengerd) dial(ctx context.Context, user int, arrived func()) (client, error) {
-	ws, err := dialWebsocket(ctx, m.dialer, "ws://"+m.address+"/v1/websocket/?login="+strings.Replace(m.number(user), "+", "%2B", 1)+"&password="+strings.ReplaceAll(accountPassword, " ", "%20"))
+	scheme := "ws"
+	if m.tls {
+		scheme = "wss"
+	}
+	ws, err := dialWebsocket(ctx, m.dialer, scheme+"://"+m.address+"/v1/websocket/?login="+strings.Replace(m.number(user), "+", "%2B", 1)+"&password="+strings.ReplaceAll(accountPassword, " ", "%20"))
 	if err != nil {
 		return nil, err
 	}

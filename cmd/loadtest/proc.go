@@ -13,8 +13,9 @@ const ticksPerSecond = 100
 
 // usage is what a process and all its descendants have used.
 type usage struct {
-	cpu time.Duration // user and system, in steps of 10 ms
-	rss int64         // bytes of memory now, pages shared between the processes counted in each
+	cpu     time.Duration // user and system, in steps of 10 ms
+	rss     int64         // bytes of memory now, pages shared between the processes counted in each
+	written int64         // bytes given to disks, counted when pages become dirty; -1 when the system does not tell
 }
 
 // stat is the part of /proc/PID/stat that we need.
@@ -82,12 +83,26 @@ func tree(proc fs.FS, pid int) (map[int]stat, error) {
 }
 
 // sum adds up what processes use.
-func sum(processes map[int]stat, pageSize int64) (u usage) {
-	for _, s := range processes {
+func sum(proc fs.FS, processes map[int]stat, pageSize int64) (u usage) {
+	for pid, s := range processes {
 		u.cpu += s.cpu
 		u.rss += s.pages * pageSize
+		b, err := fs.ReadFile(proc, strconv.Itoa(pid)+"/io") // of other users it is not shown
+		if n, ok := parseIO(b); err != nil || !ok {
+			u.written = -1
+		} else if u.written >= 0 {
+			u.written += n
+		}
 	}
 	return u
+}
+
+// parseIO reads the bytes written of a /proc/PID/io.
+func parseIO(b []byte) (written int64, ok bool) {
+	_, rest, ok := bytes.Cut(b, []byte("\nwrite_bytes: "))
+	line, _, _ := bytes.Cut(rest, []byte("\n"))
+	n, err := strconv.ParseInt(string(line), 10, 64)
+	return n, ok && err == nil
 }
 
 // descends tells whether id is pid or below it.

@@ -27,6 +27,7 @@ func TestParseStat(t *testing.T) {
 func TestTree(t *testing.T) {
 	proc := fstest.MapFS{}
 	add := func(pid, parent, cpu, pages int) {
+		proc[fmt.Sprintf("%d/io", pid)] = &fstest.MapFile{Data: fmt.Appendf(nil, "rchar: 1\nwchar: 2\nread_bytes: 3\nwrite_bytes: %d\ncancelled_write_bytes: 9\n", 4096*pages)}
 		proc[fmt.Sprintf("%d/stat", pid)] = &fstest.MapFile{Data: []byte(statLine(pid, "beam.smp", parent, cpu, 0, 1, pages))}
 	}
 	add(1, 0, 100_000, 100)
@@ -40,8 +41,17 @@ func TestTree(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, want := sum(all, 4096), (usage{cpu: 7 * time.Second, rss: 7 * 4096}); len(all) != 3 || got != want {
+	if got, want := sum(proc, all, 4096), (usage{cpu: 7 * time.Second, rss: 7 * 4096, written: 7 * 4096}); len(all) != 3 || got != want {
 		t.Errorf("%d processes, %+v; want 3 and %+v", len(all), got, want)
+	}
+	for _, hidden := range []*fstest.MapFile{nil, {Data: []byte("rchar: 1\nwrite_bytes: many\n")}} {
+		delete(proc, "11/io")
+		if hidden != nil {
+			proc["11/io"] = hidden
+		}
+		if got := sum(proc, all, 4096); got.written != -1 || got.rss != 7*4096 {
+			t.Errorf("one of them does not tell what it wrote: %+v", got)
+		}
 	}
 	if _, err := tree(proc, 99); err == nil {
 		t.Error("a process that is not there was measured")

@@ -64,8 +64,9 @@ func (p *process) output() string {
 
 // usage is that of the server with all its processes.
 func (p *process) usage() (usage, error) {
-	all, err := tree(os.DirFS("/proc"), p.cmd.Process.Pid)
-	return sum(all, int64(os.Getpagesize())), err
+	proc := os.DirFS("/proc")
+	all, err := tree(proc, p.cmd.Process.Pid)
+	return sum(proc, all, int64(os.Getpagesize())), err
 }
 
 // stop asks the server to end, and after ten seconds insists.
@@ -91,8 +92,9 @@ func (p *process) stop() {
 
 // own is what this program itself, the clients, has used.
 func own() (usage, error) {
-	s, err := statOf(os.DirFS("/proc"), os.Getpid())
-	return sum(map[int]stat{0: s}, int64(os.Getpagesize())), err
+	proc := os.DirFS("/proc")
+	s, err := statOf(proc, os.Getpid())
+	return sum(proc, map[int]stat{os.Getpid(): s}, int64(os.Getpagesize())), err
 }
 
 // freePort finds a port for a server that cannot choose one itself.

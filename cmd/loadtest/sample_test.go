@@ -40,14 +40,18 @@ func TestSpread(t *testing.T) {
 }
 
 func TestStretch(t *testing.T) {
-	v := stretch{wall: 2 * time.Second, server: 500 * time.Millisecond, client: time.Second, count: 10_000, rss: 3 << 20}.values()
-	for name, want := range map[string]float64{perSecond: 5000, perCPUSecond: 20_000, cpuMicros: 50, clientMicros: 100, residentMiB: 3} {
+	v := stretch{wall: 2 * time.Second, server: 500 * time.Millisecond, client: time.Second, count: 10_000, rss: 3 << 20, written: 50_000}.values()
+	for name, want := range map[string]float64{perSecond: 5000, perCPUSecond: 20_000, cpuMicros: 50, clientMicros: 100, residentMiB: 3, writtenBytes: 5} {
 		if v[name] != want {
 			t.Errorf("%s: %v, want %v", name, v[name], want)
 		}
 	}
-	if _, ok := (stretch{wall: time.Second}).values()[perCPUSecond]; ok {
+	v = stretch{wall: time.Second, written: -1}.values()
+	if _, ok := v[perCPUSecond]; ok {
 		t.Error("a rate over no time")
+	}
+	if _, ok := v[writtenBytes]; ok {
+		t.Error("bytes that nobody counted")
 	}
 }
 

@@ -5,7 +5,8 @@ import "slices"
 // systemNames are the servers that --systems can name.
 var systemNames = []string{"messengerd", "ejabberd", "prosody", "mosquitto", "echo"}
 
-// chosen returns the systems of a work. Some have further ones, for what they show: our server with its own receipts, and XMPP without any.
+// chosen returns the systems of a work. Some have further ones, for what they show: our server with its own receipts, and with TLS;
+// and XMPP without any acknowledgement.
 func (o *options) chosen(work string) []system {
 	all := map[string][]system{
 		"messengerd": {&messengerd{program: o.program, dialer: newDialer()}},
@@ -13,6 +14,9 @@ func (o *options) chosen(work string) []system {
 	}
 	if work == workPairs {
 		all["messengerd"] = append(all["messengerd"], &messengerd{program: o.program, dialer: newDialer(), receipts: true})
+	}
+	if work == workPairs || work == workIdle {
+		all["messengerd"] = append(all["messengerd"], &messengerd{program: o.program, dialer: newDialer(), tls: true})
 	}
 	if work == workPairs || work == workGroups {
 		all["ejabberd"] = append(all["ejabberd"], &ejabberd{xmpp{bare: true}})

@@ -64,10 +64,10 @@ type line struct {
 
 // shown are the measures of each work that the table has; the JSON has all.
 var shown = map[string][]string{
-	workPairs:   {perCPUSecond, cpuMicros, perSecond, p50, p99},
+	workPairs:   {perCPUSecond, cpuMicros, perSecond, p50, p99, writtenBytes},
 	workRate:    {p50, p99, cpuMicros},
 	workGroups:  {perCPUSecond, cpuMicros, perSecond},
-	workAbsent:  {perCPUSecond, cpuMicros, perSecond},
+	workAbsent:  {perCPUSecond, cpuMicros, perSecond, writtenBytes},
 	workBacklog: {storeMicros, deliverMicros, backlogWall},
 	workIdle:    {perIdle},
 }

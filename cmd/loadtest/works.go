@@ -84,10 +84,14 @@ func (b *bench) groups(ctx context.Context, s system, connections int) (map[stri
 	}}
 	v, err := l.run(ctx, b, r)
 	for _, name := range []string{perSecond, perCPUSecond} {
-		v[name] *= groupSize - 1
+		if _, ok := v[name]; ok {
+			v[name] *= groupSize - 1
+		}
 	}
-	for _, name := range []string{cpuMicros, clientMicros} {
-		v[name] /= groupSize - 1
+	for _, name := range []string{cpuMicros, clientMicros, writtenBytes} {
+		if _, ok := v[name]; ok {
+			v[name] /= groupSize - 1
+		}
 	}
 	return v, err
 }
