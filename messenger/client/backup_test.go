@@ -48,7 +48,7 @@ func TestBackupAndRestore(t *testing.T) {
 		}
 	}
 	alice.close()
-	bob.says(alice.number, "sent while she had nothing")
+	bob.state(bob.says(alice.number, "sent while she had nothing"), history.Sent)
 
 	again := &device{world: w, name: "alice again", dir: filepath.Join(t.TempDir(), "again"), log: new(logBook)}
 	words, err := archive.ParseWords(seed.Words())

@@ -44,7 +44,7 @@ func (a *Account) Send(ctx context.Context, d Draft) (*history.Message, error) {
 					return err
 				}
 			}
-			data.Quote = &wire.Quote{Target: q.Timestamp, AuthorNumber: q.Author, Text: q.Text}
+			data.Quote = &wire.Quote{Target: q.Timestamp, AuthorNumber: bare(q.Author), Text: q.Text}
 		}
 		return c.post(data, m, files)
 	})
@@ -78,7 +78,7 @@ func (c *change) post(d *wire.Data, m *history.Message, files []upload) error {
 		}
 	}
 	m.Author, m.Device, m.Timestamp, m.Received, m.Outgoing, m.Seen = own.Number, own.Device, d.Timestamp, c.now, true, true
-	m.Expires, m.Attachments, m.Raw = d.ExpireTimer, attachmentsOf(d), (&wire.Content{Data: d}).Encode()
+	m.Expires, m.Attachments, m.Raw = d.ExpireTimer, attachmentsOf(d, ""), (&wire.Content{Data: d}).Encode()
 	for _, name := range to {
 		m.Deliver(name, history.Delivery{State: history.Queued, When: c.now})
 	}
@@ -136,19 +136,6 @@ func (c *change) dress(conversation string, d *wire.Data) (to []string, err erro
 	return []string{conversation}, nil
 }
 
-// number tells whether a text is "+" and digits.
-func number(s string) bool {
-	if len(s) < 3 || len(s) > 32 || s[0] != '+' {
-		return false
-	}
-	for _, r := range s[1:] {
-		if r < '0' || r > '9' {
-			return false
-		}
-	}
-	return true
-}
-
 // queueData puts a message into the outbox, and what our other devices are told of it.
 func (c *change) queueData(conversation string, to []string, d *wire.Data, seq int64, files []upload) error {
 	j := job{Timestamp: d.Timestamp, Content: (&wire.Content{Data: d}).Encode(), To: to, Message: seq, Files: files, Sync: &syncing{}}
@@ -173,7 +160,7 @@ func (a *Account) React(ctx context.Context, conversation, author string, timest
 		if err != nil {
 			return err
 		}
-		d := &wire.Data{Reaction: &wire.Reaction{Emoji: emoji, Remove: remove, AuthorNumber: author, Target: timestamp}}
+		d := &wire.Data{Reaction: &wire.Reaction{Emoji: emoji, Remove: remove, AuthorNumber: bare(author), Target: timestamp}}
 		to, err := c.dress(conversation, d)
 		if err != nil {
 			return err
@@ -343,11 +330,11 @@ func (a *Account) Typing(ctx context.Context, conversation string, stopped bool)
 	return err
 }
 
-// attachmentsOf is what the history keeps of a message's files.
-func attachmentsOf(d *wire.Data) (out []history.Attachment) {
+// attachmentsOf is what the history keeps of a message's files, which lie on the author's server.
+func attachmentsOf(d *wire.Data, relay string) (out []history.Attachment) {
 	for _, p := range d.Attachments {
 		out = append(out, history.Attachment{ID: p.ID, ContentType: p.ContentType, FileName: baseName(p.FileName), Size: int64(p.Size),
-			Key: slices.Clone(p.Key), Digest: p.Digest, Caption: p.Caption, Missing: len(p.Digest) == 0})
+			Key: slices.Clone(p.Key), Digest: p.Digest, Caption: p.Caption, Missing: len(p.Digest) == 0, Relay: relay})
 	}
 	return out
 }

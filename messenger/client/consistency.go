@@ -79,7 +79,7 @@ func (c *change) say(m *history.Message, d *wire.Data) error {
 		return err
 	}
 	t.Next(&next)
-	next.Membership = transcript.MembershipHash(g.List())
+	next.Membership = transcript.MembershipHash(bareAll(g.List()))
 	d.Consistency = next.Consistency()
 	full, err := transcript.Of(own.Number, own.Device, d)
 	if err != nil {
@@ -109,7 +109,7 @@ func (c *change) byTranscript(conversation string, id transcript.ID) (*history.M
 
 // hear puts a message into its group's transcript. What it says about others is told by after, once the message itself is stored.
 func (c *change) hear(m *history.Message, s said) (after func() error, err error) {
-	full, err := transcript.Of(s.author, s.device, s.data)
+	full, err := transcript.Of(bare(s.author), s.device, s.data)
 	if err != nil {
 		return nil, err
 	}
@@ -140,21 +140,9 @@ func (c *change) hear(m *history.Message, s said) (after func() error, err error
 // transcriptNotice tells what a message has shown: something is missing, something is there now, or its author told different things.
 func (c *change) transcriptNotice(conversation, author string, m *history.Message, t *transcript.Transcript, n transcript.Notice) error {
 	if len(n.Missing) > 0 {
-		at, err := c.timestamp()
-		if err != nil {
+		if err := c.noteGap(conversation, author, n.Missing); err != nil {
 			return err
 		}
-		gap := &history.Message{Conversation: conversation, Kind: history.Notice, Notice: "gap", Author: author, Timestamp: at, Received: c.now,
-			Body: fmt.Sprintf("%s answered something you have not received. It is asked for.", c.called(author))}
-		if _, err := history.Add(c.tx, gap); err != nil {
-			return err
-		}
-		for _, id := range n.Missing {
-			if err := store.Save(c.tx, store.TranscriptRefs, gapName(conversation, id), gap.Seq); err != nil {
-				return err
-			}
-		}
-		c.tell(Event{Type: EventMessage, Conversation: conversation, Message: gap})
 	}
 	if err := c.closeGap(conversation, n.ID, t); err != nil {
 		return err
@@ -209,7 +197,11 @@ func (c *change) equivocation(conversation, author string, m *history.Message, t
 	text.WriteString(".")
 	if len(hearsay) > 0 {
 		var names []string
-		for _, name := range hearsay {
+		for _, n := range hearsay {
+			name, err := c.named(conversation, author, n)
+			if err != nil {
+				return err
+			}
 			names = append(names, c.called(name))
 		}
 		fmt.Fprintf(&text, " One of them came from %s only, who could have made it up.", strings.Join(names, ", "))
@@ -244,7 +236,7 @@ func (c *change) heardResend(s said) error {
 			}
 			continue
 		}
-		d := &wire.Data{Group: &wire.Group{ID: s.data.Group.ID, Kind: wire.GroupDeliver}, Forwarded: &wire.Forwarded{Author: m.Author, Device: m.Device, Data: content.Data}}
+		d := &wire.Data{Group: &wire.Group{ID: s.data.Group.ID, Kind: wire.GroupDeliver}, Forwarded: &wire.Forwarded{Author: bare(m.Author), Device: m.Device, Data: content.Data}}
 		if err := c.sendOne(d, s.author); err != nil {
 			return err
 		}
@@ -273,11 +265,19 @@ func (c *change) heardForwarded(s said) error {
 	if err := c.keepTranscript(s.conversation, t); err != nil {
 		return err
 	}
-	m, err := c.messageOf(said{author: f.Author, device: f.Device, conversation: s.conversation, timestamp: f.Data.Timestamp, data: f.Data})
+	author, err := c.named(s.conversation, s.author, f.Author)
 	if err != nil {
 		return err
 	}
-	m.Transcript, m.Vouchers = hex.EncodeToString(n.ID[:]), t.Vouchers(n.ID)
+	g, err := c.group(s.data.Group.ID)
+	if err != nil || g == nil {
+		return err
+	}
+	m, err := c.messageOf(said{author: author, device: f.Device, conversation: s.conversation, timestamp: f.Data.Timestamp, data: f.Data})
+	if err != nil {
+		return err
+	}
+	m.Transcript, m.Vouchers = hex.EncodeToString(n.ID[:]), members(g, t.Vouchers(n.ID))
 	added, err := history.Add(c.tx, m)
 	if err != nil {
 		return err
@@ -288,7 +288,7 @@ func (c *change) heardForwarded(s said) error {
 		}
 		c.tell(Event{Type: EventMessage, Conversation: m.Conversation, Message: m})
 	}
-	return c.transcriptNotice(s.conversation, f.Author, m, t, n)
+	return c.transcriptNotice(s.conversation, author, m, t, n)
 }
 
 // askForMissing asks members for what others have answered and we have not received (12.4).
@@ -344,6 +344,7 @@ func (c *change) askGaps(conversation string, again bool) error {
 	ask := map[string][][32]byte{}
 	for _, r := range due {
 		for _, whom := range r.Ask {
+			whom = member(g, whom)
 			if whom != c.self() && g.In(whom) && len(ask[whom]) < 64 {
 				ask[whom] = append(ask[whom], r.ID)
 			}
@@ -373,7 +374,7 @@ func (a *Account) Consistency(ctx context.Context, conversation string) (out Con
 		}
 		t, err := c.transcript(conversation)
 		if err == nil && t != nil {
-			out = Consistency{t.Watermark(g.List()), len(t.Missing())}
+			out = Consistency{t.Watermark(bareAll(g.List())), len(t.Missing())}
 		}
 		return err
 	})
@@ -398,7 +399,7 @@ func (a *Account) ConfirmedBy(ctx context.Context, seq int64) (names []string, e
 		}
 		t, err := c.transcript(m.Conversation)
 		if err == nil && t != nil {
-			names = t.ConfirmedBy(transcript.ID(b), g.List())
+			names = members(g, t.ConfirmedBy(transcript.ID(b), bareAll(g.List())))
 		}
 		return err
 	})

@@ -146,7 +146,9 @@ func (a *Account) Resolve(ctx context.Context, text string) (string, error) {
 	}
 	name, server, at := strings.Cut(strings.ToLower(text), "@")
 	if at && !strings.HasSuffix(a.server.URL(), "//"+server) {
-		return "", fmt.Errorf("%q is on another server, and this one is %s: accounts of two servers cannot write to each other yet", text, a.server.URL())
+		name += "@" + server
+	} else {
+		server = ""
 	}
 	who, err := a.login(ctx)
 	if err != nil {
@@ -158,6 +160,12 @@ func (a *Account) Resolve(ctx context.Context, text string) (string, error) {
 	}
 	if !number(to) {
 		return "", fmt.Errorf("%q: the server answers with %.40q, which is no number", text, to)
+	}
+	if server != "" && serverOf(to) == "" {
+		to += "@" + server
+	}
+	if serverOf(to) != server {
+		return "", fmt.Errorf("%q: the server answers with %.60q, which is somewhere else", text, to)
 	}
 	return to, a.change(ctx, func(c *change) error { return c.changeContact(to, func(k *Contact) { k.Username = name }) })
 }
@@ -260,7 +268,7 @@ func (a *Account) Safety(ctx context.Context, name string) (s Safety, err error)
 			return err
 		}
 		s = Safety{Name: name, Trust: p.Trust, Held: p.Held, Key: p.Identity, Since: p.Since}
-		s.number = safety.New(1, safety.Person{ID: []byte(c.self()), Key: identity.Public()}, safety.Person{ID: []byte(name), Key: theirs})
+		s.number = safety.New(1, safety.Person{ID: []byte(c.self()), Key: identity.Public()}, safety.Person{ID: []byte(bare(name)), Key: theirs})
 		s.Digits, s.Code = strings.Join(s.number.Groups(), " "), s.number.Scannable()
 		return nil
 	})

@@ -175,7 +175,7 @@ func (a *Account) uploadAll(ctx context.Context, j job) (job, error) {
 		if err != nil || m == nil || content.Data == nil {
 			return err
 		}
-		m.Raw, m.Attachments = j.Content, attachmentsOf(content.Data)
+		m.Raw, m.Attachments = j.Content, attachmentsOf(content.Data, "")
 		return c.changed(m)
 	})
 }
@@ -210,7 +210,7 @@ func (a *Account) Download(ctx context.Context, f history.Attachment, dst io.Wri
 	if err != nil {
 		return err
 	}
-	if err := a.server.Download(ctx, who, f.ID, size, blob); err != nil {
+	if err := a.server.Download(ctx, who, f.ID, f.Relay, size, blob); err != nil {
 		return err
 	}
 	p := attachment.Pointer{Key: attachment.Key(f.Key), Digest: [attachment.DigestSize]byte(f.Digest), Size: f.Size}
@@ -354,7 +354,7 @@ func (a *Account) fetchOne(ctx context.Context, f fetching) error {
 		return a.fetchProfile(ctx, f.Profile)
 	}
 	if f.Contacts != nil {
-		p := attachmentsOf(&wire.Data{Attachments: []wire.Attachment{*f.Contacts}})[0]
+		p := attachmentsOf(&wire.Data{Attachments: []wire.Attachment{*f.Contacts}}, "")[0]
 		if p.Size > maxContactsBlob {
 			return fmt.Errorf("list of contacts of %d bytes, want at most %d", p.Size, maxContactsBlob)
 		}

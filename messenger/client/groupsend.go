@@ -28,7 +28,7 @@ func (a *Account) workGroup(ctx context.Context, j job, to []string, stuck map[s
 			if err != nil {
 				return err
 			}
-			if p.SenderKeys() {
+			if p.SenderKeys() && serverOf(name) == "" { // the one ciphertext does not cross between servers
 				able = append(able, name)
 			} else {
 				rest = append(rest, name)

@@ -118,7 +118,7 @@ func (c *change) keepMessage(s said) error {
 func (c *change) messageOf(s said) (*history.Message, error) {
 	d := s.data
 	m := &history.Message{Conversation: s.conversation, Kind: history.Text, Author: s.author, Device: s.device, Timestamp: s.timestamp, Received: c.now,
-		Outgoing: s.author == c.self(), Seen: s.author == c.self(), Body: d.Body, Attachments: attachmentsOf(d), Expires: d.ExpireTimer}
+		Outgoing: s.author == c.self(), Seen: s.author == c.self(), Body: d.Body, Attachments: attachmentsOf(d, serverOf(s.author)), Expires: d.ExpireTimer}
 	if d.Group != nil || m.Outgoing {
 		m.Raw = (&wire.Content{Data: d}).Encode()
 	}
@@ -126,6 +126,10 @@ func (c *change) messageOf(s said) (*history.Message, error) {
 		m.Quote = &history.Quote{Author: q.AuthorNumber, Timestamp: q.Target, Text: q.Text}
 		if m.Quote.Author == "" {
 			m.Quote.Author = q.Author
+		}
+		var err error
+		if m.Quote.Author, err = c.named(s.conversation, s.author, m.Quote.Author); err != nil {
+			return nil, err
 		}
 		have, err := history.Find(c.tx, m.Quote.Author, q.Target)
 		if err != nil {
@@ -145,6 +149,10 @@ func (c *change) heardReaction(s said) error {
 	author := r.AuthorNumber
 	if author == "" {
 		author = r.Author
+	}
+	author, err := c.named(s.conversation, s.author, author)
+	if err != nil {
+		return err
 	}
 	m, err := history.Find(c.tx, author, r.Target)
 	if err != nil || m == nil || m.Conversation != s.conversation {

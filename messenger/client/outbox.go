@@ -246,6 +246,7 @@ func (a *Account) settle(ctx context.Context, j job, name string, err error, stu
 				if v.ghost != nil && j.Tries[name] < newcomerTries {
 					wait = 2 * c.a.firstPause()
 				} else if v.ghost != nil {
+					wait = 30 * c.a.firstPause()
 					if err := c.once(name, "ghost-device", fmt.Sprint(v.ghost.Device), v.ghost.Error()); err != nil {
 						return err
 					}

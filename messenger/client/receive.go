@@ -31,6 +31,13 @@ func (a *Account) take(ctx context.Context, blob []byte) bool {
 		a.Log.Warn("envelope thrown away", "error", err)
 		return true
 	}
+	if e.Relay != "" {
+		e.Source += "@" + e.Relay
+	}
+	if !number(e.Source) {
+		a.Log.Warn("envelope thrown away", "error", "its source is no number")
+		return true
+	}
 	if e.Type == wire.EnvelopeReceipt {
 		return true // the server's word, which proves nothing (14)
 	}
@@ -159,16 +166,19 @@ func (c *change) resend(o session.Opened) error {
 	if o.Retry.Device != c.book.Own().Device {
 		return nil // it is about a message of another device of ours
 	}
-	again, err := c.book.Retry(o)
-	if err != nil || !again {
+	current, err := c.book.Retry(o)
+	if err != nil {
 		return err
 	}
 	m, err := history.Find(c.tx, c.self(), o.Retry.Timestamp)
 	if err != nil || m == nil || len(m.Raw) == 0 || m.Resent >= maxResent {
 		return err
 	}
-	if _, was := m.Delivery[o.From]; !was {
-		return nil // not his
+	// Who asks about an earlier key of ours than the present one may still lack the message: it goes out with the present session, and if he cannot read
+	// that either he asks about its key. Not for what he has said he has.
+	d, his := m.Delivery[o.From]
+	if !his || !current && d.State.Reached(history.Delivered) {
+		return nil
 	}
 	m.Resent++
 	if err := history.Set(c.tx, m); err != nil {

@@ -32,6 +32,10 @@ const lookAround = 30 * time.Second
 func (a *Account) tendTimers(ctx context.Context) {
 	for {
 		next, err := a.sweep(ctx)
+		gaps, shown := a.showGaps(ctx)
+		if err = errors.Join(err, shown); gaps > 0 && (next == 0 || gaps < next) {
+			next = gaps
+		}
 		if err == nil {
 			err = errors.Join(a.askForMissing(ctx), a.fetchNoted(ctx))
 		}

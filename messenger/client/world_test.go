@@ -35,15 +35,18 @@ import (
 // world is a real server on a loopback port, which a test can make hostile, and people with devices.
 type world struct {
 	*testing.T
-	store serverstore.Store
-	web   *httptest.Server
-	n     int
+	store  serverstore.Store
+	web    *httptest.Server
+	server *server.Server
+	n      int
 	// between sees every request before the server; true means that it has answered.
 	between atomic.Pointer[func(http.ResponseWriter, *http.Request) bool]
 	skew    atomic.Int64 // of everybody's clock
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t *testing.T) *world { return newWorldWith(t, func(*server.Config) {}) }
+
+func newWorldWith(t *testing.T, change func(*server.Config)) *world {
 	t.Helper()
 	w := &world{T: t}
 	dir := t.TempDir()
@@ -62,10 +65,12 @@ func newWorld(t *testing.T) *world {
 		Hub:    deliver.NewHub(w.store, presence, router, w.now, deliver.Options{Poll: -1}),
 		Log:    slog.New(slog.NewTextHandler(io.Discard, nil)), Now: w.now, Rand: rand.Reader,
 	}
+	change(&c)
 	s, err := server.New(c)
 	if err != nil {
 		t.Fatal(err)
 	}
+	w.server = s
 	w.web = httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		if f := w.between.Load(); f != nil && (*f)(rw, r) {
 			return

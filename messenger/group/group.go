@@ -17,6 +17,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/countersign-project/countersign/messenger/refusal"
 	"github.com/countersign-project/countersign/messenger/wire"
@@ -33,7 +34,9 @@ type Stamp struct {
 
 // after tells whether s is the later change.
 func (s Stamp) after(o Stamp) bool {
-	return cmp.Or(cmp.Compare(s.Clock, o.Clock), cmp.Compare(s.By, o.By)) > 0
+	mine, _, _ := strings.Cut(s.By, "@") // the server is called differently by others, and must not decide
+	theirs, _, _ := strings.Cut(o.By, "@")
+	return cmp.Or(cmp.Compare(s.Clock, o.Clock), cmp.Compare(mine, theirs)) > 0
 }
 
 // Member is somebody who is in the group, or was.

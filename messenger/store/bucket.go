@@ -42,6 +42,7 @@ type Tx struct {
 	tx      *sql.Tx
 	keys    *sealer
 	writing bool
+	ended   func() error // says that a long reading has lost its purpose
 }
 
 // maxName bounds names, in bytes.

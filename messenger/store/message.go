@@ -105,7 +105,12 @@ func (t *Tx) scan(f func(Row) (bool, error), query string, args ...any) error {
 		return fmt.Errorf("store: %w", err)
 	}
 	defer rows.Close()
-	for rows.Next() {
+	for n := 0; rows.Next(); n++ {
+		if n%256 == 255 {
+			if err := t.ended(); err != nil {
+				return err
+			}
+		}
 		var row Row
 		var ref, sealed sql.RawBytes
 		if err := rows.Scan(&row.Seq, &ref, &sealed); err != nil {

@@ -188,6 +188,10 @@ func dsn(path string, pragmas ...string) string {
 func (s *Store) Update(ctx context.Context, f func(*Tx) error) (err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	ctx = context.WithoutCancel(ctx) // a transaction is short; the driver would start a goroutine for each row to watch for its end
 	tx, err := s.write.BeginTx(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("store: %w", err)
@@ -198,7 +202,7 @@ func (s *Store) Update(ctx context.Context, f func(*Tx) error) (err error) {
 			_ = tx.Rollback() // f's error, or its panic, is what counts
 		}
 	}()
-	if err := f(&Tx{ctx: ctx, tx: tx, keys: s.keys, writing: true}); err != nil {
+	if err := f(&Tx{ctx: ctx, tx: tx, keys: s.keys, writing: true, ended: func() error { return nil }}); err != nil {
 		return err
 	}
 	committed = true
@@ -210,12 +214,13 @@ func (s *Store) Update(ctx context.Context, f func(*Tx) error) (err error) {
 
 // View runs f over one moment of the store, beside an Update that may be under way.
 func (s *Store) View(ctx context.Context, f func(*Tx) error) error {
-	tx, err := s.read.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	plain := context.WithoutCancel(ctx)
+	tx, err := s.read.BeginTx(plain, &sql.TxOptions{ReadOnly: true})
 	if err != nil {
 		return fmt.Errorf("store: %w", err)
 	}
 	defer tx.Rollback() // nothing was written
-	return f(&Tx{ctx: ctx, tx: tx, keys: s.keys})
+	return f(&Tx{ctx: plain, tx: tx, keys: s.keys, ended: ctx.Err})
 }
 
 // Close ends the store's work and empties the write-ahead log.

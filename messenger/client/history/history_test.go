@@ -129,7 +129,7 @@ func TestConversations(t *testing.T) {
 
 // BenchmarkSearch prints how long a search takes that finds nothing, so that it opens all messages: go test -bench Search -benchtime 1x
 func BenchmarkSearch(b *testing.B) {
-	for _, n := range []int{10_000, 100_000} {
+	for _, n := range []int{10_000, 100_000, 300_000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			s := newStore(b)
 			start := time.Now()

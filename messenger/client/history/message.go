@@ -56,6 +56,8 @@ type Attachment struct {
 	Caption     string `json:"caption,omitempty"`
 	// Missing says that the sender gave no digest, so that nothing proves the file whole.
 	Missing bool `json:"noDigest,omitempty"`
+	// Relay is the server that has the file, empty if it is ours.
+	Relay string `json:"relay,omitempty"`
 }
 
 // Quote is the message that is answered.

@@ -46,13 +46,17 @@ func (s *Server) Upload(ctx context.Context, who Login, blob io.Reader, size int
 	return place.ID, nil
 }
 
-// Download copies the ciphertext with that id to dst, size bytes and not one more.
-func (s *Server) Download(ctx context.Context, who Login, id uint64, size int64, dst io.Writer) error {
+// Download copies the ciphertext with that id to dst, size bytes and not one more. Relay is the other server that has it, or empty.
+func (s *Server) Download(ctx context.Context, who Login, id uint64, relay string, size int64, dst io.Writer) error {
 	if size > attachment.BlobSize(attachment.Padded(attachment.MaxSize)) {
 		return fmt.Errorf("attachment of %d bytes, want at most %d", size, attachment.MaxSize)
 	}
+	query := ""
+	if relay != "" {
+		query = "?relay=" + url.QueryEscape(relay)
+	}
 	var place api.Location
-	if err := s.call(ctx, who, "GET", "/v1/attachments/"+strconv.FormatUint(id, 10), nil, &place); err != nil {
+	if err := s.call(ctx, who, "GET", "/v1/attachments/"+strconv.FormatUint(id, 10)+query, nil, &place); err != nil {
 		return err
 	}
 	u, err := s.location(place.Location)
