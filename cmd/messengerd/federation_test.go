@@ -5,11 +5,14 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -157,4 +160,105 @@ func (x *town) want(r *running, finding string) {
 	if !regexp.MustCompile("(?m)^" + regexp.QuoteMeta(finding)).MatchString(out) {
 		x.Errorf("no %q in\n%s", finding, out)
 	}
+}
+
+// The peer is killed again and again while somebody writes to it: every message that was answered is there in the end, and each that came twice has
+// one id in both.
+func TestKilledPeerLosesNothingAnswered(t *testing.T) {
+	program := newOperator(t).program
+	a, b := newTown(t, program, "a.example"), newTown(t, program, "b.example")
+	a.know(b, b.pin)
+	b.know(a, a.pin)
+	ra, rb := a.serve("--config", a.file, "--limit-factor", "0"), b.serve("--config", b.file, "--limit-factor", "0")
+	const anna, bert, kills, enough = "+14155550001", "+14155550002", 5, 200
+	a.register(ra, anna)
+	b.register(rb, bert)
+	var answered atomic.Int64
+	stop, done := make(chan struct{}), make(chan struct{})
+	go func() { // each message again with its timestamp until it is answered
+		defer close(done)
+		for n := 1; n <= 400; { // below the half of the queue that peers can fill
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			body := strings.Replace(letter, `"timestamp":7}`, fmt.Sprintf(`"timestamp":%d}`, n), 1)
+			switch status := ra.send(anna, "/v1/messages/"+bert+"@b.example", body); status {
+			case 200:
+				answered.Store(int64(n))
+				n++
+			case 503:
+				time.Sleep(20 * time.Millisecond)
+			default:
+				t.Errorf("message %d: %d, want 200 or 503", n, status)
+				return
+			}
+		}
+	}()
+	until := func(n int64) {
+		t.Helper()
+		for end := time.Now().Add(patience); answered.Load() < n; time.Sleep(5 * time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatalf("%d messages were answered, want %d", answered.Load(), n)
+			}
+		}
+	}
+	for k := range kills {
+		until(int64(k+1) * enough / kills)
+		if err := syscall.Kill(-rb.cmd.Process.Pid, syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+		_ = rb.cmd.Wait()
+		rb = b.serve("--config", b.file, "--limit-factor", "0")
+	}
+	until(enough + 1)
+	close(stop)
+	<-done
+	ids := map[int]string{}
+	for more := true; more; {
+		var q struct {
+			Messages []struct {
+				Source    string
+				Timestamp int
+				GUID      string
+			}
+			More bool
+		}
+		if _, body := rb.request("http", bert, "GET", "/v1/messages", ""); json.Unmarshal([]byte(body), &q) != nil {
+			t.Fatal(body)
+		}
+		for _, m := range q.Messages {
+			if id, twice := ids[m.Timestamp]; twice && id != m.GUID {
+				t.Errorf("message %d came twice, as %s and %s", m.Timestamp, id, m.GUID)
+			}
+			ids[m.Timestamp] = m.GUID
+			rb.request("http", bert, "DELETE", fmt.Sprintf("/v1/messages/%s/%d", m.Source, m.Timestamp), "")
+		}
+		more = len(q.Messages) > 0
+	}
+	for n := 1; n <= int(answered.Load()); n++ {
+		if ids[n] == "" {
+			t.Errorf("message %d was answered and is lost", n)
+		}
+	}
+	t.Logf("%d messages answered, %d kills, none lost", answered.Load(), kills)
+	ra.stop()
+	rb.stop()
+}
+
+// send returns the status of a message; 503 if the server itself is not there.
+func (r *running) send(login, path, body string) int {
+	req, err := http.NewRequest("PUT", "http://"+r.address+path, strings.NewReader(body))
+	if err != nil {
+		return 0
+	}
+	req.SetBasicAuth(login, passphrase)
+	resp, err := (&http.Client{Timeout: patience}).Do(req)
+	if err != nil {
+		return 503
+	}
+	defer resp.Body.Close()
+	_, _ = io.Copy(io.Discard, resp.Body)
+	return resp.StatusCode
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/countersign-project/countersign/messenger/server/api"
 	"github.com/countersign-project/countersign/messenger/server/endpoint"
 	"github.com/countersign-project/countersign/messenger/server/federation"
+	"github.com/countersign-project/countersign/messenger/server/store"
 	"github.com/countersign-project/countersign/messenger/wire"
 )
 
@@ -362,18 +363,18 @@ func TestForgedSource(t *testing.T) {
 	a.register(bob)
 	evil, _ := b.node.Remote("a.example")
 	m := message(1, [2]uint32{1, 5})
-	if err := evil.Send(t.Context(), federation.From{Number: bob, Device: 1}, alice, m); !refusedWith(err, 403) {
-		t.Errorf("a message of a user here, from elsewhere: %v, want 403", err)
+	if err := evil.Send(t.Context(), federation.From{Number: bob, Device: 1}, alice, m); !refusedWith(err, 400) {
+		t.Errorf("a message of a user here, from elsewhere: %v, want a refusal", err)
 	}
-	if err := evil.Receipt(t.Context(), federation.From{Number: bob, Device: 1}, alice, 5); !refusedWith(err, 403) {
-		t.Errorf("a receipt of a user here, from elsewhere: %v, want 403", err)
+	if err := evil.Receipt(t.Context(), federation.From{Number: bob, Device: 1}, alice, 5); !refusedWith(err, 400) {
+		t.Errorf("a receipt of a user here, from elsewhere: %v, want a refusal", err)
 	}
 	m.Relay, m.Messages[0].Relay = "c.example", "c.example"
 	if err := evil.Send(t.Context(), federation.From{Number: carol, Device: 1}, alice, m); err != nil {
 		t.Fatal(err)
 	}
 	m.Messages[0].Type = 5
-	if err := evil.Send(t.Context(), federation.From{Number: carol, Device: 1}, alice, m); !refusedWith(err, 403) {
+	if err := evil.Send(t.Context(), federation.From{Number: carol, Device: 1}, alice, m); !refusedWith(err, 400) {
 		t.Errorf("a forged receipt: %v", err)
 	}
 	q := get[api.Queued](a.world, alice, "/v1/messages").Messages
@@ -454,6 +455,35 @@ func TestFederationNamesNobody(t *testing.T) {
 		}
 		if want := `messengerd_federation_requests_total{direction=`; !strings.Contains(rec.Body.String(), want) {
 			t.Errorf("no %s in the metrics", want)
+		}
+	}
+}
+
+// Between two people who are both connected a message and its receipt cross two servers and touch the disk of neither.
+func TestOnlineMessagesOfTwoServersWriteNothing(t *testing.T) {
+	a, b := newPair(t)
+	from, to := a.connect(a.listen(), alice), b.connect(b.listen(), carol)
+	a.live(alice)
+	b.live(carol)
+	before := [2]store.Stats{a.store.Stats(), b.store.Stats()}
+	const many = 20
+	for n := range many {
+		body := mustJSON(message(uint64(n+1), [2]uint32{1, 5}))
+		got := make(chan wire.Envelope, 1)
+		go func() { got <- to.envelope(200) }()
+		if r := from.tunnel("PUT", "/v1/messages/"+carol+"@b.example", body); r.Status != 200 {
+			t.Fatalf("%d %s", r.Status, r.Body)
+		}
+		if e := <-got; e.Relay != "a.example" || e.Source != alice || e.Timestamp != uint64(n+1) {
+			t.Fatalf("%+v", e)
+		}
+		if e := from.envelope(200); e.Type != wire.EnvelopeReceipt || e.Relay != "b.example" || e.Source != carol || e.Timestamp != uint64(n+1) {
+			t.Fatalf("%+v", e)
+		}
+	}
+	for i, e := range []*end{a, b} {
+		if after := e.store.Stats(); after.Bytes != before[i].Bytes || after.Enqueued != before[i].Enqueued {
+			t.Errorf("%s wrote %d bytes and queued %d envelopes", e.name, after.Bytes-before[i].Bytes, after.Enqueued-before[i].Enqueued)
 		}
 	}
 }

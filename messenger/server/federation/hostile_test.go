@@ -364,7 +364,7 @@ func TestAnswersThatLie(t *testing.T) {
 		"500":                     {send, 500, `x`, 503},
 		"411":                     {send, 411, ``, 413},
 		"413 without a time":      {send, 413, ``, 413},
-		"403":                     {send, 403, `{"error":"<script>"}`, 403},
+		"403":                     {send, 403, `{"error":"<script>"}`, 400},
 		"keys":                    {keysOf("*"), 200, `{"identityKey":"` + id + `","devices":[` + bundle(1) + `,` + bundle(2) + `]}`, 0},
 		"keys of another device":  {keysOf("1"), 200, `{"identityKey":"` + id + `","devices":[` + bundle(2) + `]}`, 502},
 		"keys of a device twice":  {keysOf("*"), 200, `{"identityKey":"` + id + `","devices":[` + bundle(2) + `,` + bundle(2) + `]}`, 502},

@@ -165,7 +165,7 @@ func (r *Remote) refused(q question, a reply) error {
 		}
 		return endpoint.Refuse(http.StatusRequestEntityTooLarge, "too large for the server %s", r.peer.Name)
 	case http.StatusForbidden, http.StatusUnprocessableEntity, http.StatusBadRequest:
-		return endpoint.Refuse(http.StatusForbidden, "the server %s refuses this", r.peer.Name)
+		return endpoint.Refuse(http.StatusBadRequest, "the server %s refuses this", r.peer.Name) // 403 would tell clients of 2016 that their password is wrong
 	case http.StatusInternalServerError, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
 		return r.away(max(a.wait, time.Second))
 	}
