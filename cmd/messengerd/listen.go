@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -38,7 +39,7 @@ func (d dropAddresses) Handle(ctx context.Context, r slog.Record) error {
 }
 
 // tlsConfig returns nil for plain HTTP.
-func (o *serveOptions) tlsConfig(dir string, now func() time.Time) (*tls.Config, error) {
+func (o *serveOptions) tlsConfig(dir string, log *slog.Logger, now func() time.Time) (*tls.Config, error) {
 	switch {
 	case o.certificate != "":
 		c := &certificate{file: o.certificate, key: o.key, now: now}
@@ -54,9 +55,35 @@ func (o *serveOptions) tlsConfig(dir string, now func() time.Time) (*tls.Config,
 		}
 		c := m.TLSConfig()
 		c.MinVersion = tls.VersionTLS12
+		c.GetCertificate = (&complaint{get: c.GetCertificate, names: o.domains, log: log, now: now}).certificate
 		return c, nil
 	}
 	return nil, nil
+}
+
+// complaint tells the operator, once a minute at most, that there is no certificate for a name that should have one. Clients only see a handshake fail.
+type complaint struct {
+	get   func(*tls.ClientHelloInfo) (*tls.Certificate, error)
+	names []string
+	log   *slog.Logger
+	now   func() time.Time
+
+	mu   sync.Mutex
+	last time.Time // mu
+}
+
+func (c *complaint) certificate(h *tls.ClientHelloInfo) (*tls.Certificate, error) {
+	cert, err := c.get(h)
+	if err == nil || !slices.Contains(c.names, h.ServerName) { // whatever strangers ask for
+		return cert, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if now := c.now(); now.Sub(c.last) >= time.Minute {
+		c.last = now
+		c.log.Warn("no certificate", "name", h.ServerName, "error", err)
+	}
+	return nil, err
 }
 
 // certificate reads its files again when they have changed, so that renewing needs no restart. A broken new pair leaves the old one in use.

@@ -75,7 +75,7 @@ func serve(ctx context.Context, o *serveOptions, log *slog.Logger, now func() ti
 	if err != nil {
 		return err
 	}
-	config, err := o.tlsConfig(dir, now)
+	config, err := o.tlsConfig(dir, log, now)
 	if err != nil {
 		return err
 	}
