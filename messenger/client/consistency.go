@@ -214,12 +214,19 @@ func (c *change) heardResend(s said) error {
 	if s.data.Group == nil || s.author == c.self() {
 		return nil
 	}
+	joined, err := c.joined(s.data.Group.ID)
+	if err != nil {
+		return err
+	}
 	for _, id := range s.data.Resend {
 		m, err := c.byTranscript(s.conversation, id)
 		if err != nil {
 			return err
 		}
-		if m == nil || len(m.Raw) == 0 || m.Resent >= maxResent*group.MaxMembers {
+		if m == nil || joined[s.author] == 0 || m.Received < joined[s.author] { // it was not for him: newcomers get no history
+			continue
+		}
+		if len(m.Raw) == 0 || m.Resent >= maxResent*group.MaxMembers {
 			continue
 		}
 		content, err := wire.ParseContent(m.Raw)
@@ -275,6 +282,9 @@ func (c *change) heardForwarded(s said) error {
 	}
 	m, err := c.messageOf(said{author: author, device: f.Device, conversation: s.conversation, timestamp: f.Data.Timestamp, data: f.Data})
 	if err != nil {
+		return err
+	}
+	if v, err := history.Open(c.tx, author); err != nil || v.Blocked {
 		return err
 	}
 	m.Transcript, m.Vouchers = hex.EncodeToString(n.ID[:]), members(g, t.Vouchers(n.ID))

@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"crypto/rand"
+	"encoding/hex"
 
 	"github.com/countersign-project/countersign/messenger/signaling"
 	"github.com/countersign-project/countersign/messenger/wire"
@@ -20,4 +21,16 @@ func TakeForTest(ctx context.Context, a *Account, e wire.Envelope) bool {
 		panic(err)
 	}
 	return a.take(ctx, blob)
+}
+
+// AskForTest asks a member for a message of a group, as a program would that is not ours.
+func AskForTest(ctx context.Context, a *Account, conversation, whom, transcriptID string) error {
+	id, _ := groupID(conversation)
+	b, err := hex.DecodeString(transcriptID)
+	if err != nil || len(b) != 32 {
+		return err
+	}
+	return a.change(ctx, func(c *change) error {
+		return c.sendOne(&wire.Data{Group: &wire.Group{ID: id, Kind: wire.GroupDeliver}, Resend: [][32]byte{[32]byte(b)}}, whom)
+	})
 }

@@ -44,7 +44,28 @@ func (c *change) group(id [16]byte) (*group.State, error) {
 
 func (c *change) keepGroup(g *group.State) error {
 	c.tell(Event{Type: EventConversation, Conversation: groupName(g.ID)})
-	return store.Save(c.tx, store.Groups, groupName(g.ID), g)
+	if err := store.Save(c.tx, store.Groups, groupName(g.ID), g); err != nil {
+		return err
+	}
+	joined, err := c.joined(g.ID)
+	if err != nil {
+		return err
+	}
+	now := map[string]int64{}
+	for _, m := range g.List() {
+		if now[m] = joined[m]; now[m] == 0 {
+			now[m] = c.now
+		}
+	}
+	return store.Save(c.tx, store.Settings, settingJoined+groupName(g.ID), now)
+}
+
+const settingJoined = "joined "
+
+// joined says since when, as far as this device knows, each member is in a group: what came before is not sent on to him.
+func (c *change) joined(id [16]byte) (map[string]int64, error) {
+	since, _, err := store.Load[map[string]int64](c.tx, store.Settings, settingJoined+groupName(id))
+	return since, err
 }
 
 // others are the members but us.
@@ -205,6 +226,8 @@ func (c *change) heardGroup(s said) (goes bool, err error) {
 		return true, nil
 	case kind == wire.GroupUpdate:
 		return false, c.mergeGroup(g, s)
+	case !g.In(c.self()):
+		return false, nil // we have left
 	case !g.In(s.author):
 		return false, refusal.Because(refusal.InvalidMessage, "group: %s is no member", s.author)
 	case kind == wire.GroupQuit:

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/countersign-project/countersign/messenger/client"
 	"github.com/countersign-project/countersign/messenger/client/history"
 	"github.com/countersign-project/countersign/messenger/group"
 )
@@ -240,4 +241,42 @@ func TestALargeGroupUsesSenderKeys(t *testing.T) {
 	if got := strings.Join(gone.conversation(id), "|"); strings.Contains(got, "three") {
 		t.Error("the member who was removed reads on:", got)
 	}
+}
+
+// A blocked member's words are not shown, and leave no gap where others answer them.
+func TestABlockedMember(t *testing.T) {
+	w := newWorld(t)
+	alice, bob, mallory := w.person("alice"), w.person("bob"), w.person("mallory")
+	id := alice.founds("friends", bob, mallory)
+	if err := bob.acc.Block(t.Context(), mallory.number, true); err != nil {
+		t.Fatal(err)
+	}
+	mallory.says(id, "buy this")
+	alice.sees(id, "[group]", "buy this")
+	alice.says(id, "no, thank you")
+	bob.sees(id, "[group]", "no, thank you")
+	time.Sleep(200 * time.Millisecond) // longer than a gap is not shown
+	bob.sees(id, "[group]", "no, thank you")
+	if c, err := bob.acc.Consistency(t.Context(), id); err != nil || c.Missing != 0 {
+		t.Errorf("%+v, %v", c, err)
+	}
+}
+
+// Who joins is told where the conversation stands, by hashes; asking for what they stand for does not help him.
+func TestNewcomersGetNoHistory(t *testing.T) {
+	w := newWorld(t)
+	alice, bob, mallory := w.person("alice"), w.person("bob"), w.person("mallory")
+	id := alice.founds("friends", bob)
+	m := alice.says(id, "not for Mallory's eyes")
+	bob.sees(id, "[group]", "not for Mallory's eyes")
+	time.Sleep(5 * time.Millisecond) // times are told apart by milliseconds
+	alice.changes(id, func(g *group.State, self string) error { return g.Add(self, mallory.number) })
+	mallory.memberOf(id, 3)
+	if err := client.AskForTest(t.Context(), mallory.acc, id, alice.number, m.Transcript); err != nil {
+		t.Fatal(err)
+	}
+	alice.says(id, "hello Mallory")
+	mallory.sees(id, "[group]", "hello Mallory")
+	time.Sleep(100 * time.Millisecond)
+	mallory.sees(id, "[group]", "hello Mallory")
 }

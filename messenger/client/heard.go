@@ -43,6 +43,25 @@ func (c *change) heard(o session.Opened, d *wire.Data) error {
 	return c.apply(s)
 }
 
+// heardBlocked takes in what a blocked contact says in a group: what it is about the group, and its place in the transcript, so that what others answer
+// leaves no gap. Nothing he wrote is kept.
+func (c *change) heardBlocked(o session.Opened) error {
+	d := o.Content.Data
+	if d == nil || d.Group == nil || d.Flags&wire.FlagEndSession != 0 {
+		return nil
+	}
+	s := said{author: o.From, device: o.Device, conversation: groupName(d.Group.ID), timestamp: o.Timestamp, data: d}
+	if g, err := c.group(d.Group.ID); err != nil || g == nil {
+		return err // he adds us to nothing
+	}
+	goes, err := c.heardGroup(s)
+	if err != nil || !goes || d.Consistency == nil {
+		return err
+	}
+	_, err = c.hear(new(history.Message), s)
+	return err
+}
+
 // adoptTimer takes over the other side's timer: any message carries the present one (9.2).
 func (c *change) adoptTimer(s said) error {
 	v, err := history.Open(c.tx, s.conversation)

@@ -98,6 +98,9 @@ func (a *Account) MarkRead(ctx context.Context, conversation string, upTo int64)
 				read = append(read, m)
 			}
 		}
+		if upTo == 0 {
+			v.Unread = len(read)
+		}
 		return c.read(v, read, true)
 	})
 }

@@ -142,8 +142,11 @@ func (c *change) understand(o session.Opened) error {
 		return nil
 	}
 	v, err := history.Open(c.tx, o.From)
-	if err != nil || v.Blocked {
+	if err != nil {
 		return err
+	}
+	if v.Blocked {
+		return c.heardBlocked(o)
 	}
 	switch t := o.Content; {
 	case t.Data != nil:
