@@ -77,12 +77,8 @@ func (c *echoClient) send(_ int, p payload) error {
 	if err := c.ws.write(p.raw); err != nil {
 		return err
 	}
-	select {
-	case <-c.back:
-		return nil
-	case <-c.gone:
-		return errGone
-	}
+	_, err := await(c.back, c.gone)
+	return err
 }
 
 // errCannot says that a system has no such thing.

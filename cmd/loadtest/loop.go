@@ -55,6 +55,11 @@ func (l *loop) run(ctx context.Context, b *bench, r *running) (map[string]float6
 		return nil, err
 	}
 	wg.Wait()
+	select {
+	case err := <-failed: // a message that was on its way at the end did not arrive
+		return nil, err
+	default:
+	}
 	v := s.values()
 	v[p50], v[p99] = millis(percentile(l.times, 50)), millis(percentile(l.times, 99))
 	return v, nil

@@ -165,9 +165,6 @@ func (c *device) read(arrived func()) {
 	}
 }
 
-// errGone says that the server closed a connection in the middle of the work.
-var errGone = errors.New("the server closed the connection")
-
 // ask sends a request and waits for the answer.
 func (c *device) ask(path, body string) error {
 	c.nextID++
@@ -175,15 +172,11 @@ func (c *device) ask(path, body string) error {
 	if err := c.ws.write(f.Append(nil)); err != nil {
 		return err
 	}
-	select {
-	case r := <-c.answers:
-		if r.Status/100 != 2 {
-			return fmt.Errorf("PUT %s: status %d, %s", path, r.Status, r.Body)
-		}
-		return nil
-	case <-c.gone:
-		return errGone
+	r, err := await(c.answers, c.gone)
+	if err == nil && r.Status/100 != 2 {
+		err = fmt.Errorf("PUT %s: status %d, %s", path, r.Status, r.Body)
 	}
+	return err
 }
 
 func (c *device) send(to int, p payload) error {

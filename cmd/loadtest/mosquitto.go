@@ -195,12 +195,8 @@ func (c *mqttClient) ask(packet []byte) error {
 	if _, err := c.conn.Write(packet); err != nil {
 		return err
 	}
-	select {
-	case <-c.told:
-		return nil
-	case <-c.gone:
-		return errGone
-	}
+	_, err := await(c.told, c.gone)
+	return err
 }
 
 func (c *mqttClient) send(to int, p payload) error       { return c.publish("u/"+strconv.Itoa(to), p) }

@@ -16,17 +16,12 @@ const (
 	workIdle    = "idle"
 )
 
-// patience is how long a message may take before a measurement is given up.
-const patience = 20 * time.Second
-
 // heard waits until a user has got a message.
 func (r *running) heard(user int) error {
-	select {
-	case <-r.signals[user]:
-		return nil
-	case <-time.After(patience):
-		return fmt.Errorf("user %d got no message within %v", user, patience)
+	if _, err := await(r.signals[user], nil); err != nil {
+		return fmt.Errorf("user %d got no message: %w", user, err)
 	}
+	return nil
 }
 
 // pairs: half of the connections send to the other half, one message of a pair at a time. A message is done when the sender knows it, and the

@@ -79,7 +79,8 @@ func (c *xmppClient) exchange(out, want string) ([]byte, error) {
 	}
 }
 
-// login registers, if need be, authenticates and becomes available.
+// login registers, if need be, authenticates and becomes available. The last request is answered after the presence was taken note of: a message
+// that comes before may end in the offline store of a user who is online, and stay there.
 func (c *xmppClient) login() error {
 	const open = "<stream:stream to='" + xmppHost + "' xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' version='1.0'>"
 	name := "u" + strconv.Itoa(c.user)
@@ -91,12 +92,13 @@ func (c *xmppClient) login() error {
 		{open, "<stream:features"},
 		{"<iq type='set' id='bind'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><resource>load</resource></bind></iq>", "<iq"},
 		{"<iq type='set' id='session'><session xmlns='urn:ietf:params:xml:ns:xmpp-session'/></iq>", "<iq"},
+		{"<presence/><iq type='get' id='roster'><query xmlns='jabber:iq:roster'/></iq>", "<iq"},
 	} {
 		if _, err := c.exchange(step[0], step[1]); err != nil {
 			return err
 		}
 	}
-	return c.write("<presence/>")
+	return nil
 }
 
 // read takes what comes, sends receipts, and hands over confirmations.
@@ -156,13 +158,8 @@ func (c *xmppClient) message(s []byte, arrived func()) error {
 // until waits for a confirmation that is enough.
 func (c *xmppClient) until(enough func(uint64) bool) error {
 	for {
-		select {
-		case n := <-c.told:
-			if enough(n) {
-				return nil
-			}
-		case <-c.gone:
-			return errGone
+		if n, err := await(c.told, c.gone); err != nil || enough(n) {
+			return err
 		}
 	}
 }
