@@ -14,8 +14,9 @@ import (
 // bench is what all measurements share.
 type bench struct {
 	app     *cli.App
-	dir     string // work happens below it
-	payload int    // bytes of a message
+	dir     string        // work happens below it
+	payload int           // bytes of a message
+	rest    time.Duration // between connecting and the load: some servers still write down who has registered
 	warm    time.Duration
 	lasts   time.Duration // of a measurement
 	settle  time.Duration // of idle connections before their memory is read

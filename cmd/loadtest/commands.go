@@ -93,6 +93,9 @@ func (o *options) checkCompare() error {
 	return o.check()
 }
 
+// rest is the pause between connecting and the load.
+const rest = 3 * time.Second
+
 // prepare makes a place to work in, and builds the server.
 func (o *options) prepare(ctx context.Context, app *cli.App) (*bench, func(), error) {
 	dir, err := os.MkdirTemp(o.dir, "loadtest")
@@ -113,7 +116,7 @@ func (o *options) prepare(ctx context.Context, app *cli.App) (*bench, func(), er
 			return nil, nil, cli.Hint(fmt.Errorf("building messengerd: %w\n%s", err, out), "run the tool inside the checkout, or give --messengerd")
 		}
 	}
-	return &bench{app: app, dir: dir, payload: o.payload, warm: o.warm, lasts: o.lasts, settle: o.settle}, clean, nil
+	return &bench{app: app, dir: dir, payload: o.payload, rest: rest, warm: o.warm, lasts: o.lasts, settle: o.settle}, clean, nil
 }
 
 func newCompareCommand(app *cli.App) *cobra.Command {

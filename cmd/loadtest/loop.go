@@ -24,6 +24,7 @@ type loop struct {
 
 // run starts the senders, lets them warm up, and measures.
 func (l *loop) run(ctx context.Context, b *bench, r *running) (map[string]float64, error) {
+	time.Sleep(b.rest)
 	failed := make(chan error, l.senders)
 	var wg sync.WaitGroup
 	for i := range l.senders {
