@@ -265,7 +265,7 @@ func TestAttachmentsOfPeers(t *testing.T) {
 	if status, _ := fetch(u.RawQuery, "bytes=99000000-"); status != 416 {
 		t.Errorf("%d", status)
 	}
-	for _, query := range []string{"", "until=99999999999&key=00", strings.Replace(u.RawQuery, "until=1", "until=9", 1)} {
+	for _, query := range []string{"", "until=99999999999&key=00", strings.Replace(u.RawQuery, "until=1", "until=9", 1), strings.Replace(u.RawQuery, "for=", "for=x", 1)} {
 		if status, _ := fetch(query, ""); status != 404 {
 			t.Errorf("%s: %d, want 404", query, status)
 		}

@@ -149,7 +149,7 @@ func (s *Server) locateRemote(c *endpoint.Call, relay string) (any, error) {
 	if err := peer.HasAttachment(c.Context(), id, MaxAttachment); err != nil {
 		return nil, err
 	}
-	return api.Location{Location: s.base(c.Request) + s.Peers.Location(peer.Name(), id)}, nil
+	return api.Location{Location: s.base(c.Request) + s.Peers.Location(peer.Name(), id, accountBucket(c))}, nil
 }
 
 func isID(text string) bool {
@@ -173,7 +173,7 @@ func (s *Server) downloadRemote(w http.ResponseWriter, r *http.Request) {
 	if m := resume.FindStringSubmatch(r.Header.Get("Range")); m != nil {
 		offset, _ = strconv.ParseInt(m[1], 10, 64) // ten digits
 	}
-	blob, err := peer.Attachment(r.Context(), id, offset, MaxAttachment)
+	blob, err := peer.Attachment(r.Context(), r.URL.Query().Get("for"), id, offset, MaxAttachment)
 	if err != nil {
 		s.router.Write(w, r, route, err)
 		return

@@ -92,7 +92,7 @@ func FuzzParsePeer(f *testing.F) {
 func FuzzLocation(f *testing.F) {
 	now := time.Unix(1_800_000_000, 0)
 	n := &Node{Options: Options{Key: newKey(f), Now: func() time.Time { return now }}}
-	u, err := url.Parse(n.Location("evil", "5"))
+	u, err := url.Parse(n.Location("evil", "5", "somebody"))
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -100,10 +100,15 @@ func FuzzLocation(f *testing.F) {
 	if !n.CheckLocation("evil", "5", good) || n.CheckLocation("evil", "6", good) || n.CheckLocation("good", "5", good) {
 		f.Fatal("the location does not hold")
 	}
-	f.Add("evil", "5", good.Get("until"), "x")
-	f.Add("", "", "-1", "")
-	f.Fuzz(func(t *testing.T, peer, id, until, key string) {
-		q := url.Values{"until": {until}, "key": {key}}
+	other := u.Query()
+	other.Set("for", "somebody else")
+	if n.CheckLocation("evil", "5", other) {
+		f.Error("another user's")
+	}
+	f.Add("evil", "5", "somebody", good.Get("until"), "x")
+	f.Add("", "", "", "-1", "")
+	f.Fuzz(func(t *testing.T, peer, id, user, until, key string) {
+		q := url.Values{"until": {until}, "for": {user}, "key": {key}}
 		if n.CheckLocation(peer, id, q) && key != good.Get("key") {
 			t.Errorf("%q %q %q %q", peer, id, until, key)
 		}

@@ -452,7 +452,7 @@ func TestAttachmentsThatLie(t *testing.T) {
 	var answer http.HandlerFunc
 	r, _ := liar(t, 0, func(w http.ResponseWriter, q *http.Request) { answer(w, q) })
 	fetch := func(offset int64) (string, error) {
-		b, err := r.Attachment(t.Context(), "5", offset, 1000)
+		b, err := r.Attachment(t.Context(), "somebody", "5", offset, 1000)
 		if err != nil {
 			return "", err
 		}
@@ -543,5 +543,40 @@ func TestFewLargeBodiesAtOnce(t *testing.T) {
 	leave()
 	if len(m.slots) != DefaultLimits.AtOnce/8 {
 		t.Errorf("%d slots are taken, want %d", len(m.slots), DefaultLimits.AtOnce/8)
+	}
+}
+
+// One user has a few downloads of a peer at once, and others theirs beside.
+func TestDownloadsOfAUserAreBounded(t *testing.T) {
+	r, _ := liar(t, 0, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "abc") })
+	fetch := func(user string) *Blob {
+		b, err := r.Attachment(t.Context(), user, "5", 0, 1000)
+		if err != nil && refusal(err) != 429 {
+			t.Fatal(err)
+		}
+		return b
+	}
+	var open []*Blob
+	for range maxDownloads {
+		open = append(open, fetch("somebody"))
+	}
+	if fetch("somebody") != nil {
+		t.Error("one more than allowed")
+	}
+	if b := fetch("somebody else"); b == nil {
+		t.Error("refused another user")
+	} else {
+		b.Close()
+	}
+	for _, b := range open {
+		b.Close()
+	}
+	if b := fetch("somebody"); b == nil {
+		t.Error("it stays full")
+	} else {
+		b.Close()
+	}
+	if len(r.streams) != 0 || len(r.downloads.users) != 0 {
+		t.Errorf("%d streams, %v", len(r.streams), r.downloads.users)
 	}
 }

@@ -24,6 +24,7 @@ type Remote struct {
 	slots     chan struct{} // requests under way
 	streams   chan struct{} // attachments under way
 	later     chan struct{} // receipts that are sent when the peer is back
+	downloads downloads
 	breaker   breaker
 	closed    context.Context // ends with the node
 	close     context.CancelFunc
@@ -32,7 +33,7 @@ type Remote struct {
 func newRemote(p Peer, o *Options) *Remote {
 	closed, end := context.WithCancel(context.Background())
 	return &Remote{peer: p, options: o, slots: make(chan struct{}, p.AtOnce), streams: make(chan struct{}, (p.AtOnce+1)/2), later: make(chan struct{}, maxLater),
-		breaker: breaker{now: o.Now}, closed: closed, close: end,
+		downloads: downloads{users: map[string]int{}}, breaker: breaker{now: o.Now}, closed: closed, close: end,
 		transport: &http.Transport{ // no proxy, no HTTP/2, no compression: a peer cannot make a little into much
 			DialContext: o.Dial, TLSClientConfig: dialTLS(o.Key, p.Pins), TLSHandshakeTimeout: greeting, DisableCompression: true,
 			MaxIdleConnsPerHost: p.AtOnce, IdleConnTimeout: time.Minute, MaxResponseHeaderBytes: 8 << 10,

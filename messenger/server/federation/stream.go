@@ -7,10 +7,36 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/countersign-project/countersign/messenger/server/endpoint"
 )
+
+// maxDownloads is how many attachments of one peer one user fetches at the same time: one who reads slowly must leave some to others.
+const maxDownloads = 4
+
+// downloads counts by user.
+type downloads struct {
+	mu    sync.Mutex
+	users map[string]int // mu
+}
+
+func (d *downloads) enter(user string) (leave func(), ok bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.users[user] >= maxDownloads {
+		return nil, false
+	}
+	d.users[user]++
+	return func() {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		if d.users[user]--; d.users[user] == 0 {
+			delete(d.users, user)
+		}
+	}, true
+}
 
 // stalled is how long a download may bring nothing before it is cut.
 const stalled = 30 * time.Second
@@ -24,14 +50,20 @@ type Blob struct {
 	end           func()
 }
 
-// Attachment opens an attachment from an offset on. One above max bytes is refused.
-func (r *Remote) Attachment(ctx context.Context, id string, offset, max int64) (*Blob, error) {
+// Attachment opens an attachment for a user from an offset on. One above max bytes is refused.
+func (r *Remote) Attachment(ctx context.Context, user, id string, offset, max int64) (*Blob, error) {
+	done, ok := r.downloads.enter(user)
+	if !ok {
+		r.options.Counters.Limited("to peer " + r.peer.Name + ": downloads of a user")
+		return nil, endpoint.TooMany(time.Second)
+	}
 	leave, err := r.enter(r.streams)
 	if err != nil {
+		done()
 		return nil, err
 	}
 	limited, cancel := context.WithTimeout(ctx, time.Minute+time.Duration(max/slowest)*time.Second)
-	b := &Blob{Offset: offset, end: func() { cancel(); leave() }}
+	b := &Blob{Offset: offset, end: func() { cancel(); leave(); done() }}
 	b.watch = time.AfterFunc(stalled, cancel)
 	if err := r.open(ctx, limited, b, http.MethodGet, id, max); err != nil {
 		b.Close()
