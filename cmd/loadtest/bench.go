@@ -26,7 +26,7 @@ type bench struct {
 type row struct {
 	Work        string             `json:"work"`
 	System      string             `json:"system"`
-	Connections int                `json:"connections,omitempty"`
+	Connections int                `json:"connections"` // or the size that grows
 	Round       int                `json:"round"`
 	Values      map[string]float64 `json:"values"` // by the names of measures, units in them
 }

@@ -50,7 +50,7 @@ func (o *options) compareFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringSliceVar(&o.systems, "systems", systemNames, "which `servers`, in the order of the table")
 	f.StringSliceVar(&o.works, "works", workNames, "which measurements")
-	f.IntVar(&o.rounds, "rounds", 3, "rounds, in which the servers alternate; the table has the median, and the JSON all")
+	f.IntVar(&o.rounds, "rounds", 3, "rounds, in which the servers alternate; the table has the median and, in brackets, the least, and the JSON all")
 	f.IntVar(&o.connections, "connections", 1000, "connections under load")
 	f.IntSliceVar(&o.idle, "idle", []int{1000, 10_000}, "numbers of idle connections")
 	f.Float64Var(&o.rate, "rate", 1000, "messages a second for the latency at a fixed rate")

@@ -34,9 +34,10 @@ directories. Peers come from Debian: apt-get install --no-install-recommends eja
 ` + cli.ExitHelp,
 		Example: "  go run ./cmd/loadtest all\n" +
 			"  go run ./cmd/loadtest compare --systems messengerd,ejabberd --rounds 5 --json\n" +
-			"  go run ./cmd/loadtest growth --plot growth.svg",
+			"  go run ./cmd/loadtest growth --plot growth.svg\n" +
+			"  go run ./cmd/loadtest table monday.json tuesday.json",
 	}
 	app.Prepare(root)
-	root.AddCommand(newAllCommand(app), newCompareCommand(app), newGrowthCommand(app), newEchoServerCommand())
+	root.AddCommand(newAllCommand(app), newCompareCommand(app), newGrowthCommand(app), newTableCommand(app), newEchoServerCommand())
 	return root
 }

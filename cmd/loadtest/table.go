@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"os"
@@ -55,6 +56,14 @@ func short(v float64) string {
 	return strconv.FormatFloat(v, 'f', 2, 64)
 }
 
+// String gives the median, and the least if it is another.
+func (s spread) String() string {
+	if s.Min == s.Max {
+		return short(s.Median)
+	}
+	return short(s.Median) + " (" + short(s.Min) + ")"
+}
+
 // line is one line of the table: a measure of a work.
 type line struct {
 	work        string
@@ -78,7 +87,7 @@ var titles = map[string]string{
 	workBacklog: "backlogs of 1,000", workIdle: "idle",
 }
 
-// compareTable is the table in Markdown: a line for each measure, a column for each system, medians of the rounds.
+// compareTable is the table in Markdown: a line for each measure, a column for each system, the median of the rounds and in brackets the least.
 func compareTable(rows []row) string {
 	cells := map[line]map[string][]float64{}
 	var lines []line
@@ -99,7 +108,7 @@ func compareTable(rows []row) string {
 		}
 	}
 	slices.SortStableFunc(lines, func(a, b line) int {
-		return slices.Index(workNames, a.work) - slices.Index(workNames, b.work)
+		return cmp.Or(slices.Index(workNames, a.work)-slices.Index(workNames, b.work), a.connections-b.connections)
 	})
 	t := &strings.Builder{}
 	fmt.Fprintf(t, "| work | connections | measure | %s |\n|---|---|---|%s\n", strings.Join(systems, " | "), strings.Repeat("---|", len(systems)))
@@ -108,7 +117,7 @@ func compareTable(rows []row) string {
 		for _, s := range systems {
 			text := " "
 			if v := cells[l][s]; len(v) > 0 {
-				text = " " + short(spreadOf(v).Median) + " "
+				text = " " + spreadOf(v).String() + " "
 			}
 			fmt.Fprintf(t, "%s|", text)
 		}

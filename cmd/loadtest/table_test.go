@@ -22,7 +22,7 @@ func TestCompareTable(t *testing.T) {
 	want := `| work | connections | measure | ours | theirs |
 |---|---|---|---|---|
 | groups of 20, by delivery | 400 | messages/CPU-second | | |
-| groups of 20, by delivery | 400 | server CPU µs/message | 20.0 | |
+| groups of 20, by delivery | 400 | server CPU µs/message | 20.0 (10.0) | |
 | groups of 20, by delivery | 400 | messages/s | | |
 | idle | 1000 | KiB/idle connection | 7.25 | 13.0 |
 | idle | 10000 | KiB/idle connection | 6.00 | |
