@@ -58,7 +58,9 @@ func TestHostileStore(t *testing.T) {
 	}{
 		"ill":        {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(503) }, "says 503", 3},
 		"overloaded": {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(429) }, "says 429", 3},
-		"redirect":   {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "http://127.0.0.1:1/", 307) }, "says 307", 1},
+		"redirect": {func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "http://127.0.0.1:1/", http.StatusTemporaryRedirect)
+		}, "says 307", 1},
 		"code": {func(w http.ResponseWriter, _ *http.Request) {
 			w.WriteHeader(403)
 			_, _ = io.WriteString(w, "<Error><Code>AccessDenied</Code></Error>")

@@ -44,12 +44,6 @@ func (o *output) String() string {
 	return o.text.String()
 }
 
-func (o *output) forget() {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.text.Reset()
-}
-
 // Missing says for a person what is not installed: a skip, or with CI=true a failure.
 func Missing(t testing.TB, program, debian string) {
 	t.Helper()
