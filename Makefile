@@ -42,7 +42,7 @@ generated:
 
 # The packages that start goroutines or guard shared memory.
 SHARED := ./attest/log ./attest/witness ./cmd/cli ./release/event ./release/mirror ./release/publish ./release/update/... ./tuf/client ./tuf/durable \
-	./tuf/fetch ./messenger/attachment ./messenger/server/... ./cmd/messengerd
+	./tuf/fetch ./messenger/attachment ./messenger/client/... ./messenger/rpc ./messenger/server/... ./messenger/store ./cmd/messengerd
 
 ## race: the packages that share memory between goroutines, under the race detector (needs a C compiler)
 race:

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime/debug"
 
 	"github.com/spf13/cobra"
 
@@ -60,6 +61,7 @@ func (p *place) work(ctx context.Context, log *slog.Logger, ready func()) (err e
 		return err
 	}
 	defer func() { err = errors.Join(err, a.Close()) }()
+	debug.FreeOSMemory() // the passphrase took 64 MiB, which is not needed again
 	l, err := rpc.Listen(dir)
 	if err != nil {
 		return err

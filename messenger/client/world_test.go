@@ -108,7 +108,6 @@ type device struct {
 	number string
 	dir    string
 	acc    *client.Account
-	sub    *client.Subscription
 	cancel context.CancelFunc
 	done   chan error
 	log    *logBook
