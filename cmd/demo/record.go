@@ -99,7 +99,7 @@ func (t *teller) fiveAtOnce(ctx context.Context, s *step) error {
 	if err := t.allRun(ctx, s, "1.2.0", 2*time.Minute); err != nil {
 		return err
 	}
-	return t.vouched(ctx, s, ana, bram, chioma, eva)
+	return t.vouched(ctx, s, 3, ana, bram, chioma, eva)
 }
 
 // signatures are who signed and when.

@@ -150,7 +150,7 @@ func (t *teller) story(ctx context.Context, o options) error {
 		{"a publisher who serves 1.0.0 as the newest is refused", t.servedAgain},
 		{"one auditor withdraws 1.1.0: both programs stay, and say so", t.oneWithdraws},
 		{"a second one withdraws it: both programs return to 1.0.0 by themselves", t.twoWithdraw},
-		{"1.2.0: five auditors at the same time, one of them gets other bytes; it stands by the four, both programs become it", t.fiveAtOnce},
+		{"1.2.0: five auditors at the same time, one of them gets other bytes; it stands by the others, both programs become it", t.fiveAtOnce},
 		{"the log, the pages and the monitor tell all of it, and both programs still run 1.2.0", t.theRecord},
 	}
 	for _, s := range steps {

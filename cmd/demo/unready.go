@@ -153,7 +153,7 @@ func (t *teller) updateThemselves(ctx context.Context, s *step) error {
 	if err := t.allRun(ctx, s, "1.1.0", 2*time.Minute); err != nil {
 		return err
 	}
-	if err := t.vouched(ctx, s, ana, bram, chioma, eva); err != nil {
+	if err := t.vouched(ctx, s, 4, ana, bram, chioma, eva); err != nil {
 		return err
 	}
 	return t.monitored(ctx, s)
