@@ -18,8 +18,8 @@ import (
 	"github.com/countersign-project/countersign/messenger/server/store"
 )
 
-// MaxAccounts is how many accounts are kept; beyond it some other is forgotten. One takes about a kilobyte.
-const MaxAccounts = 50_000
+// MaxBytes is how much memory accounts take, roughly; beyond it some other is forgotten. It is enough for sixty thousand usual ones.
+const MaxBytes = 64 << 20
 
 // Store is a store with accounts in memory. Everything else is passed on.
 type Store struct {
@@ -27,6 +27,7 @@ type Store struct {
 	max int
 
 	mu       sync.Mutex
+	bytes    int                                  // mu; that the accounts take
 	forgot   uint64                               // mu; counts what was forgotten by changes
 	accounts map[store.AccountKey]*store.Account  // mu; never changed once they are here
 	names    map[string]store.AccountKey          // mu; of those
@@ -36,7 +37,7 @@ type Store struct {
 
 // Of returns a cache in front of a store, which nobody else may change.
 func Of(s store.Store) *Store {
-	return &Store{Store: s, max: MaxAccounts, accounts: map[store.AccountKey]*store.Account{}, names: map[string]store.AccountKey{},
+	return &Store{Store: s, max: MaxBytes, accounts: map[store.AccountKey]*store.Account{}, names: map[string]store.AccountKey{},
 		devices: map[store.DeviceKey]store.AccountKey{}}
 }
 
@@ -77,18 +78,32 @@ func (s *Store) keep(a store.Account, err error, before uint64) (store.Account, 
 	if s.forgot != before || !s.once.mark(a.Key) {
 		return a, nil
 	}
+	s.drop(a.Key)                 // another reader may have been here first
 	for key := range s.accounts { // in no order: whichever it is, it can be read again
-		if len(s.accounts) < s.max {
+		if s.bytes+sizeOf(&a) <= s.max {
 			break
 		}
 		s.drop(key)
 	}
-	s.drop(a.Key) // another reader may have been here first
+	s.bytes += sizeOf(&a)
 	s.accounts[a.Key], s.names[a.Name] = &a, a.Key
 	for _, d := range a.Devices {
 		s.devices[d.Key] = a.Key
 	}
 	return a, nil
+}
+
+// sizeOf is about what an account takes with its places in the maps.
+func sizeOf(a *store.Account) int {
+	n := 600 + len(a.Name) + len(a.IdentityKey) + len(a.Pin) + len(a.ProfileName) + len(a.Avatar) + len(a.Username) + len(a.DeviceList)
+	for i := range a.Devices {
+		d := &a.Devices[i]
+		n += 350 + len(d.Name) + len(d.SignalingKey) + len(d.GCM) + len(d.APN) + len(d.VoIP) + len(d.Secret)
+		if d.Signed != nil {
+			n += 64 + len(d.Signed.Public) + len(d.Signed.Signature)
+		}
+	}
+	return n
 }
 
 // drop needs mu.
@@ -97,6 +112,7 @@ func (s *Store) drop(key store.AccountKey) {
 	if !ok {
 		return
 	}
+	s.bytes -= sizeOf(a)
 	delete(s.accounts, key)
 	delete(s.names, a.Name)
 	for _, d := range a.Devices {
@@ -132,6 +148,7 @@ func (s *Store) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.forgot++
+	s.bytes = 0
 	clear(s.accounts)
 	clear(s.names)
 	clear(s.devices)

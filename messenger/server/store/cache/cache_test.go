@@ -238,7 +238,8 @@ func TestChangeOfUnknownOutcome(t *testing.T) {
 
 func TestMemoryIsBounded(t *testing.T) {
 	w := newWorld(t)
-	c := cache.OfAtMost(w.below, 10)
+	usual := cache.SizeOf(w.register("+14155559999"))
+	c := cache.OfAtMost(w.below, 10*usual+usual/2)
 	for i := range 50 {
 		a := w.register(fmt.Sprintf("+1415555%04d", i))
 		for range 2 {
@@ -249,6 +250,16 @@ func TestMemoryIsBounded(t *testing.T) {
 	}
 	if n, names, devices := c.Kept(); n != 10 || names != 10 || devices != 10 {
 		t.Errorf("%d accounts, %d names and %d devices are kept, want 10 of each", n, names, devices)
+	}
+	a, err := c.Account(t.Context(), "+14155559999")
+	w.ok(err)
+	w.ok(c.SetDeviceList(t.Context(), a.Key, 1, make([]byte, 5*usual)))
+	for range 2 {
+		_, err := c.Account(t.Context(), a.Name)
+		w.ok(err)
+	}
+	if n, _, _ := c.Kept(); n > 5 {
+		t.Errorf("%d accounts are kept, of which one takes the room of six", n)
 	}
 	w.ok(c.Close())
 	if n, _, _ := c.Kept(); n != 0 {

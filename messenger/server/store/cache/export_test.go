@@ -3,11 +3,14 @@ package cache
 import "github.com/countersign-project/countersign/messenger/server/store"
 
 // OfAtMost is Of with another bound.
-func OfAtMost(s store.Store, accounts int) *Store {
+func OfAtMost(s store.Store, bytes int) *Store {
 	c := Of(s)
-	c.max = accounts
+	c.max = bytes
 	return c
 }
+
+// SizeOf is sizeOf.
+func SizeOf(a store.Account) int { return sizeOf(&a) }
 
 // Kept returns how many accounts, names and devices are in memory.
 func (s *Store) Kept() (accounts, names, devices int) {
