@@ -47,7 +47,7 @@ func TestServeRefusals(t *testing.T) {
 		{[]string{"--node", "a"}, "--node and --cluster-…: only with --cluster"},
 		{[]string{"--federation-name", "a.example"}, "--federation-…: only with --federation-peer"},
 		{[]string{"--federation-peer", peerLine}, "--federation-name: peers need a name for this server"},
-		{[]string{"--federation-peer", peerLine, "--federation-name", "A"}, `--federation-name: "A" is no name of a server: want 1 to 63 lower-case letters, digits, - and .`},
+		{[]string{"--federation-peer", peerLine, "--federation-name", "A"}, `--federation-name: "A" is no name of a server: want 1 to 63 of a to z, 0 to 9, dots and dashes`},
 		{[]string{"--federation-peer", peerLine, "--federation-name", "a.example", "--federation-listen", "8443"}, `--federation-listen "8443": want host:port`},
 		{[]string{"--federation-peer", peerLine, "--federation-name", "b.example"}, "--federation-peer: b.example: this server or another peer has that name"},
 		{[]string{"--federation-peer", peerLine, "--federation-peer", "c.example https://c.example sha256:" + ones, "--federation-name", "a.example"}, "--federation-peer: c.example: its pin is b.example's, too; the key is how servers are told apart"},

@@ -232,8 +232,7 @@ func TestLookUpsOnDemand(t *testing.T) {
 func TestAttachmentsOfPeers(t *testing.T) {
 	a, b := newPair(t)
 	ours, theirs := a.listen(), b.listen()
-	var at api.Attachment
-	at = get[api.Attachment](b.world, carol, "/v1/attachments")
+	at := get[api.Attachment](b.world, carol, "/v1/attachments")
 	ciphertext := strings.Repeat("ciphertext ", 100_000)
 	req, err := http.NewRequest("PUT", theirs.URL+"/v3/blobs/"+at.IDString, strings.NewReader(ciphertext))
 	if err != nil {

@@ -17,7 +17,7 @@ func CheckName(s string) error {
 		ok = ok && (alphanumeric(s[i]) || s[i] == '-' || s[i] == '.')
 	}
 	if !ok {
-		return fmt.Errorf("%.80q is no name of a server: want 1 to %d lower-case letters, digits, - and .", s, maxName)
+		return fmt.Errorf("%.80q is no name of a server: want 1 to %d of a to z, 0 to 9, dots and dashes", s, maxName)
 	}
 	return nil
 }

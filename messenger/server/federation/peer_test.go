@@ -29,8 +29,8 @@ func TestParsePeer(t *testing.T) {
 	for line, want := range map[string]string{
 		"":                                 `peer "": want its name, its URL and its pin`,
 		"b https://b":                      `peer "b https://b": want its name, its URL and its pin`,
-		"-b https://b " + ones:             `peer "-b": "-b" is no name of a server: want 1 to 63 lower-case letters, digits, - and .`,
-		"b@c https://b " + ones:            `peer "b@c": "b@c" is no name of a server: want 1 to 63 lower-case letters, digits, - and .`,
+		"-b https://b " + ones:             `peer "-b": "-b" is no name of a server: want 1 to 63 of a to z, 0 to 9, dots and dashes`,
+		"b@c https://b " + ones:            `peer "b@c": "b@c" is no name of a server: want 1 to 63 of a to z, 0 to 9, dots and dashes`,
 		"b https://b/x " + ones:            `peer "b": "https://b/x": want https://host:port`,
 		"b https://u:p@b " + ones:          `peer "b": "https://u:p@b": want https://host:port`,
 		"b https://b sha256:00":            `peer "b": "sha256:00" is no pin: want sha256: and 64 hexadecimal digits, as 'messengerd peer key' prints it`,
