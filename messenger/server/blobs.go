@@ -27,6 +27,8 @@ const (
 	attachmentLife = 45 * 24 * time.Hour
 	// slowest is the rate in bytes a second below which an upload or download is cut, after a minute of grace.
 	slowest = 8 << 10
+	// finishing is how long the store of blobs may take with a whole upload.
+	finishing = 2 * time.Minute
 )
 
 // allocateAttachment is GET /v1/attachments.
@@ -141,7 +143,10 @@ func (s *Server) receive(w http.ResponseWriter, r *http.Request) (have int64, wh
 	if err := s.allowN("uploads", s.limits.uploads, strconv.FormatInt(int64(a.Owner), 36), int(r.ContentLength>>20)+1); err != nil {
 		return 0, false, err
 	}
-	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(time.Minute + time.Duration(r.ContentLength/slowest)*time.Second))
+	end := time.Now().Add(time.Minute + time.Duration(r.ContentLength/slowest)*time.Second)
+	_ = http.NewResponseController(w).SetReadDeadline(end)
+	_ = http.NewResponseController(w).SetWriteDeadline(end.Add(finishing)) // the server's own ends before a long upload does
+
 	if p.offset == 0 { // a whole upload begins anew, whatever an earlier try left
 		if err := s.Blobs.Reset(r.Context(), a.ID); err != nil {
 			return 0, false, err

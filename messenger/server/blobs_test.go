@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strconv"
 	"strings"
 	"testing"
@@ -168,6 +169,38 @@ func TestBrokenUpload(t *testing.T) {
 	})
 	if _, got := w.fetch(a.Location, ""); got != strings.Repeat("a", 40)+strings.Repeat("b", 60) {
 		t.Errorf("%q", got)
+	}
+}
+
+// An upload may take longer than the server allows for other requests, and is answered all the same.
+func TestSlowUploadIsAnswered(t *testing.T) {
+	w := newWorld(t, nil)
+	w.register(alice)
+	srv := httptest.NewUnstartedServer(w.server)
+	srv.Config.ReadTimeout, srv.Config.WriteTimeout = 100*time.Millisecond, 100*time.Millisecond
+	srv.Start()
+	t.Cleanup(srv.Close)
+	a := w.allocate(srv.URL)
+	r, body := io.Pipe()
+	go func() {
+		for range 5 {
+			_, _ = body.Write([]byte("slow"))
+			time.Sleep(60 * time.Millisecond)
+		}
+		body.Close()
+	}()
+	req, err := http.NewRequest("PUT", a.Location, r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.ContentLength = 20
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != 200 {
+		t.Errorf("%d", resp.StatusCode)
 	}
 }
 

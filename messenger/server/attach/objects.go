@@ -33,6 +33,9 @@ func NewObjects(dir string, max int64, bucket *s3.Bucket) (*Objects, error) {
 	return &Objects{uploads: d, bucket: bucket, poll: time.Second}, err
 }
 
+// slowest is the rate in bytes a second at which a reader may take a blob, after a minute of grace: that of the slowest client.
+const slowest = 8 << 10
+
 // removeWithin bounds a removal, from its mark to its end.
 const removeWithin = 30 * time.Second
 
@@ -214,6 +217,7 @@ type objectReader struct {
 	size   int64
 	at     int64
 	body   io.ReadCloser // nil until it is read
+	cancel func()        // ends its time
 }
 
 // Read implements io.Reader.
@@ -222,11 +226,13 @@ func (r *objectReader) Read(p []byte) (int, error) {
 		return 0, io.EOF
 	}
 	if r.body == nil {
-		body, err := r.bucket.Get(r.ctx, r.name, r.at)
+		ctx, cancel := context.WithTimeout(r.ctx, time.Minute+time.Duration((r.size-r.at)/slowest)*time.Second)
+		body, err := r.bucket.Get(ctx, r.name, r.at)
 		if err != nil {
+			cancel()
 			return 0, away(err)
 		}
-		r.body = body
+		r.body, r.cancel = body, cancel
 	}
 	if left := r.size - r.at; int64(len(p)) > left {
 		p = p[:left] // whatever the store says
@@ -263,6 +269,7 @@ func (r *objectReader) Close() error {
 		return nil
 	}
 	err := r.body.Close()
+	r.cancel()
 	r.body = nil
 	return err
 }

@@ -71,6 +71,7 @@ type NATS struct {
 	places  *places
 	breaker *Breaker
 	drops   atomic.Uint64
+	wakes   atomic.Int32 // times the bus has come back since everybody was last woken
 	closing sync.Once
 	closed  chan struct{}
 }
@@ -141,8 +142,21 @@ func (r *NATS) listen() error {
 	return nil
 }
 
-// wakeAll lets every device of this node look into its queue.
+// wakeAll lets every device of this node look into its queue. If the bus comes and goes, one round follows another.
 func (r *NATS) wakeAll() {
+	if r.wakes.Add(1) > 1 {
+		return // whoever is at it goes round again
+	}
+	for {
+		n := r.wakes.Load()
+		r.wakeRound()
+		if r.wakes.CompareAndSwap(n, 0) {
+			return
+		}
+	}
+}
+
+func (r *NATS) wakeRound() {
 	tick := time.NewTicker(wakePause)
 	defer tick.Stop()
 	for i := range r.parts {
