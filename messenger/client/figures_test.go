@@ -100,7 +100,36 @@ func TestFigures(t *testing.T) {
 		stop()
 		row(fmt.Sprintf("file of %d MiB there and back", size>>20), "%8.0f ms, Go heap at most %.0f MB (server and both)", float64(time.Since(start).Milliseconds()), float64(*peak)/1e6)
 	}
+	figuresOfGroups(w, alice, row)
 	figuresOfHistory(t, row)
+}
+
+// figuresOfGroups sends into groups of so many other members, below the line of sender keys and above.
+func figuresOfGroups(w *world, alice *device, row func(what, format string, args ...any)) {
+	var numbers []string
+	for _, n := range []int{19, 20, 149} {
+		for len(numbers) < n {
+			d := w.person(fmt.Sprint("member ", len(numbers)))
+			d.offline() // what is measured is the sender
+			numbers = append(numbers, d.number)
+		}
+		id, err := alice.acc.CreateGroup(w.Context(), "group", numbers)
+		if err != nil {
+			w.Fatal(err)
+		}
+		send := func(text string) float64 {
+			start := time.Now()
+			m := alice.says(id, text)
+			for !alice.reached(m, history.Sent) {
+				if time.Sleep(time.Millisecond); time.Since(start) > time.Minute {
+					w.Fatal("not sent in a minute")
+				}
+			}
+			return float64(time.Since(start).Microseconds()) / 1000
+		}
+		first := send("first")
+		row(fmt.Sprintf("group of %d others: first message, then each", n), "%8.0f ms, %8.1f ms", first, (send("a")+send("b")+send("c"))/3)
+	}
 }
 
 func (d *device) reached(m *history.Message, s history.State) bool {

@@ -200,9 +200,28 @@ func (c *change) sendUpdate(g, before *group.State) error {
 	return c.queueData(groupName(g.ID), to, d, 0, nil)
 }
 
-// Leave leaves a group.
+// Leave leaves a group. Programs that know no clocks learn it from a message of their own kind, which comes after ours: to ours it is no news (11.1).
 func (a *Account) Leave(ctx context.Context, conversation string) error {
-	return a.ChangeGroup(ctx, conversation, func(g *group.State, self string) error { return g.Remove(self, self) })
+	id, ok := groupID(conversation)
+	if !ok {
+		return fmt.Errorf("%q is no group", conversation)
+	}
+	return a.change(ctx, func(c *change) error {
+		g, err := c.group(id)
+		if err != nil {
+			return err
+		}
+		if err := c.changeGroup(id, func(g *groupState) error { return g.Remove(c.self(), c.self()) }); err != nil {
+			return err
+		}
+		d := &wire.Data{Group: &wire.Group{ID: id, Kind: wire.GroupQuit}}
+		for _, m := range c.others(g) {
+			if err := c.sendOne(d, m); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // heardGroup takes in what a message says about its group, and tells whether the rest of it goes into the conversation: not if its author is no
@@ -228,6 +247,8 @@ func (c *change) heardGroup(s said) (goes bool, err error) {
 		return false, c.mergeGroup(g, s)
 	case !g.In(c.self()):
 		return false, nil // we have left
+	case kind == wire.GroupQuit && !g.In(s.author):
+		return false, nil // known already
 	case !g.In(s.author):
 		return false, refusal.Because(refusal.InvalidMessage, "group: %s is no member", s.author)
 	case kind == wire.GroupQuit:
