@@ -95,6 +95,12 @@ func (a *acmeAuthority) forward(l net.Listener) {
 			return // the test is over
 		}
 		a.challenge.Add(1)
+		for a.server.Load() == nil && a.Context().Err() == nil {
+			time.Sleep(time.Millisecond) // the server asks as soon as it listens, maybe before the test has read where
+		}
+		if a.Context().Err() != nil {
+			return
+		}
 		to, err := net.Dial("tcp", *a.server.Load())
 		if err != nil {
 			from.Close()
@@ -136,15 +142,32 @@ func (a *acmeAuthority) handshake(address, name string) (*x509.Certificate, erro
 	return c.ConnectionState().PeerCertificates[0], nil
 }
 
-// The server gets its certificate from a real authority at the first handshake, by the challenge in TLS; for no other name; keeps it over a restart; and
-// starts, and serves what it has, while the authority is away.
+// awaitLog waits until the server says something.
+func (r *running) awaitLog(what string) string {
+	r.o.Helper()
+	pattern := regexp.MustCompile(`(?m)^.*` + what + `.*$`)
+	for end := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
+		if line := pattern.FindString(r.read()); line != "" {
+			return line
+		}
+		if time.Now().After(end) {
+			r.o.Fatalf("no %s in\n%s", what, r.read())
+		}
+	}
+}
+
+// The server gets its certificate from a real authority before a client comes, by the challenge in TLS; for no other name; keeps it over a
+// restart; and starts, serves what it has, and says what is wrong, while the authority is away.
 func TestACME(t *testing.T) {
 	a := newACME(t)
 	o := newOperator(t)
-	o.env = []string{"SSL_CERT_FILE=" + filepath.Join(a.dir, "server.pem")}
-	args := []string{"--acme-domain", "chat.example.org", "--acme-email", "operator@example.org", "--acme-directory", a.directory}
+	args := []string{"--acme-domain", "Chat.example.org", "--acme-email", "operator@example.org", "--acme-directory", a.directory, "--acme-root", filepath.Join(a.dir, "server.pem")}
+	if out, _ := o.run(0, append([]string{"doctor"}, args...)...); !strings.Contains(out, "warning  certificate of chat.example.org: there is none yet") || !strings.Contains(out, "ok       authority: "+a.directory) {
+		t.Error(out)
+	}
 	r := o.serve(args...)
 	a.server.Store(&r.address)
+	r.awaitLog("msg=certificate name=chat.example.org until=")
 	first, err := a.handshake(r.address, "chat.example.org")
 	if err != nil {
 		t.Fatalf("%v\n%s", err, r.read())
@@ -152,7 +175,7 @@ func TestACME(t *testing.T) {
 	if first.VerifyHostname("chat.example.org") != nil || a.challenge.Load() == 0 {
 		t.Errorf("a certificate for %v, after %d looks at the challenge", first.DNSNames, a.challenge.Load())
 	}
-	again, err := a.handshake(r.address, "chat.example.org")
+	again, err := a.handshake(r.address, "CHAT.example.org")
 	if err != nil || again.SerialNumber.Cmp(first.SerialNumber) != 0 {
 		t.Errorf("the second client: %v", err)
 	}
@@ -164,6 +187,9 @@ func TestACME(t *testing.T) {
 	}
 	if a.challenge.Load() != asked {
 		t.Error("the authority was asked for other names")
+	}
+	if out, _ := o.run(0, append([]string{"doctor", "--listen", r.address}, args...)...); !strings.Contains(out, "ok       certificate of chat.example.org: until 20") || !strings.Contains(out, "ok       server: answers at "+r.address+" as Chat.example.org") {
+		t.Error(out)
 	}
 	r.stop()
 	kept, err := filepath.Glob(filepath.Join(o.home, "messengerd", "data", "certificates", "*"))
@@ -180,13 +206,53 @@ func TestACME(t *testing.T) {
 	if after, err := a.handshake(r.address, "chat.example.org"); err != nil || after.SerialNumber.Cmp(first.SerialNumber) != 0 {
 		t.Errorf("the authority is away: %v", err)
 	}
+	if out, _ := o.run(1, append([]string{"doctor", "--listen", r.address}, args...)...); !strings.Contains(out, "wrong    authority: ") || !strings.Contains(out, "connection refused") || !strings.Contains(out, "certificates in hand are served until they expire") {
+		t.Error(out)
+	}
 	r.stop()
-	r = o.serve(append(args, "--data", filepath.Join(o.dir, "new"))...) // has no certificate, and cannot get one
+	args = append(args, "--data", filepath.Join(o.dir, "new")) // has no certificate, and cannot get one
+	r = o.serve(args...)
+	if line := r.awaitLog(`msg="no certificate: clients cannot connect"`); !strings.Contains(line, "name=chat.example.org") || !strings.Contains(line, a.directory) || !strings.Contains(line, "connection refused") {
+		t.Error(line)
+	}
 	if _, err := a.handshake(r.address, "chat.example.org"); err == nil {
 		t.Error("a certificate from nowhere")
+	}
+	if out, _ := o.run(1, append([]string{"doctor", "--listen", r.address}, args...)...); !strings.Contains(out, "wrong    server: it answers at "+r.address+", but not as Chat.example.org") {
+		t.Error(out)
 	}
 	r.stop()
 	if log := r.read(); strings.Contains(log, "version held") || strings.Contains(log, "panic") {
 		t.Error(log)
+	}
+}
+
+// What an operator can have wrong: the name leads elsewhere; the authority's root is not trusted; the URL is no directory.
+func TestACMERefusals(t *testing.T) {
+	a := newACME(t)
+	nobody, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	elsewhere := nobody.Addr().String()
+	must(t, nobody.Close())
+	a.server.Store(&elsewhere) // port 443 of the name is not ours
+	o := newOperator(t)
+	args := []string{"--acme-domain", "chat.example.org", "--acme-directory", a.directory, "--acme-root", filepath.Join(a.dir, "server.pem")}
+	r := o.serve(args...)
+	if line := r.awaitLog(`msg="no certificate: clients cannot connect"`); !strings.Contains(line, "the authority says: ") || !strings.Contains(line, "again-in=2m0s") {
+		t.Error(line)
+	}
+	if _, err := a.handshake(r.address, "chat.example.org"); err == nil {
+		t.Error("a certificate from nowhere")
+	}
+	r.stop()
+	for _, c := range []struct{ want, directory, root string }{
+		{"give its root as --acme-root", a.directory, ""},
+		{"no certificate in it, want PEM", a.directory, o.program},
+		{"404", strings.TrimSuffix(a.directory, "/dir") + "/nothing", filepath.Join(a.dir, "server.pem")},
+	} {
+		out, _ := o.run(1, "doctor", "--acme-domain", "chat.example.org", "--acme-directory", c.directory, "--acme-root", c.root)
+		if !strings.Contains(out, "wrong    authority: ") || !strings.Contains(out, c.want) {
+			t.Errorf("no %q in\n%s", c.want, out)
+		}
 	}
 }

@@ -67,6 +67,9 @@ func (o *serveOptions) examine(ctx context.Context, now time.Time) []finding {
 	if o.certificate != "" {
 		list = append(list, o.examineCertificate(now))
 	}
+	if len(o.domains) > 0 {
+		list = append(list, o.examineAuthority(ctx, now)...)
+	}
 	if o.webhookSecret != "" {
 		list = append(list, o.examineSecret())
 	}
@@ -184,6 +187,12 @@ func (o *serveOptions) examineServer(ctx context.Context) finding {
 	}
 	a := &healthAsker{address: net.JoinHostPort(host, port), tls: o.certificate != "", acme: len(o.domains) > 0}
 	status, err := a.ask(ctx, "/ready")
+	if a.acme && err == nil {
+		if err := a.reaches(ctx, o.domains[0]); err != nil {
+			return wrong(what, "see its log: it says why it has no certificate", "it answers at %s, but not as %s: %v", a.address, o.domains[0], err)
+		}
+		return ok(what, "answers at %s as %s", a.address, o.domains[0])
+	}
 	switch {
 	case err != nil:
 		return warning(what, "messengerd serve", "nobody answers at %s: %v", a.address, err)

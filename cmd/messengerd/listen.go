@@ -8,13 +8,8 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"path/filepath"
-	"slices"
 	"sync"
 	"time"
-
-	"golang.org/x/crypto/acme"
-	"golang.org/x/crypto/acme/autocert"
 )
 
 // newHTTP returns an HTTP server within bounds. Handlers of attachments stretch the deadlines by what is to be moved.
@@ -38,52 +33,23 @@ func (d dropAddresses) Handle(ctx context.Context, r slog.Record) error {
 	return d.Handler.Handle(ctx, r)
 }
 
-// tlsConfig returns nil for plain HTTP.
-func (o *serveOptions) tlsConfig(dir string, log *slog.Logger, now func() time.Time) (*tls.Config, error) {
+// tlsConfig returns nil for plain HTTP, and what shall run beside the server, if anything, until its context ends.
+func (o *serveOptions) tlsConfig(dir string, log *slog.Logger, now func() time.Time) (_ *tls.Config, beside func(context.Context), _ error) {
 	switch {
 	case o.certificate != "":
 		c := &certificate{file: o.certificate, key: o.key, now: now}
 		if _, err := c.get(nil); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		return &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: c.get, NextProtos: []string{"h2", "http/1.1"}}, nil
+		return &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: c.get, NextProtos: []string{"h2", "http/1.1"}}, nil, nil
 	case len(o.domains) > 0:
-		m := &autocert.Manager{Prompt: autocert.AcceptTOS, HostPolicy: autocert.HostWhitelist(o.domains...), Email: o.acmeEmail,
-			Cache: autocert.DirCache(filepath.Join(dir, "certificates"))}
-		if o.acmeDirectory != "" {
-			m.Client = &acme.Client{DirectoryURL: o.acmeDirectory}
+		c, err := o.newIssued(dir, log, now)
+		if err != nil {
+			return nil, nil, err
 		}
-		c := m.TLSConfig()
-		c.MinVersion = tls.VersionTLS12
-		c.GetCertificate = (&complaint{get: c.GetCertificate, names: o.domains, log: log, now: now}).certificate
-		return c, nil
+		return c.config(), c.run, nil
 	}
-	return nil, nil
-}
-
-// complaint tells the operator, once a minute at most, that there is no certificate for a name that should have one. Clients only see a handshake fail.
-type complaint struct {
-	get   func(*tls.ClientHelloInfo) (*tls.Certificate, error)
-	names []string
-	log   *slog.Logger
-	now   func() time.Time
-
-	mu   sync.Mutex
-	last time.Time // mu
-}
-
-func (c *complaint) certificate(h *tls.ClientHelloInfo) (*tls.Certificate, error) {
-	cert, err := c.get(h)
-	if err == nil || !slices.Contains(c.names, h.ServerName) { // whatever strangers ask for
-		return cert, err
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if now := c.now(); now.Sub(c.last) >= time.Minute {
-		c.last = now
-		c.log.Warn("no certificate", "name", h.ServerName, "error", err)
-	}
-	return nil, err
+	return nil, nil, nil
 }
 
 // certificate reads its files again when they have changed, so that renewing needs no restart. A broken new pair leaves the old one in use.

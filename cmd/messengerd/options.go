@@ -54,7 +54,8 @@ type serveOptions struct {
 	listen, metrics, publicURL string
 	certificate, key           string
 	domains                    []string
-	acmeEmail, acmeDirectory   string
+	acmeEmail                  string
+	acmeDirectory, acmeRoot    string
 	proxies                    []string
 	webhook, webhookSecret     string
 	development                bool
@@ -75,9 +76,10 @@ func (o *serveOptions) flags(cmd *cobra.Command) {
 	f.StringVar(&o.publicURL, "public-url", "", "how clients reach this server, `https://…`: for the locations of attachments (default: as each request came)")
 	f.StringVar(&o.certificate, "tls-certificate", "", "`file` with the certificate chain in PEM; read again when it changes")
 	f.StringVar(&o.key, "tls-key", "", "`file` with the certificate's key in PEM")
-	f.StringSliceVar(&o.domains, "acme-domain", nil, "get certificates for this `name` from an ACME authority, whose terms you thereby accept; listen on port 443")
+	f.StringSliceVar(&o.domains, "acme-domain", nil, "get certificates for this `name` from an ACME authority, whose terms you thereby accept; the authority must reach this server at port 443 of the name")
 	f.StringVar(&o.acmeEmail, "acme-email", "", "`address` at which the authority reaches you")
-	f.StringVar(&o.acmeDirectory, "acme-directory", "", "`URL` of another ACME authority than Let's Encrypt")
+	f.StringVar(&o.acmeDirectory, "acme-directory", "", "`URL` of the directory of another ACME authority than Let's Encrypt, such as your own")
+	f.StringVar(&o.acmeRoot, "acme-root", "", "`file` with the root, in PEM, of the certificate at --acme-directory (default: those this computer trusts)")
 	f.StringSliceVar(&o.proxies, "proxy", nil, "`network` of the proxies before this server, such as 10.0.0.0/8: their X-Forwarded-For and X-Forwarded-Proto are believed, and plain HTTP from them is allowed")
 	f.StringVar(&o.webhook, "sms-webhook", "", "`URL` of an SMS gateway that brings registration codes to telephones (default: registration by invite only)")
 	f.StringVar(&o.webhookSecret, "sms-webhook-secret", "", "`file` with the secret that signs what the gateway gets")
@@ -126,6 +128,9 @@ func (o *serveOptions) check() error {
 		return cli.Usagef("--public-url %q: want https://name, without slash at the end", o.publicURL)
 	}
 	if _, err := o.networks(); err != nil {
+		return err
+	}
+	if err := o.checkAuthority(); err != nil {
 		return err
 	}
 	if err := o.attachments.check(); err != nil {

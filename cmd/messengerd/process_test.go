@@ -28,7 +28,6 @@ const passphrase = "a password of the client"
 type operator struct {
 	*testing.T
 	program, home, dir string
-	env                []string // besides the test's own
 }
 
 func newOperator(t *testing.T) *operator {
@@ -48,7 +47,7 @@ func newOperator(t *testing.T) *operator {
 
 func (o *operator) command(args ...string) *exec.Cmd {
 	cmd := exec.Command(o.program, args...)
-	cmd.Env = append(append(os.Environ(), "MESSENGER_HOME="+o.home, "MESSENGER_CONFIG="), o.env...)
+	cmd.Env = append(os.Environ(), "MESSENGER_HOME="+o.home, "MESSENGER_CONFIG=")
 	return cmd
 }
 

@@ -75,7 +75,7 @@ func serve(ctx context.Context, o *serveOptions, log *slog.Logger, now func() ti
 	if err != nil {
 		return err
 	}
-	config, err := o.tlsConfig(dir, log, now)
+	config, beside, err := o.tlsConfig(dir, log, now)
 	if err != nil {
 		return err
 	}
@@ -100,6 +100,9 @@ func serve(ctx context.Context, o *serveOptions, log *slog.Logger, now func() ti
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx)) // upkeep goes on while clients leave
 	defer cancel()
 	go p.upkeep(work, now)
+	if beside != nil {
+		go beside(work)
+	}
 	log.Info("listening", "address", l.Addr().String(), "tls", config != nil, "registration", o.registration())
 	ready(&healthAsker{address: l.Addr().String(), tls: config != nil, acme: len(o.domains) > 0})
 	return serveHTTP(ctx, o, p, l, config)

@@ -33,6 +33,8 @@ var threats = []struct {
 	{"flood: attachments", "caps, disk bound, limits, expiry", []string{". TestTooLargeUploads", "attach TestBounds", "attach TestNothingReferredToIsRemoved"}},
 	{"store of objects that lies, hangs or is away", "bounds on answers, signatures for one host; messages go without it",
 		[]string{"attach/s3 TestHostileStore", "attach TestObjectsAway", "attach TestRemovalMeetsUpload", "messengerd TestAttachmentsInABucket"}},
+	{"strangers use up what an ACME authority allows", "asked ahead, with pauses; never because of a client",
+		[]string{"messengerd TestAuthorityIsAskedSeldom", "messengerd TestACMERefusals"}},
 	{"memory used up by many names for limits", "buckets are bounded", []string{"limit TestMemoryIsBounded"}},
 	{"one-time prekey given twice", "deletion in the same transaction", []string{". TestNoPrekeyTwice", "store/engine TestKillSQLite", "store/engine TestKillPostgres"}},
 	{"acknowledged message lost: kill -9", "durable before answering", []string{"messengerd TestKillUnderLoad", "store/engine TestKillSQLite", "store/engine TestKillPostgres"}},
