@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -30,7 +31,8 @@ func newTown(t *testing.T, program, name string) *town {
 	o.home = filepath.Join(o.dir, "home")
 	x := &town{operator: o, name: name, file: filepath.Join(o.dir, "messengerd.toml")}
 	x.pin, _ = o.run(0, "peer", "key", "--quiet")
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	n := rand.Uint32() // of all of 127.0.0.0/8, so that nobody else takes the port before the server does
+	l, err := net.Listen("tcp", fmt.Sprintf("127.%d.%d.%d:0", 1+n>>8%250, n>>16%250, 1+n>>24%250))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -33,7 +35,8 @@ type end struct {
 	key      *federation.Key
 	node     *federation.Node
 	listener net.Listener
-	local    func(federation.Local) federation.Local // stands before the server, if the test wants
+	local    func(federation.Local) federation.Local                              // stands before the server, if the test wants
+	dial     func(ctx context.Context, network, address string) (net.Conn, error) // nil is the network
 	stop     func()
 }
 
@@ -76,7 +79,7 @@ func (e *end) run(t *testing.T, patience time.Duration, change func(*Config), pe
 	t.Helper()
 	e.world = newWorld(t, func(c *Config) {
 		var err error
-		e.node, err = federation.New(federation.Options{Name: e.name, Key: e.key, Peers: peers, Counters: c.Metrics, Now: c.Now, Patience: patience,
+		e.node, err = federation.New(federation.Options{Name: e.name, Key: e.key, Peers: peers, Counters: c.Metrics, Now: c.Now, Patience: patience, Dial: e.dial,
 			Failed: func(route string, err error) { c.Log.Error("peer", "route", route, "error", err) }})
 		if err != nil {
 			t.Fatal(err)
@@ -293,9 +296,17 @@ func do(t *testing.T, req *http.Request) (int, string) {
 // A peer that is down: the sender is told, and when; nothing is acknowledged and nothing kept. When it is back the same message goes through.
 func TestPeerThatIsDown(t *testing.T) {
 	a, b := newEnd(t, "a.example"), newEnd(t, "b.example")
+	var up atomic.Bool
+	a.dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+		if !up.Load() {
+			return nil, syscall.ECONNREFUSED
+		}
+		return new(net.Dialer).DialContext(ctx, network, address)
+	}
 	a.run(t, 0, nil, b.as(t, ""))
+	b.run(t, 0, nil, a.as(t, ""))
 	a.register(alice)
-	b.listener.Close()
+	b.register(carol)
 	path, m := "/v1/messages/"+carol+"@b.example", message(7, [2]uint32{1, 5})
 	for range 5 { // after three tries it is left alone
 		rec := a.call(alice, "PUT", path, m)
@@ -306,12 +317,8 @@ func TestPeerThatIsDown(t *testing.T) {
 	a.want(alice, "GET", "/v2/keys/"+carol+"/*?relay=b.example", nil, 503, "")
 	a.want(alice, "GET", "/v1/attachments/5?relay=b.example", nil, 503, "")
 	a.want(alice, "PUT", "/v1/messages/"+alice, message(8), 200, "") // those here write to each other
-	var err error
-	if b.listener, err = net.Listen("tcp", b.listener.Addr().String()); err != nil {
-		t.Skipf("its port is taken: %v", err)
-	}
-	b.run(t, 0, nil, a.as(t, ""))
-	b.register(carol)
+	up.Store(true)
+	a.want(alice, "PUT", path, m, 503, "") // nobody tries so soon
 	a.clock.add(10 * time.Second)
 	a.want(alice, "PUT", path, m, 200, "")
 	if q := get[api.Queued](b.world, carol, "/v1/messages"); len(q.Messages) != 1 || q.Messages[0].Timestamp != 7 {

@@ -10,7 +10,7 @@ import (
 
 // Counters are told what happens between us and a peer: names of peers and routes, never a person, a size or an address.
 type Counters interface {
-	// Federated counts a request: direction is "in" or "out", outcome a status, or "unreachable", "slow", "nonsense".
+	// Federated counts a request: direction is "in" or "out", outcome a status, or "unreachable" or "nonsense".
 	Federated(peer, direction, route, outcome string)
 	// Limited counts a refusal by a limit.
 	Limited(limit string)
