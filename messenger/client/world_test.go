@@ -189,7 +189,7 @@ func (d *device) online() {
 	case <-ready:
 	case err := <-d.done:
 		d.Fatal(d.name, err)
-	case <-time.After(10 * time.Second):
+	case <-time.After(patience):
 		d.Fatal(d.name, "does not get online")
 	}
 }
@@ -223,16 +223,17 @@ func (d *device) reopen() {
 	d.acc = acc
 }
 
+// patience only ends a test that would wait for ever.
+const patience = 2 * time.Minute
+
 // waitFor waits until something holds.
 func (w *world) waitFor(what string, f func() bool) {
 	w.Helper()
-	for range 1000 {
-		if f() {
-			return
+	for end := time.Now().Add(patience); !f(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			w.Fatalf("waited in vain: %s", what)
 		}
-		time.Sleep(10 * time.Millisecond)
 	}
-	w.Fatalf("in ten seconds: not %s", what)
 }
 
 // says sends a text.

@@ -337,7 +337,7 @@ func TestDrainLosesNothing(t *testing.T) {
 		}
 	}()
 	<-started
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	if err := w.server.Drain(ctx); err != nil {
 		t.Fatal(err)
