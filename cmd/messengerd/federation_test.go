@@ -14,7 +14,6 @@ import (
 	"regexp"
 	"strings"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -114,10 +113,7 @@ func TestTwoServersFederate(t *testing.T) {
 	if status, body := ra.request("http", anna, "PUT", path, letter); status != 200 {
 		t.Fatal(status, body)
 	}
-	if err := syscall.Kill(-rb.cmd.Process.Pid, syscall.SIGKILL); err != nil {
-		t.Fatal(err)
-	}
-	_ = rb.cmd.Wait()
+	rb.kill()
 	second := strings.Replace(letter, ":7}", ":8}", 1)
 	if status, body := ra.request("http", anna, "PUT", path, second); status != 503 || !strings.Contains(body, "b.example does not answer") {
 		t.Errorf("%d %s", status, body)
@@ -208,10 +204,7 @@ func TestKilledPeerLosesNothingAnswered(t *testing.T) {
 	}
 	for k := range kills {
 		until(int64(k+1) * enough / kills)
-		if err := syscall.Kill(-rb.cmd.Process.Pid, syscall.SIGKILL); err != nil {
-			t.Fatal(err)
-		}
-		_ = rb.cmd.Wait()
+		rb.kill()
 		rb = b.serve("--config", b.file, "--limit-factor", "0")
 	}
 	until(enough + 1)
