@@ -10,7 +10,9 @@ import (
 	"github.com/countersign-project/countersign/messenger/archive"
 	"github.com/countersign-project/countersign/messenger/client/history"
 	"github.com/countersign-project/countersign/messenger/client/remote"
+	"github.com/countersign-project/countersign/messenger/devicelist"
 	"github.com/countersign-project/countersign/messenger/group"
+	"github.com/countersign-project/countersign/messenger/handshake"
 	"github.com/countersign-project/countersign/messenger/session"
 	"github.com/countersign-project/countersign/messenger/store"
 	"github.com/countersign-project/countersign/messenger/transcript"
@@ -21,17 +23,19 @@ const backupVersion = 1
 
 // line is one entry of a backup: exactly one field is set, besides Name.
 type line struct {
-	Version      int                   `json:"version,omitempty"`
-	Own          *ownBackup            `json:"own,omitempty"`
-	Name         string                `json:"name,omitempty"`
-	Preferences  *Preferences          `json:"preferences,omitempty"`
-	Peer         *session.Peer         `json:"peer,omitempty"`
-	Contact      *Contact              `json:"contact,omitempty"`
-	Conversation *history.Conversation `json:"conversation,omitempty"`
-	Group        *group.State          `json:"group,omitempty"`
-	Heads        [][]byte              `json:"heads,omitempty"` // where a group's transcript stands
-	Message      *history.Message      `json:"message,omitempty"`
-	End          int                   `json:"end,omitempty"` // how many messages there are, and one
+	Version     int           `json:"version,omitempty"`
+	Own         *ownBackup    `json:"own,omitempty"`
+	Name        string        `json:"name,omitempty"`
+	Preferences *Preferences  `json:"preferences,omitempty"`
+	Peer        *session.Peer `json:"peer,omitempty"`
+	// Levels are the best protocols that the devices of Name are known to speak, so that nobody can talk a restored account into an older one.
+	Levels       map[uint32]handshake.Level `json:"levels,omitempty"`
+	Contact      *Contact                   `json:"contact,omitempty"`
+	Conversation *history.Conversation      `json:"conversation,omitempty"`
+	Group        *group.State               `json:"group,omitempty"`
+	Heads        [][]byte                   `json:"heads,omitempty"` // where a group's transcript stands
+	Message      *history.Message           `json:"message,omitempty"`
+	End          int                        `json:"end,omitempty"` // how many messages there are, and one
 }
 
 // ownBackup is what makes the account: with it one writes in the person's name.
@@ -79,11 +83,15 @@ func (c *change) backupAccount(enc *json.Encoder) error {
 		return err
 	}
 	if err := session.Peers(c.tx, func(name string, p session.Peer) error {
+		levels, err := c.book.Levels(name)
+		if err != nil {
+			return err
+		}
 		p.Devices, p.Able = nil, nil
 		if name == own.Number {
-			return nil
+			return enc.Encode(line{Name: name, Levels: levels})
 		}
-		return enc.Encode(line{Name: name, Peer: &p})
+		return enc.Encode(line{Name: name, Peer: &p, Levels: levels})
 	}); err != nil {
 		return err
 	}
@@ -151,17 +159,57 @@ func Restore(ctx context.Context, o Options, passphrase []byte, src io.Reader, s
 	if err != nil {
 		return nil, 0, err
 	}
+	var list *devicelist.List
 	a, err = create(ctx, o, passphrase, func() (session.Own, error) {
-		return own, server.SetAttributes(ctx, remote.Login{User: own.Login(), Password: own.Password}, attributes(own))
+		who := remote.Login{User: own.Login(), Password: own.Password}
+		if list, err = signedBefore(ctx, server, who, own); err != nil {
+			return own, err
+		}
+		if list != nil {
+			own.ListSerial = list.Serial
+		}
+		return own, server.SetAttributes(ctx, who, attributes(own))
+	}, func(tx *store.Tx) error {
+		if list == nil {
+			return nil
+		}
+		return session.SaveList(tx, own, list)
 	})
 	if err != nil {
 		return nil, 0, err
 	}
 	messages, err = a.takeIn(ctx, dec, true)
-	if err != nil {
-		return nil, 0, errors.Join(err, a.Close())
+	if err != nil { // half an account would be taken for the whole
+		return nil, 0, errors.Join(err, a.Close(), store.Remove(o.Dir))
 	}
 	return a, messages, nil
+}
+
+// signedBefore returns the newest list of our devices, which the lost device signed: the others in it are still ours, and to contacts they would
+// be strangers if we signed a list without them. A list older than the backup is not taken: a device was perhaps removed since. Nil if there is none.
+func signedBefore(ctx context.Context, server *remote.Server, who remote.Login, own session.Own) (*devicelist.List, error) {
+	answer, err := server.Bundles(ctx, who, own.Number, 0)
+	if remote.Status(err) == 404 {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("the list of the account's devices: %w", err)
+	}
+	if answer.DeviceList == nil {
+		return nil, nil
+	}
+	identity, err := own.Identity()
+	if err != nil {
+		return nil, err
+	}
+	list, err := devicelist.Open(identity.Public(), answer.DeviceList.List, answer.DeviceList.Signature)
+	if err != nil {
+		return nil, fmt.Errorf("the list of the account's devices: %w", err)
+	}
+	if list.Serial < own.ListSerial {
+		return nil, nil
+	}
+	return &list, nil
 }
 
 // restoredOwn draws anew what belongs to an installation.
@@ -311,8 +359,8 @@ func (c *change) takeLine(l line, whole bool) error {
 		return nil
 	case l.Preferences != nil:
 		return store.Save(c.tx, store.Settings, settingPreferences, *l.Preferences)
-	case l.Peer != nil:
-		return store.Save(c.tx, store.Peers, l.Name, *l.Peer)
+	case l.Peer != nil || l.Levels != nil:
+		return c.takePeer(l)
 	case l.Group != nil:
 		var before []transcript.ID
 		for _, h := range l.Heads {
@@ -324,6 +372,20 @@ func (c *change) takeLine(l line, whole bool) error {
 			return err
 		}
 		return c.keepGroup(l.Group)
+	}
+	return nil
+}
+
+func (c *change) takePeer(l line) error {
+	if l.Peer != nil {
+		if err := store.Save(c.tx, store.Peers, l.Name, *l.Peer); err != nil {
+			return err
+		}
+	}
+	for device, best := range l.Levels {
+		if err := c.book.KnowLevel(l.Name, device, best); err != nil {
+			return err
+		}
 	}
 	return nil
 }

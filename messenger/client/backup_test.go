@@ -11,7 +11,9 @@ import (
 	"github.com/countersign-project/countersign/messenger/archive"
 	"github.com/countersign-project/countersign/messenger/client"
 	"github.com/countersign-project/countersign/messenger/client/history"
+	"github.com/countersign-project/countersign/messenger/server/api"
 	"github.com/countersign-project/countersign/messenger/session"
+	"github.com/countersign-project/countersign/messenger/store"
 )
 
 // Alice's computer is lost. With the file and the words she is back: the same person to everybody, with what was said.
@@ -113,4 +115,129 @@ func TestHistoryForALaptop(t *testing.T) {
 	}
 	alice.says(phone.number, "and on")
 	laptop.sees(alice.number, "hello", "hello back", "and on")
+}
+
+// lost closes a first device and brings it back from a backup.
+func (d *device) lost() *device {
+	d.Helper()
+	file, seed := d.backup()
+	d.close()
+	again := &device{world: d.world, name: d.name + " again", dir: filepath.Join(d.TempDir(), "again"), log: new(logBook)}
+	acc, _, err := client.Restore(d.Context(), d.options(again), []byte("passphrase"), bytes.NewReader(file), seed)
+	if err != nil {
+		d.Fatal(err)
+	}
+	again.use(acc)
+	again.online()
+	return again
+}
+
+func (d *device) backup() ([]byte, archive.Seed) {
+	d.Helper()
+	seed, err := archive.NewSeed(rand.Reader)
+	if err != nil {
+		d.Fatal(err)
+	}
+	var file bytes.Buffer
+	if _, err := d.acc.Backup(d.Context(), &file, seed); err != nil {
+		d.Fatal(err)
+	}
+	return file.Bytes(), seed
+}
+
+func (d *device) hears(from, text string) {
+	d.Helper()
+	d.waitFor(d.name+" to hear "+text, func() bool { return strings.HasSuffix(strings.Join(d.conversation(from), "|"), text) })
+}
+
+// The phone is lost and restored; the laptop goes on as it was, and is no ghost to anybody. It is so for one linked after the backup, too.
+func TestLaptopsOutliveARestore(t *testing.T) {
+	w := newWorld(t)
+	alice, bob := w.person("alice"), w.person("bob")
+	knows(alice, bob)
+	laptop := alice.link("laptop", false)
+	file, seed := alice.backup()
+	later := alice.link("tablet", false)
+	alice.close()
+	again := &device{world: w, name: "alice again", dir: filepath.Join(t.TempDir(), "again"), log: new(logBook)}
+	acc, _, err := client.Restore(t.Context(), w.options(again), []byte("passphrase"), bytes.NewReader(file), seed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again.use(acc)
+	again.online()
+	bob.says(alice.number, "two")
+	for _, d := range []*device{again, laptop, later} {
+		d.hears(bob.number, "two")
+	}
+	laptop.says(bob.number, "from the laptop")
+	bob.hears(alice.number, "from the laptop")
+	again.hears(bob.number, "from the laptop")
+	if got := strings.Join(bob.conversation(alice.number), "|"); strings.Contains(got, "ghost-device") {
+		t.Error(got)
+	}
+}
+
+// A restored account has no sessions, and still knows what its contacts can: the first bundle cannot be stripped.
+func TestServerStripsPostQuantumKeysAfterARestore(t *testing.T) {
+	w := newWorld(t)
+	alice, bob := w.person("alice"), w.person("bob")
+	knows(alice, bob)
+	again := alice.lost()
+	w.rewrite(bob.number, func(b *api.BundlesV3) {
+		for i := range b.Devices {
+			b.Devices[i].PQPreKey, b.Devices[i].Capabilities = nil, api.Capabilities{}
+		}
+	})
+	d := again.state(again.says(bob.number, "the secret"), history.Failed)
+	if want := "device 1 of " + bob.number + ": protocol downgrade: v3, and this contact is known to speak v4+SPQR"; d.Why != want {
+		t.Errorf("got %q", d.Why)
+	}
+}
+
+// breaks is a file that can be read through once, and then fails after some bytes.
+type breaks struct {
+	*bytes.Reader
+	again bool
+	left  int
+}
+
+func (b *breaks) Seek(offset int64, whence int) (int64, error) {
+	b.again = true
+	return b.Reader.Seek(offset, whence)
+}
+
+func (b *breaks) Read(p []byte) (int, error) {
+	if !b.again {
+		return b.Reader.Read(p)
+	}
+	if b.left == 0 {
+		return 0, errors.New("the disk is broken")
+	}
+	n, err := b.Reader.Read(p[:min(len(p), b.left)])
+	b.left -= n
+	return n, err
+}
+
+func TestARestoreThatFailsLeavesNothing(t *testing.T) {
+	w := newWorld(t)
+	alice, bob := w.person("alice"), w.person("bob")
+	knows(alice, bob)
+	for range 60 {
+		alice.says(bob.number, strings.Repeat("a long text ", 150))
+	}
+	file, seed := alice.backup()
+	alice.close()
+	again := &device{world: w, name: "alice again", dir: filepath.Join(t.TempDir(), "again"), log: new(logBook)}
+	if _, _, err := client.Restore(t.Context(), w.options(again), []byte("passphrase"), &breaks{Reader: bytes.NewReader(file), left: 70_000}, seed); err == nil || !strings.Contains(err.Error(), "the disk is broken") {
+		t.Fatal(err)
+	}
+	if store.Exists(again.dir) {
+		t.Error("a part of an account is left")
+	}
+	acc, _, err := client.Restore(t.Context(), w.options(again), []byte("passphrase"), bytes.NewReader(file), seed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again.use(acc)
 }

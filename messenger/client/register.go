@@ -64,8 +64,8 @@ func Register(ctx context.Context, o Options, passphrase []byte, r Registration)
 	})
 }
 
-// create makes a store, lets register do its part, and keeps the result. If registering fails nothing is left behind.
-func create(ctx context.Context, o Options, passphrase []byte, register func() (session.Own, error)) (*Account, error) {
+// create makes a store, lets register do its part, and keeps the result and what more keeps with it. If registering fails nothing is left behind.
+func create(ctx context.Context, o Options, passphrase []byte, register func() (session.Own, error), more ...func(*store.Tx) error) (*Account, error) {
 	s, err := store.Create(ctx, o.Dir, passphrase, o.Cost)
 	if err != nil {
 		return nil, err
@@ -80,6 +80,11 @@ func create(ctx context.Context, o Options, passphrase []byte, register func() (
 		}
 		if err := history.Change(tx, own.Number, func(c *history.Conversation) { c.Accepted = true }); err != nil {
 			return err
+		}
+		for _, f := range more {
+			if err := f(tx); err != nil {
+				return err
+			}
 		}
 		return session.SaveOwn(tx, own)
 	})
@@ -96,7 +101,8 @@ func create(ctx context.Context, o Options, passphrase []byte, register func() (
 	return a, nil
 }
 
-// upkeep hands in prekeys where few are left or the signed ones are old, and a device list where none was published (6.3, 14).
+// upkeep hands in prekeys where few are left or the signed ones are old, and a device list where none was published that has this
+// device as it is installed now (6.3, 14).
 func (a *Account) upkeep(ctx context.Context) error {
 	who, err := a.login(ctx)
 	if err != nil {
@@ -129,10 +135,14 @@ func (a *Account) upkeep(ctx context.Context) error {
 			return err
 		}
 	}
-	if own.Device == session.Master && list == nil {
-		return a.publishList(ctx, nil)
+	if own.Device != session.Master || list != nil && list.Lists(own.Device, own.RegistrationID) {
+		return nil
 	}
-	return nil
+	others, err := a.listed(ctx) // a restored device is installed anew; the others stay
+	if err != nil {
+		return err
+	}
+	return a.publishList(ctx, others)
 }
 
 // publishList signs and publishes the list of our devices: this one and others.

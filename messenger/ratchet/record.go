@@ -24,6 +24,15 @@ type Record struct {
 // Best returns the highest level this contact was ever known to speak. It survives Archive.
 func (r *Record) Best() handshake.Level { return r.best }
 
+// Known returns a record without a session that remembers the best level a contact is known to speak. A contact's best outlives the sessions:
+// without it a server could strip the post-quantum keys from the first bundle after them.
+func Known(best handshake.Level) (*Record, error) {
+	if best > handshake.LevelV4SPQR || best == 1 {
+		return nil, fmt.Errorf("protocol level %d, want 0 or 2 to %d", best, handshake.LevelV4SPQR)
+	}
+	return &Record{best: best}, nil
+}
+
 // Epochs returns how many exchanges of the post-quantum ratchet the current session has completed, 0 without SPQR.
 func (r *Record) Epochs() uint64 {
 	if r.current == nil || r.current.pq == nil {

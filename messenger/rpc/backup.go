@@ -27,13 +27,20 @@ func (c *conn) backup(p struct {
 	if err != nil {
 		return nil, err
 	}
-	f, err := os.OpenFile(p.Path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if _, err := os.Lstat(p.Path); err == nil {
+		return nil, userError("%s is there already, want a new file", p.Path)
+	}
+	partial := p.Path + ".partial" // what has the name is whole
+	f, err := os.OpenFile(partial, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
 	if err != nil {
 		return nil, userError("%v", err)
 	}
 	n, err := c.Account.Backup(c.ctx, f, seed)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return nil, errors.Join(err, os.Remove(p.Path))
+	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
+		err = os.Rename(partial, p.Path)
+	}
+	if err != nil {
+		return nil, errors.Join(err, os.Remove(partial))
 	}
 	return Backup{p.Path, seed.Words(), n}, nil
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/countersign-project/countersign/messenger/devicelist"
 	"github.com/countersign-project/countersign/messenger/server/api"
+	"github.com/countersign-project/countersign/messenger/store"
 )
 
 // SignList signs the list of our own devices: this one, and others as they are installed now. Only the first device does.
@@ -39,6 +40,16 @@ func (b *Book) SignList(others []devicelist.Device) (*api.DeviceList, error) {
 		return nil, err
 	}
 	return &api.DeviceList{List: signed, Signature: sig[:]}, b.SaveOwn(own)
+}
+
+// SaveList keeps a list of our devices, signed by an earlier installation of ours, in an account that is being made.
+func SaveList(tx *store.Tx, own Own, list *devicelist.List) error {
+	p, err := LoadPeer(tx, own.Number)
+	if err != nil {
+		return err
+	}
+	p.List = list
+	return store.Save(tx, store.Peers, own.Number, p)
 }
 
 // Listed returns the devices in the newest list of our own that we know of; nil if there is none.
