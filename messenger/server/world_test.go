@@ -23,7 +23,6 @@ import (
 	"github.com/countersign-project/countersign/messenger/server/attach"
 	"github.com/countersign-project/countersign/messenger/server/deliver"
 	"github.com/countersign-project/countersign/messenger/server/metric"
-	"github.com/countersign-project/countersign/messenger/server/route"
 	"github.com/countersign-project/countersign/messenger/server/store"
 	"github.com/countersign-project/countersign/messenger/server/store/engine"
 	"github.com/countersign-project/countersign/messenger/server/verify"
@@ -83,25 +82,29 @@ func newWorld(t *testing.T, change func(*Config)) *world {
 	t.Helper()
 	w := &world{T: t, clock: &clock{now: time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)}, sms: &sms{codes: map[string]string{}}, log: new(bytes.Buffer)}
 	dir := t.TempDir()
+	e := chosen(t, filepath.Join(dir, "store.db"))
 	var err error
-	if w.store, err = engine.Open(t.Context(), filepath.Join(dir, "store.db"), engine.Options{}); err != nil {
+	if w.store, err = engine.Open(t.Context(), e.database, engine.Options{}); err != nil {
 		t.Fatal(err)
 	}
 	blobs, err := attach.NewDisk(filepath.Join(dir, "attachments"), 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	router, presence := route.NewLocal("test", 0), new(deliver.Alone)
+	router, presence := e.routing(t, w.store)
 	c := Config{
 		Version: "1.4.0", Store: w.store, Router: router, Blobs: blobs, Verifier: w.sms, Metrics: metric.New("1.4.0"),
 		Sender: &deliver.Sender{Queue: w.store, Presence: presence, Router: router, Now: w.clock.Now},
-		Hub:    deliver.NewHub(w.store, presence, router, w.clock.Now, deliver.Options{Poll: -1}),
+		Hub:    deliver.NewHub(w.store, presence, router, w.clock.Now, deliver.Options{Poll: -1, Lease: lease}),
 		Log:    slog.New(slog.NewTextHandler(&locked{w: w.log}, nil)), Now: w.clock.Now, Rand: rand.Reader, LimitFactor: 1,
 	}
 	if change != nil {
 		change(&c)
 	}
 	if w.server, err = New(c); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Hub.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
@@ -111,7 +114,7 @@ func newWorld(t *testing.T, change func(*Config)) *world {
 			t.Error(err)
 		}
 		c.Sender.Close()
-		if err := c.Hub.Close(ctx); err != nil {
+		if err := c.Hub.Close(ctx); err != nil && !w.storeClosed {
 			t.Error(err)
 		}
 		if err := w.store.Close(); err != nil && !w.storeClosed {

@@ -6,6 +6,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -78,6 +80,29 @@ func (p *Postgres) Database() string {
 	name := fmt.Sprintf("test%d", p.databases.Add(1))
 	p.await("create schema", func() error { return p.psql("CREATE SCHEMA " + name) })
 	return "postgres://postgres@/postgres?search_path=" + name + "&host=" + url.QueryEscape(p.dir)
+}
+
+// Databases makes so many of them at once and returns a URL in which N stands for 1 to that number.
+func (p *Postgres) Databases(many int) string {
+	p.t.Helper()
+	if err := p.psql(fmt.Sprintf("DO $$ BEGIN FOR i IN 1..%d LOOP EXECUTE format('CREATE SCHEMA suite%%s', i); END LOOP; END $$", many)); err != nil {
+		p.t.Fatal(err)
+	}
+	return "postgres://postgres@/postgres?search_path=suiteN&host=" + url.QueryEscape(p.dir)
+}
+
+// Used is how many of the Databases hold tables.
+func (p *Postgres) Used() int {
+	p.t.Helper()
+	out, err := p.command("psql", "-h", p.dir, "-U", "postgres", "-qAtc", "SELECT count(DISTINCT schemaname) FROM pg_tables WHERE schemaname LIKE 'suite%'", "postgres").Output()
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	n, err := strconv.Atoi(strings.TrimSpace(string(out)))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return n
 }
 
 func (p *Postgres) psql(sql string) error {
