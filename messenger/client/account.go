@@ -65,8 +65,11 @@ const (
 	settingClock       = "clock"
 )
 
-// Open opens the account in a directory.
+// Open opens the account in a directory. ErrHalf, and the errors of store.Open.
 func Open(ctx context.Context, o Options, passphrase []byte) (*Account, error) {
+	if isHalf(o.Dir) {
+		return nil, fmt.Errorf("%s: %w", o.Dir, ErrHalf)
+	}
 	s, err := store.Open(ctx, o.Dir, passphrase)
 	if err != nil {
 		return nil, err

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 
 	"github.com/countersign-project/countersign/messenger/archive"
 	"github.com/countersign-project/countersign/messenger/client/history"
@@ -159,6 +161,11 @@ func Restore(ctx context.Context, o Options, passphrase []byte, src io.Reader, s
 	if err != nil {
 		return nil, 0, err
 	}
+	done, err := halfMade(o.Dir)
+	if err != nil {
+		return nil, 0, err
+	}
+	defer func() { err = done(err) }()
 	var list *devicelist.List
 	a, err = create(ctx, o, passphrase, func() (session.Own, error) {
 		who := remote.Login{User: own.Login(), Password: own.Password}
@@ -179,10 +186,52 @@ func Restore(ctx context.Context, o Options, passphrase []byte, src io.Reader, s
 		return nil, 0, err
 	}
 	messages, err = a.takeIn(ctx, dec, true)
-	if err != nil { // half an account would be taken for the whole
-		return nil, 0, errors.Join(err, a.Close(), store.Remove(o.Dir))
+	if err != nil {
+		return nil, 0, errors.Join(err, a.Close())
 	}
 	return a, messages, nil
+}
+
+// restoring is a file beside the store while a backup is being taken in: what lies there is half an account.
+const restoring = "restoring"
+
+// ErrHalf says that a restore was cut off. The remedy is to do it again.
+var ErrHalf = errors.New("restoring a backup was cut off here: restore it again")
+
+// halfMade clears away what a restore left that was cut off, and marks the directory. done unmarks it; after an error nothing is left that
+// could be taken for the whole.
+func halfMade(dir string) (done func(why error) error, err error) {
+	switch {
+	case isHalf(dir):
+		if err := store.Remove(dir); err != nil {
+			return nil, err
+		}
+	case store.Exists(dir):
+		return nil, fmt.Errorf("%s: %w", dir, store.ErrExists)
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
+	}
+	mark := filepath.Join(dir, restoring)
+	if err := os.WriteFile(mark, nil, 0o600); err != nil { // on the disk before the store has its name: store.Create syncs the directory
+		return nil, err
+	}
+	return func(why error) error {
+		if errors.Is(why, store.ErrInUse) { // somebody else is restoring
+			return why
+		}
+		if why != nil {
+			why = errors.Join(why, store.Remove(dir))
+		}
+		why = errors.Join(why, os.Remove(mark))
+		_ = os.Remove(dir) // if nothing is in it
+		return why
+	}, nil
+}
+
+func isHalf(dir string) bool {
+	_, err := os.Lstat(filepath.Join(dir, restoring))
+	return err == nil
 }
 
 // signedBefore returns the newest list of our devices, which the lost device signed: the others in it are still ours, and to contacts they would

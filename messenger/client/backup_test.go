@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/rand"
 	"errors"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -240,4 +241,45 @@ func TestARestoreThatFailsLeavesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	again.use(acc)
+}
+
+// A restore that the power cut off is no account, and is done again from the beginning; an account that is whole is never touched.
+func TestARestoreThatWasCutOff(t *testing.T) {
+	w := newWorld(t)
+	alice := w.person("alice")
+	ctx := t.Context()
+	file, seed := alice.backup()
+	restore := func(d *device) (*client.Account, error) {
+		acc, _, err := client.Restore(ctx, w.options(d), []byte("passphrase"), bytes.NewReader(file), seed)
+		return acc, err
+	}
+	if _, err := restore(alice); !errors.Is(err, store.ErrExists) {
+		t.Fatal(err)
+	}
+	alice.reopen()
+	alice.close()
+	again := &device{world: w, name: "alice again", dir: filepath.Join(t.TempDir(), "again"), log: new(logBook)}
+	acc, err := restore(again)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again.use(acc)
+	again.close()
+
+	// As it would lie there: a store, and the mark that it is not whole.
+	mark := filepath.Join(again.dir, "restoring")
+	if _, err := os.Lstat(mark); !errors.Is(err, os.ErrNotExist) {
+		t.Fatal("the mark outlives a restore:", err)
+	}
+	if err := os.WriteFile(mark, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := client.Open(ctx, w.options(again), []byte("passphrase")); !errors.Is(err, client.ErrHalf) {
+		t.Fatalf("half an account opens: %v", err)
+	}
+	if acc, err = restore(again); err != nil {
+		t.Fatal(err)
+	}
+	again.use(acc)
+	again.reopen()
 }
