@@ -46,7 +46,7 @@ SHARED := ./attest/log ./attest/witness ./cmd/cli ./release/event ./release/mirr
 
 ## race: the packages that share memory between goroutines, under the race detector (needs a C compiler)
 race:
-	CGO_ENABLED=1 $(GO) test -race -short $(SHARED)
+	CGO_ENABLED=1 $(GO) test -race -short -timeout 30m $(SHARED)
 
 ## build: plain builds of the three programs for this machine, into out/ (for releases: countersign build)
 build:

@@ -10,6 +10,8 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -25,10 +27,12 @@ func newTestIssued(log io.Writer, obtain func() (*tls.Certificate, error)) *issu
 // An authority that refuses is asked with growing pauses, five times in the first hour at most, however many clients come.
 func TestAuthorityIsAskedSeldom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		asked, works := 0, false
+		var times atomic.Int32
+		var works atomic.Bool
+		asked := func() int { return int(times.Load()) }
 		good := &tls.Certificate{Leaf: &x509.Certificate{NotBefore: time.Now(), NotAfter: time.Now().Add(90 * 24 * time.Hour)}}
 		c := newTestIssued(io.Discard, func() (*tls.Certificate, error) {
-			if asked++; !works {
+			if times.Add(1); !works.Load() {
 				return nil, errors.New("refused")
 			}
 			return good, nil
@@ -37,23 +41,23 @@ func TestAuthorityIsAskedSeldom(t *testing.T) {
 		go c.run(ctx)
 		for range 59 {
 			synctest.Wait()
-			before := asked
+			before := asked()
 			for _, name := range []string{"chat.example.org", "CHAT.example.org", "ｃhat.example.org", "other.example.org", ""} {
 				_, err := c.get(&tls.ClientHelloInfo{ServerName: name})
-				if ours := strings.EqualFold(name, "chat.example.org"); err == nil || errors.Is(err, errNotYet) != ours || asked != before {
-					t.Fatalf("%q: %v; asked %d times", name, err, asked-before)
+				if ours := strings.EqualFold(name, "chat.example.org"); err == nil || errors.Is(err, errNotYet) != ours || asked() != before {
+					t.Fatalf("%q: %v; asked %d times", name, err, asked()-before)
 				}
 			}
 			time.Sleep(time.Minute)
 		}
-		if asked != 5 { // at 0, 2, 6, 14 and 30 minutes
-			t.Errorf("asked %d times in an hour", asked)
+		if asked() != 5 { // at 0, 2, 6, 14 and 30 minutes
+			t.Errorf("asked %d times in an hour", asked())
 		}
 		time.Sleep(24 * time.Hour)
-		if asked < 5+23 || asked > 5+25 {
-			t.Errorf("asked %d times in the day after", asked-5)
+		if n := asked() - 5; n < 23 || n > 25 {
+			t.Errorf("asked %d times in the day after", n)
 		}
-		works = true
+		works.Store(true)
 		time.Sleep(time.Hour)
 		synctest.Wait()
 		if got, err := c.get(&tls.ClientHelloInfo{ServerName: "CHAT.example.org"}); err != nil || got != good {
@@ -66,7 +70,7 @@ func TestAuthorityIsAskedSeldom(t *testing.T) {
 // A certificate that is not renewed is in the log before it expires, and one that is all right only once.
 func TestCertificateIsNotRenewed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var log bytes.Buffer
+		var log lines
 		start := time.Now()
 		c := newTestIssued(&log, func() (*tls.Certificate, error) {
 			return &tls.Certificate{Leaf: &x509.Certificate{NotBefore: start, NotAfter: start.Add(90 * 24 * time.Hour)}}, nil
@@ -85,6 +89,24 @@ func TestCertificateIsNotRenewed(t *testing.T) {
 		}
 		cancel()
 	})
+}
+
+// lines is a log that one goroutine writes and another reads.
+type lines struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (l *lines) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(b)
+}
+
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
 }
 
 type answer string

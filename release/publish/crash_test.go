@@ -126,6 +126,9 @@ func whole(t *testing.T, r *publish.Repository, set *trust.Set) {
 // The power goes off at every single write of a publication. Afterwards the old state or the new one is
 // served, never a mixture, and publishing again completes it.
 func TestCrashAtEveryWrite(t *testing.T) {
+	if testing.Short() {
+		t.Skip("publishes some hundred times")
+	}
 	for _, story := range []struct {
 		name  string
 		ready func(w *World) event.ID // an event ready to be published
