@@ -39,9 +39,6 @@ const slowest = 8 << 10
 // removeWithin bounds a removal, from its mark to its end.
 const removeWithin = 30 * time.Second
 
-// nothing is SHA-256 of a mark.
-var nothing = sha256.Sum256(nil)
-
 const (
 	blobPrefix = "blobs/"
 	markPrefix = "removing/"
@@ -157,7 +154,7 @@ func (o *Objects) Remove(ctx context.Context, h Hash, now time.Time, referenced 
 		return err
 	}
 	mark := markPrefix + nameOf(h)
-	if err := o.bucket.Put(ctx, mark, strings.NewReader(""), 0, nothing); err != nil {
+	if err := o.bucket.Put(ctx, mark, strings.NewReader(""), 0, sha256.Sum256(nil)); err != nil {
 		return away(err)
 	}
 	used, err := referenced(h)

@@ -141,7 +141,7 @@ func TestObjectsExpire(t *testing.T) {
 	if _, err := o.Append(t.Context(), 4, 0, strings.NewReader("stalled"), 100); err != nil {
 		t.Fatal(err)
 	}
-	if err := o.bucket.Put(t.Context(), markPrefix+nameOf(fresh), strings.NewReader(""), 0, nothing); err != nil {
+	if err := o.bucket.Put(t.Context(), markPrefix+nameOf(fresh), strings.NewReader(""), 0, sha256.Sum256(nil)); err != nil {
 		t.Fatal(err)
 	}
 	store.Age("some/where/"+markPrefix+nameOf(fresh), 2*young) // of a server that died

@@ -284,7 +284,7 @@ func TestMemoryIsBounded(t *testing.T) {
 			peak.Store(max(peak.Load(), m.HeapAlloc))
 		}
 	})
-	for range DefaultLimits.AtOnce {
+	for range DefaultLimits().AtOnce {
 		group.Go(func() {
 			for range 4 {
 				if status, _ := h.ask(evil, "PUT", sendPath, body); status != 422 && status != 413 { // 413: one too many at once
@@ -527,8 +527,8 @@ func TestTwoPinsAreOnePeer(t *testing.T) {
 
 // Large bodies are few at once, so that small messages always find room.
 func TestFewLargeBodiesAtOnce(t *testing.T) {
-	m := newMeter("evil", DefaultLimits, time.Now, new(tally))
-	for range DefaultLimits.AtOnce / 8 {
+	m := newMeter("evil", DefaultLimits(), time.Now, new(tally))
+	for range DefaultLimits().AtOnce / 8 {
 		if _, err := m.enter(light + 1); err != nil {
 			t.Fatal(err)
 		}
@@ -541,8 +541,8 @@ func TestFewLargeBodiesAtOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	leave()
-	if len(m.slots) != DefaultLimits.AtOnce/8 {
-		t.Errorf("%d slots are taken, want %d", len(m.slots), DefaultLimits.AtOnce/8)
+	if len(m.slots) != DefaultLimits().AtOnce/8 {
+		t.Errorf("%d slots are taken, want %d", len(m.slots), DefaultLimits().AtOnce/8)
 	}
 }
 

@@ -11,9 +11,6 @@ import (
 // maxLater bounds the receipts that wait for one peer. What comes on top is not sent: a receipt of a server is a convenience, and proves nothing.
 const maxLater = 1024
 
-// delays are the pauses before another try.
-var delays = [...]time.Duration{0, 2 * time.Second, 20 * time.Second, 2 * time.Minute}
-
 // ReceiptLater sends a receipt without waiting, and again a few times when the peer is away. It is in memory only.
 func (r *Remote) ReceiptLater(from From, destination string, timestamp uint64) {
 	select {
@@ -24,7 +21,7 @@ func (r *Remote) ReceiptLater(from From, destination string, timestamp uint64) {
 	}
 	go func() {
 		defer func() { <-r.later }()
-		for _, d := range delays {
+		for _, d := range []time.Duration{0, 2 * time.Second, 20 * time.Second, 2 * time.Minute} {
 			select {
 			case <-r.closed.Done():
 				return

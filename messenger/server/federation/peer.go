@@ -26,13 +26,13 @@ type Limits struct {
 }
 
 // DefaultLimits suit a peer with some ten thousand users.
-var DefaultLimits = Limits{Requests: 100, Megabytes: 600, AtOnce: 64}
+func DefaultLimits() Limits { return Limits{Requests: 100, Megabytes: 600, AtOnce: 64} }
 
 // ParsePeer reads a peer as it stands in settings: its name, URL and one or two pins, then what differs from the defaults:
 //
 //	chat.example.net https://chat.example.net:8443 sha256:… requests=100 megabytes=600 at-once=64 directory
 func ParsePeer(line string) (Peer, error) {
-	p := Peer{Limits: DefaultLimits}
+	p := Peer{Limits: DefaultLimits()}
 	words := strings.Fields(line)
 	if len(words) < 3 {
 		return p, fmt.Errorf("peer %.200q: want its name, its URL and its pin", line)

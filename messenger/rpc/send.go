@@ -1,0 +1,126 @@
+package rpc
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/countersign-project/countersign/messenger/client"
+	"github.com/countersign-project/countersign/messenger/client/history"
+)
+
+type sendParams struct {
+	target
+	Message        string `json:"message"`
+	Attachments    texts  `json:"attachments"`
+	Attachment     texts  `json:"attachment"`
+	QuoteTimestamp uint64 `json:"quoteTimestamp"`
+	QuoteAuthor    string `json:"quoteAuthor"`
+	EditTimestamp  uint64 `json:"editTimestamp"`
+	EndSession     bool   `json:"endSession"`
+	// NoWait is ours: answer when it is queued. Otherwise the answer waits a while for the server to have it.
+	NoWait bool `json:"noWait"`
+}
+
+// sendPatience is how long send waits for a message to be sent before it answers QUEUED.
+const sendPatience = 10 * time.Second
+
+func (c *conn) sendMessage(p sendParams) (any, error) {
+	to, err := c.conversations(p.target)
+	if err != nil {
+		return nil, err
+	}
+	var out Sent
+	for _, conversation := range to {
+		if p.EditTimestamp != 0 {
+			if err := c.Account.Edit(c.ctx, conversation, p.EditTimestamp, p.Message); err != nil {
+				return nil, err
+			}
+			out.Timestamp = p.EditTimestamp
+			out.Results = append(out.Results, Result{Address: address(conversation), GroupID: groupID(conversation), Type: "QUEUED"})
+			continue
+		}
+		d := client.Draft{To: conversation, Text: p.Message}
+		for _, path := range slices.Concat(p.Attachments, p.Attachment) {
+			d.Files = append(d.Files, client.File{Path: path})
+		}
+		if p.QuoteTimestamp != 0 {
+			author, err := c.Account.Resolve(c.ctx, p.QuoteAuthor)
+			if err != nil {
+				return nil, err
+			}
+			d.Quote = &history.Quote{Author: author, Timestamp: p.QuoteTimestamp}
+		}
+		sub := c.Account.Subscribe()
+		m, err := c.Account.Send(c.ctx, d)
+		if err == nil && !p.NoWait {
+			m, err = c.awaitSent(sub, m)
+		}
+		sub.Close()
+		if err != nil {
+			return nil, err
+		}
+		out.Timestamp = m.Timestamp
+		out.Results = append(out.Results, results(m)...)
+	}
+	return out, nil
+}
+
+// awaitSent waits until a message has left, failed, or patience has ended.
+func (c *conn) awaitSent(sub *client.Subscription, m *history.Message) (*history.Message, error) {
+	deadline := time.NewTimer(sendPatience)
+	defer deadline.Stop()
+	done := make(chan struct{})
+	go func() {
+		select {
+		case <-deadline.C:
+			sub.Close()
+		case <-done:
+		}
+	}()
+	defer close(done)
+	for m.State().State == history.Queued {
+		if m.State().Why != "" {
+			break // it will take longer
+		}
+		e, ok := sub.Next(c.ctx)
+		if !ok {
+			break
+		}
+		if e.Message != nil && e.Message.Seq == m.Seq && e.Type == client.EventUpdate {
+			m = e.Message
+		}
+	}
+	now, err := c.Account.Message(c.ctx, m.Seq)
+	if err != nil || now == nil {
+		return m, err
+	}
+	return now, nil
+}
+
+func results(m *history.Message) (out []Result) {
+	for _, name := range slices.Sorted(maps.Keys(m.Delivery)) {
+		d := m.Delivery[name]
+		r := Result{Address: address(name), GroupID: groupID(m.Conversation), Type: "SUCCESS", Why: d.Why}
+		switch {
+		case d.State == history.Queued:
+			r.Type = "QUEUED"
+		case d.State == history.Failed && strings.Contains(d.Why, "not registered"):
+			r.Type = "UNREGISTERED_FAILURE"
+		case d.State == history.Failed && (strings.Contains(d.Why, "safety number") || strings.Contains(d.Why, "verified")):
+			r.Type = "IDENTITY_FAILURE"
+		case d.State == history.Failed:
+			r.Type = "FAILURE"
+		}
+		out = append(out, r)
+	}
+	return out
+}
+
+func address(name string) map[string]string {
+	if groupID(name) != "" {
+		return map[string]string{}
+	}
+	return map[string]string{"number": name}
+}
