@@ -7,8 +7,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
-	"strings"
 
 	"github.com/countersign-project/countersign/attest/proof"
 	"github.com/countersign-project/countersign/attest/tiles"
@@ -135,43 +135,12 @@ func (l *Log) sweep() error {
 	if err != nil {
 		return err
 	}
-	if err := sweep(l.Dir, l.size, true); err != nil {
+	temp := func(name string) bool { return durable.IsTemp(path.Base(name)) }
+	strange := func(name string) bool { return temp(name) || !tiles.IsPath(name) }
+	if err := tiles.Sweep(l.Dir, strange, l.size); err != nil {
 		return err
 	}
-	return sweep(l.Public, public.Size, false)
-}
-
-func sweep(dir string, size uint64, ours bool) error {
-	keep := map[string]bool{}
-	for _, f := range tiles.Partials(size) {
-		keep[f.Path()] = true
-	}
-	var empty []string
-	err := filepath.WalkDir(filepath.Join(dir, "tile"), func(path string, e fs.DirEntry, err error) error {
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		rel, err := filepath.Rel(dir, path)
-		if err != nil {
-			return err
-		}
-		name := filepath.ToSlash(rel)
-		switch {
-		case e.IsDir() && strings.HasSuffix(name, ".p"):
-			empty = append(empty, path)
-		case e.IsDir():
-		case durable.IsTemp(e.Name()), tiles.IsPartial(name) && !keep[name], ours && !tiles.IsPath(name):
-			return os.Remove(path)
-		}
-		return nil
-	})
-	for _, path := range empty {
-		_ = os.Remove(path) // fails where it is not empty
-	}
-	return err
+	return tiles.Sweep(l.Public, temp, public.Size)
 }
 
 // Prove returns the proof that these entries, all appended before, are in the log under a head that is public

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/countersign-project/countersign/attest/tiles"
@@ -106,43 +105,7 @@ func (s *syncing) showHead() error {
 	}
 	s.result.Changed = s.result.Changed || changed
 	s.result.Log = &LogResult{Origin: s.log.head.Origin, Size: s.log.head.Size, Files: s.log.files}
-	keep := map[string]bool{}
-	for _, n := range []uint64{s.log.had.Size, s.log.head.Size} {
-		for _, f := range tiles.Partials(n) {
-			keep[f.Path()] = true
-		}
-	}
-	return s.clearTiles(keep)
-}
-
-// clearTiles removes all partial tiles but these.
-func (s *syncing) clearTiles(keep map[string]bool) error {
-	top := s.path(logDir)
-	var empty []string
-	err := filepath.WalkDir(filepath.Join(top, "tile"), func(path string, e fs.DirEntry, err error) error {
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		rel, err := filepath.Rel(top, path)
-		if err != nil {
-			return err
-		}
-		name := filepath.ToSlash(rel)
-		switch {
-		case e.IsDir() && strings.HasSuffix(name, ".p"):
-			empty = append(empty, path)
-		case !e.IsDir() && tiles.IsPartial(name) && !keep[name]:
-			return os.Remove(path)
-		}
-		return nil
-	})
-	for _, path := range empty {
-		_ = os.Remove(path) // fails where it is not empty
-	}
-	return err
+	return tiles.Sweep(s.path(logDir), nil, s.log.had.Size, s.log.head.Size)
 }
 
 // own is the log as we hold it.
