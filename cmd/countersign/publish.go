@@ -15,6 +15,7 @@ import (
 	"github.com/countersign-project/countersign/release/event"
 	"github.com/countersign-project/countersign/release/genuine"
 	"github.com/countersign-project/countersign/release/publish"
+	"github.com/countersign-project/countersign/tuf/durable"
 )
 
 // lockWait is how long a command waits for another one that publishes in the same room.
@@ -74,6 +75,8 @@ func explain(err error) error {
 	var late *publish.Unlogged
 	switch {
 	case errors.As(err, &none):
+	case errors.As(err, &late) && errors.Is(err, durable.ErrLocked):
+		return cli.Hint(err, "another command, such as countersign serve, is writing into this room's log at this moment; nothing is lost: run this one again")
 	case errors.As(err, &late):
 		return cli.Hint(err, "nothing is lost: run the same command again when the witnesses answer; countersign serve does so by itself")
 	case errors.As(err, &wait) && wait.Status.Stale != "":

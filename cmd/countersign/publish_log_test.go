@@ -14,6 +14,7 @@ import (
 	"github.com/countersign-project/countersign/attest/signer"
 	"github.com/countersign-project/countersign/attest/witness/witnesstest"
 	"github.com/countersign-project/countersign/release/publish/roomtest"
+	"github.com/countersign-project/countersign/tuf/durable"
 )
 
 // logged gives a publisher a log: its key in a file of its own, witnesses that run, and a distribution file
@@ -76,6 +77,15 @@ func TestPublishThroughTheLog(t *testing.T) {
 	out, _ := p.must(3, append([]string{"serve", "--once", "--room", p.World.Dir}, both...)...)
 	contains(t, out, "delayed 1.0.0 stable (event "+id.Short()+"): not in the log yet", "delayed the newest metadata: not in the log yet")
 	back()
+	unlock, err := durable.Lock(p.path("room", "log", "lock"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, errs = p.must(3, append([]string{"publish", "--room", p.World.Dir, id.Short()}, both...)...)
+	contains(t, errs, "in use by another process", "→ another command, such as countersign serve, is writing into this room's log")
+	if err := unlock(); err != nil {
+		t.Fatal(err)
+	}
 	out, _ = p.must(0, append([]string{"publish", "--room", p.World.Dir}, both...)...)
 	contains(t, out, "published 1.0.0 stable")
 
