@@ -17,11 +17,8 @@ import (
 	"github.com/countersign-project/countersign/messenger/store"
 )
 
-// TestFigures prints what design 13 and the issue ask for. It takes minutes and judges nothing: MESSENGER_FIGURES=1 go test -run Figures -v
-func TestFigures(t *testing.T) {
-	if os.Getenv("MESSENGER_FIGURES") == "" {
-		t.Skip("set MESSENGER_FIGURES=1 for the table")
-	}
+// BenchmarkFigures prints what design 13 and the issue ask for, once, in some minutes: go test -run '^$' -bench Figures -benchtime 1x
+func BenchmarkFigures(t *testing.B) {
 	w := newWorld(t)
 	alice, bob := w.person("alice"), w.person("bob")
 	knows(alice, bob)
@@ -158,7 +155,7 @@ func watchMemory() (stop func(), peak *uint64) {
 }
 
 // figuresOfHistory grows a store to a million messages.
-func figuresOfHistory(t *testing.T, row func(what, format string, args ...any)) {
+func figuresOfHistory(t testing.TB, row func(what, format string, args ...any)) {
 	dir := t.TempDir()
 	s, err := store.Create(t.Context(), dir, []byte("x"), store.Usual())
 	if err != nil {

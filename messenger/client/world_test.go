@@ -34,7 +34,7 @@ import (
 
 // world is a real server on a loopback port, which a test can make hostile, and people with devices.
 type world struct {
-	*testing.T
+	testing.TB
 	store  serverstore.Store
 	web    *httptest.Server
 	server *server.Server
@@ -44,11 +44,11 @@ type world struct {
 	skew    atomic.Int64 // of everybody's clock
 }
 
-func newWorld(t *testing.T) *world { return newWorldWith(t, func(*server.Config) {}) }
+func newWorld(t testing.TB) *world { return newWorldWith(t, func(*server.Config) {}) }
 
-func newWorldWith(t *testing.T, change func(*server.Config)) *world {
+func newWorldWith(t testing.TB, change func(*server.Config)) *world {
 	t.Helper()
-	w := &world{T: t}
+	w := &world{TB: t}
 	dir := t.TempDir()
 	var err error
 	if w.store, err = engine.Open(t.Context(), filepath.Join(dir, "store.db"), engine.Options{}); err != nil {
