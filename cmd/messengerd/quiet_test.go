@@ -116,12 +116,14 @@ func TestQuiet(t *testing.T) {
 				t.Errorf("the %s has the %s, %q:\n%s", name, what, secret, around(text, secret))
 			}
 		}
-		// A size would be the body's, the ciphertext's, or the envelope's, which is a little longer.
-		for _, m := range regexp.MustCompile(`\b\d{5}\b`).FindAllString(text, -1) {
+		// A size would be the body's, the ciphertext's, or the envelope's, which is a little longer. What Go's runtime counts of itself, allocations
+		// for instance, comes to such a number now and then.
+		ours := regexp.MustCompile(`(?m)^(# \w+ )?(go|process)_.*$`).ReplaceAllString(text, "")
+		for _, m := range regexp.MustCompile(`\b\d{5}\b`).FindAllString(ours, -1) {
 			n, _ := strconv.Atoi(m)
 			if n >= odd/4*3 && n < odd/4*3+200 || n >= odd && n < odd+200 || n == 54321 {
-				if !strings.Contains(text, "pid="+m) && !strings.Contains(text, ":"+m) {
-					t.Errorf("the %s has a number that is near a message's size: %s\n%s", name, m, around(text, m))
+				if !strings.Contains(ours, "pid="+m) && !strings.Contains(ours, ":"+m) {
+					t.Errorf("the %s has a number that is near a message's size: %s\n%s", name, m, around(ours, m))
 				}
 			}
 		}
