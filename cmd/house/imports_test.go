@@ -108,7 +108,7 @@ var doors = map[string][]string{
 	"github.com/spf13/pflag":                            {"cmd/"},
 	"github.com/schollz/progressbar/v3":                 {"cmd/cli"},
 	"github.com/BurntSushi/toml":                        {"cmd/cli", "builds/recipe", "release/event"},
-	"github.com/gorilla/websocket":                      {"messenger/server/socket", "messenger/client/remote", "cmd/loadtest"},
+	"github.com/gorilla/websocket":                      {"messenger/server/socket", "messenger/client/remote", "messenger/web", "cmd/loadtest"},
 	"golang.org/x/term":                                 {"cmd/cli"},
 	"rsc.io/qr":                                         {"cmd/messenger"},
 	"github.com/alecthomas/chroma/v2":                   {"release/review/colour"},

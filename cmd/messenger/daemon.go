@@ -11,6 +11,7 @@ import (
 
 	"github.com/countersign-project/countersign/cmd/cli"
 	"github.com/countersign-project/countersign/cmd/updatecmd"
+	"github.com/countersign-project/countersign/messenger/client"
 	"github.com/countersign-project/countersign/messenger/rpc"
 	"github.com/countersign-project/countersign/messenger/store"
 	"github.com/countersign-project/countersign/release/anchor"
@@ -50,26 +51,30 @@ func (p *place) work(ctx context.Context, log *slog.Logger, ready func()) (err e
 	if err != nil {
 		return err
 	}
-	if !store.Exists(dir) {
-		log.Info("no account here yet: only keeping this program updated", "account", p.account)
-		ready()
-		<-ctx.Done()
-		return nil
-	}
-	a, err := p.open(ctx, log, daemonWait)
-	if err != nil {
+	ctx, cancel := context.WithCancel(ctx)
+	d := p.newDesk(ctx, log, dir)
+	p.desk = d
+	defer func() {
+		cancel()
+		err = errors.Join(err, d.end())
+	}()
+	a, err := p.begin(ctx, d, log, ready)
+	if err != nil || a == nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, a.Close()) }()
+	defer func() {
+		cancel()
+		d.served.Wait()
+		err = errors.Join(err, a.Close())
+	}()
 	debug.FreeOSMemory() // the passphrase took 64 MiB, which is not needed again
 	l, err := rpc.Listen(dir)
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithCancel(ctx)
 	served := make(chan error, 1)
 	go func() {
-		served <- (&rpc.Server{Account: a, Version: anchor.Version(), Log: log}).ServeSocket(ctx, l)
+		served <- d.server.Load().ServeSocket(ctx, l)
 		cancel()
 	}()
 	ready() // without a server in reach it still answers
@@ -84,10 +89,74 @@ func (p *place) work(ctx context.Context, log *slog.Logger, ready func()) (err e
 	return ran
 }
 
+// begin comes to an open account: with the passphrase that the daemon was given, or through the page. Without either it waits for the end, and
+// returns none.
+func (p *place) begin(ctx context.Context, d *desk, log *slog.Logger, ready func()) (*client.Account, error) {
+	if p.first != nil {
+		ready()
+		return p.throughPage(ctx, d)
+	}
+	if !store.Exists(d.dir) {
+		log.Info("no account here yet: only keeping this program updated", "account", p.account)
+		ready()
+		<-ctx.Done()
+		return nil, nil
+	}
+	a, err := p.open(ctx, log, daemonWait)
+	if err == nil {
+		d.use(a)
+		_, err = d.goOn()
+	}
+	if err != nil && a != nil {
+		return nil, errors.Join(err, a.Close())
+	}
+	return a, err
+}
+
+// throughPage shows the page, and waits until somebody has unlocked or made the account there. A passphrase that the command was given is used.
+func (p *place) throughPage(ctx context.Context, d *desk) (*client.Account, error) {
+	accounts := make(chan *client.Account, 1)
+	door := &rpc.Door{Options: client.Options{Dir: d.dir, World: p.world(), Log: d.log}, Opened: func(a *client.Account) {
+		d.use(a)
+		accounts <- a
+	}}
+	if given := p.passphrase != "" || p.app.Getenv("MESSENGER_PASSPHRASE") != ""; given && store.Exists(d.dir) {
+		a, err := p.open(ctx, d.log, daemonWait)
+		if err != nil {
+			return nil, err
+		}
+		door.Opened(a)
+	} else {
+		d.server.Store(&rpc.Server{Door: door, Version: anchor.Version(), Log: d.log, More: d.methods(), Bell: d.bell})
+	}
+	going, err := d.goOn()
+	if err != nil {
+		return nil, err
+	}
+	if !going { // a browser that has the page already needs no other
+		go func() {
+			if err := p.first(ctx, d.call); err != nil && ctx.Err() == nil {
+				p.app.Say("%v", err)
+			}
+		}()
+	}
+	select {
+	case a := <-accounts:
+		return a, nil
+	case <-ctx.Done():
+		select {
+		case a := <-accounts:
+			return a, nil
+		default:
+			return nil, nil
+		}
+	}
+}
+
 // answers tries the daemon as its users would.
 func (p *place) answers(ctx context.Context) error {
 	dir, err := p.dir()
-	if err != nil || !store.Exists(dir) {
+	if err != nil || !store.Exists(dir) || p.desk != nil && p.desk.locked() {
 		return err
 	}
 	c, err := rpc.Dial(ctx, dir)

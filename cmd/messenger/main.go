@@ -10,6 +10,6 @@ import (
 
 func main() {
 	app := cli.NewApp("messenger")
-	host := updatecmd.Start(app, "daemon", false)
+	host := updatecmd.Start(app, false, "daemon", "open")
 	os.Exit(host.Run(newRoot(app, host), os.Args[1:]))
 }

@@ -32,6 +32,9 @@ type place struct {
 	host       *updatecmd.Host
 	account    string
 	passphrase string // file
+	// first is what the long-running mode shows first, where the account is then opened; nil: nothing, and it is opened with the passphrase at once.
+	first func(ctx context.Context, call caller) error
+	desk  *desk // of the long-running mode
 }
 
 func (p *place) flags(cmd *cobra.Command) {

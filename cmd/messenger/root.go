@@ -28,7 +28,7 @@ other commands use it if it runs, and otherwise connect for as long as they take
 		newSendCommand(at()), newReceiveCommand(at()), newChatCommand(at()), newMessagesCommand(at(), false), newMessagesCommand(at(), true),
 		newReactCommand(at()), newDeleteCommand(at()), newSaveCommand(at()),
 		newContactsCommand(at()), newGroupCommand(at()), newVerifyCommand(at()), newProfileCommand(at()), newStatusCommand(at()),
-		newAccountCommand(at()), newBackupCommand(at()), newRPCCommand(at()), newDaemonCommand(host, at()),
+		newAccountCommand(at()), newBackupCommand(at()), newRPCCommand(at()), newDaemonCommand(host, at()), newOpenCommand(host, at()),
 	)
 	return root
 }

@@ -13,6 +13,6 @@ import (
 func main() {
 	log.SetOutput(io.Discard) // net/http writes there, and only there, what a peer says out of turn
 	app := cli.NewApp("messengerd")
-	host := updatecmd.Start(app, "serve", true)
+	host := updatecmd.Start(app, true, "serve")
 	os.Exit(host.Run(newRoot(app, host), os.Args[1:]))
 }

@@ -36,14 +36,16 @@ type Host struct {
 	code    int // exit code of a long-running mode
 }
 
-// Start makes this process the version it is to be, and returns in the process that does the work. mode is
-// the name of the program's long-running command.
-func Start(app *cli.App, mode string, server bool) *Host {
+// Start makes this process the version it is to be, and returns in the process that does the work. Modes are
+// the names of the program's long-running commands.
+func Start(app *cli.App, server bool, modes ...string) *Host {
 	h := &Host{app: app, world: launch.Real()}
 	h.world.Notice = func(text string) { fmt.Fprintf(app.Err, "%s: notice: %s\n", app.Name, text) }
 	h.started = launch.Start(launch.Program{
 		Name: app.Name, Version: anchor.Version(), Server: server, Variable: variable,
-		Serves: func(args []string) bool { return slices.Contains(args, mode) },
+		Serves: func(args []string) bool {
+			return slices.ContainsFunc(modes, func(mode string) bool { return slices.Contains(args, mode) })
+		},
 	}, h.world)
 	h.anchor, h.none = anchor.Embedded()
 	return h

@@ -81,6 +81,11 @@ func Open(ctx context.Context, o Options, passphrase []byte) (*Account, error) {
 	return a, nil
 }
 
+// CheckPassphrase tells whether a passphrase would open the account. store.ErrPassphrase.
+func (a *Account) CheckPassphrase(ctx context.Context, passphrase []byte) error {
+	return a.store.Check(ctx, passphrase)
+}
+
 func opened(ctx context.Context, o Options, s *store.Store) (*Account, error) {
 	err := s.View(ctx, func(tx *store.Tx) error {
 		saved, ok, err := store.Load[remote.Options](tx, store.Settings, settingServer)

@@ -25,6 +25,7 @@ type File struct {
 	Name        string // as the receiver sees it; empty: the path's last part
 	ContentType string // empty: by the name's ending, or by the content
 	Caption     string
+	Prepared    *Prepared // the file itself, instead of Path
 }
 
 // upload is an encrypted blob that waits in the files directory until it is uploaded. Its key travels in the message only.
@@ -56,7 +57,10 @@ func (a *Account) prepareFiles(ctx context.Context, d Draft) (files []upload, ou
 		if err := ctx.Err(); err != nil {
 			return files, nil, err
 		}
-		u, p, err := a.encryptFile(f)
+		u, p, err := f.Prepared.take(f)
+		if f.Prepared == nil {
+			u, p, err = a.encryptFile(f)
+		}
 		if err != nil {
 			return files, nil, err
 		}

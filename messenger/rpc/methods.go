@@ -61,6 +61,7 @@ func methods() map[string]method {
 		"retryMessage":      call((*conn).retryMessage),
 		"deleteMessage":     call((*conn).deleteMessage),
 		"saveAttachment":    call((*conn).saveAttachment),
+		"discardUpload":     call((*conn).discardUpload),
 		"confirmDevice":     call((*conn).confirmDevice),
 		"setRule":           call((*conn).setRule),
 		"allowDowngrade":    call((*conn).allowDowngrade),
@@ -75,7 +76,13 @@ func methods() map[string]method {
 type nothing struct{}
 
 func (c *conn) listMethods(nothing) (any, error) {
-	return slices.Sorted(maps.Keys(methods())), nil
+	table := methods()
+	if c.Account == nil {
+		table = doorMethods()
+	}
+	names := slices.AppendSeq(slices.Collect(maps.Keys(table)), maps.Keys(c.More))
+	slices.Sort(names)
+	return names, nil
 }
 
 func (c *conn) version(nothing) (any, error) {

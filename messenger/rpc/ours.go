@@ -3,7 +3,6 @@ package rpc
 import (
 	"crypto/rand"
 	"encoding/hex"
-	"fmt"
 	"path/filepath"
 
 	"github.com/countersign-project/countersign/messenger/client"
@@ -18,11 +17,12 @@ func (c *conn) listDevices(nothing) (any, error) { return c.Account.Devices(c.ct
 func (c *conn) addDevice(p struct {
 	URI string `json:"uri"`
 }) (any, error) {
-	id, err := c.Account.AddDevice(c.ctx, p.URI, c.confirm)
+	id, err := c.Account.AddDevice(c.ctx, p.URI, func(digits string) (bool, error) { return c.confirm(map[string]string{"digits": digits}) })
 	return map[string]uint32{"deviceId": id}, err
 }
 
-func (c *conn) confirm(digits string) (bool, error) {
+// confirm asks the caller about what both screens show.
+func (c *conn) confirm(about map[string]string) (bool, error) {
 	var b [8]byte
 	if _, err := rand.Read(b[:]); err != nil {
 		return false, err
@@ -36,7 +36,8 @@ func (c *conn) confirm(digits string) (bool, error) {
 		delete(c.confirms, id)
 		c.mu.Unlock()
 	}()
-	c.notify("confirmDevice", map[string]string{"id": id, "digits": digits})
+	about["id"] = id
+	c.notify("confirmDevice", about)
 	select {
 	case yes := <-answer:
 		return yes, nil
@@ -108,6 +109,7 @@ func (c *conn) setUsername(p struct {
 
 // Status is what a program wants to know first.
 type Status struct {
+	State     string `json:"state"` // open; none or locked as long as only the door answers
 	Number    string `json:"number"`
 	Device    uint32 `json:"device"`
 	Server    string `json:"server"`
@@ -122,7 +124,7 @@ func (c *conn) status(nothing) (any, error) {
 		return nil, err
 	}
 	queued, err := c.Account.Queued(c.ctx)
-	return Status{own.Number, own.Device, own.Server, c.Account.Connected(), queued, c.Version}, err
+	return Status{"open", own.Number, own.Device, own.Server, c.Account.Connected(), queued, c.Version}, err
 }
 
 // flush sends what is queued and can be sent, and answers when that is done.
@@ -237,22 +239,14 @@ func (c *conn) saveAttachment(p struct {
 	ID        string `json:"id"`
 	Directory string `json:"directory"`
 }) (any, error) {
-	var seq int64
-	var i int
-	if n, err := fmt.Sscanf(p.ID, "%d/%d", &seq, &i); n != 2 || err != nil {
-		return nil, userError("%.40q is no attachment's id", p.ID)
-	}
 	if !filepath.IsAbs(p.Directory) {
 		return nil, userError("directory %q, want an absolute path", p.Directory)
 	}
-	m, err := c.Account.Message(c.ctx, seq)
+	f, err := c.Attachment(c.ctx, p.ID)
 	if err != nil {
 		return nil, err
 	}
-	if m == nil || i < 0 || i >= len(m.Attachments) {
-		return nil, userError("no attachment %s", p.ID)
-	}
-	path, err := c.Account.SaveAttachment(c.ctx, m.Attachments[i], p.Directory)
+	path, err := c.Account.SaveAttachment(c.ctx, f, p.Directory)
 	return map[string]string{"path": path}, err
 }
 

@@ -15,7 +15,7 @@ import (
 func (c *conn) subscribe() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.sub != nil {
+	if c.sub != nil || c.Account == nil {
 		return
 	}
 	sub := c.Account.Subscribe()

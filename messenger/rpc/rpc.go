@@ -34,9 +34,11 @@ const (
 	codeRequest = -32600
 	codeMethod  = -32601
 	codeParams  = -32602
-	codeUser    = -1 // something the caller can mend
 	codeFailed  = -3 // network, disk
 	codeKey     = -4 // an untrusted key
+
+	CodeUser   = -1 // something the caller can mend
+	CodeLocked = -5 // the passphrase is wanted first
 )
 
 // Error is the error of an answer.
@@ -75,10 +77,21 @@ type notification struct {
 
 // Server answers for one account.
 type Server struct {
+	// Account is nil as long as there is none that is open: then only the methods of Door answer, and More.
 	Account *client.Account
+	Door    *Door
 	Version string
 	Log     *slog.Logger
+	// More are methods of the program that serves, such as about and update: this package knows nothing of them.
+	More map[string]Method
+	// Bell tells all connections what the program has to say; nil: nothing.
+	Bell *Bell
+
+	uploads uploads
 }
+
+// Method is one of More.
+type Method func(ctx context.Context, params json.RawMessage) (any, error)
 
 // conn is one connection.
 type conn struct {
@@ -86,7 +99,7 @@ type conn struct {
 	ctx context.Context
 
 	write sync.Mutex // of lines
-	out   io.Writer
+	out   func(line []byte)
 
 	mu       sync.Mutex
 	sub      *client.Subscription // mu; nil: not subscribed
@@ -97,13 +110,10 @@ type conn struct {
 
 // Serve answers the requests of one connection until it, or ctx, ends.
 func (s *Server) Serve(ctx context.Context, rw io.ReadWriter) error {
-	ctx, cancel := context.WithCancel(ctx)
-	c := &conn{Server: s, ctx: ctx, out: rw, confirms: map[string]chan bool{}}
-	defer c.wg.Wait()
-	defer c.requests.Wait()
-	defer c.unsubscribe()
-	defer cancel()
-	c.subscribe()
+	c, end := s.begin(ctx, func(line []byte) {
+		_, _ = rw.Write(append(line, '\n')) // who left needs no answer
+	})
+	defer end()
 	running := make(chan struct{}, maxRunning)
 	lines := bufio.NewScanner(rw)
 	lines.Buffer(make([]byte, 4096), maxLine)
@@ -120,12 +130,27 @@ func (s *Server) Serve(ctx context.Context, rw io.ReadWriter) error {
 	}
 	c.finish()
 	if err := lines.Err(); errors.Is(err, bufio.ErrTooLong) {
-		c.answer(nil, nil, &Error{Code: codeParse, Message: fmt.Sprintf("a line of more than %d bytes", maxLine)})
+		c.send(answer(nil, nil, &Error{Code: codeParse, Message: fmt.Sprintf("a line of more than %d bytes", maxLine)}))
 		return err
 	} else if err != nil && ctx.Err() == nil {
 		return err
 	}
 	return nil
+}
+
+// begin makes a connection whose lines go to out, one after the other. End waits for what it does.
+func (s *Server) begin(ctx context.Context, out func(line []byte)) (c *conn, end func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	c = &conn{Server: s, ctx: ctx, out: out, confirms: map[string]chan bool{}}
+	c.subscribe()
+	silence := s.Bell.listen(c)
+	return c, func() {
+		silence()
+		cancel()
+		c.unsubscribe()
+		c.requests.Wait()
+		c.wg.Wait()
+	}
 }
 
 // finishWithin is how long requests may go on after the end of input: one line through a pipe is answered all the same.
@@ -149,46 +174,56 @@ func (c *conn) finish() {
 // line answers one line: a request, or several in an array.
 func (c *conn) line(line []byte) {
 	if line[0] != '[' {
-		c.one(line)
+		c.reply(c.one(line))
 		return
 	}
 	var batch []json.RawMessage
 	if err := json.Unmarshal(line, &batch); err != nil || len(batch) == 0 || len(batch) > 100 {
-		c.answer(nil, nil, &Error{Code: codeRequest, Message: "a batch that is no array of 1 to 100 requests"})
+		c.send(answer(nil, nil, &Error{Code: codeRequest, Message: "a batch that is no array of 1 to 100 requests"}))
 		return
 	}
 	for _, r := range batch {
-		c.one(r)
+		c.reply(c.one(r))
 	}
 }
 
-func (c *conn) one(raw []byte) {
+// one answers one request; nil if it wants no answer.
+func (c *conn) one(raw []byte) *response {
 	var r request
 	if err := json.Unmarshal(raw, &r); err != nil {
-		c.answer(nil, nil, &Error{Code: codeParse, Message: "not a JSON-RPC request: " + err.Error()})
-		return
+		return answer(nil, nil, &Error{Code: codeParse, Message: "not a JSON-RPC request: " + err.Error()})
 	}
 	if r.Version != "2.0" || r.Method == "" {
-		c.answer(r.ID, nil, &Error{Code: codeRequest, Message: `want "jsonrpc":"2.0" and a method`})
-		return
+		return answer(r.ID, nil, &Error{Code: codeRequest, Message: `want "jsonrpc":"2.0" and a method`})
 	}
-	m, ok := methods()[r.Method]
-	if !ok {
-		c.answer(r.ID, nil, &Error{Code: codeMethod, Message: fmt.Sprintf("no method %.60q", r.Method)})
-		return
-	}
-	result, err := m(c, r.Params)
+	result, err := c.call(r)
 	if r.ID == nil {
-		return // a notification wants no answer
+		return nil
 	}
 	if err != nil {
-		c.answer(r.ID, nil, errorOf(err))
-		return
+		return answer(r.ID, nil, errorOf(err))
 	}
 	if result == nil {
 		result = struct{}{}
 	}
-	c.answer(r.ID, result, nil)
+	return answer(r.ID, result, nil)
+}
+
+func (c *conn) call(r request) (any, error) {
+	table := methods()
+	if c.Account == nil {
+		table = doorMethods()
+	}
+	if m, ok := table[r.Method]; ok {
+		return m(c, r.Params)
+	}
+	if m, ok := c.More[r.Method]; ok {
+		return m(c.ctx, r.Params)
+	}
+	if _, ok := methods()[r.Method]; ok {
+		return nil, &Error{Code: CodeLocked, Message: "there is no open account: unlock it, register, link or restore first"}
+	}
+	return nil, &Error{Code: codeMethod, Message: fmt.Sprintf("no method %.60q", r.Method)}
 }
 
 // errorOf makes an answer of an error.
@@ -207,14 +242,20 @@ func errorOf(err error) *Error {
 
 // userError is about what the caller asked for.
 func userError(format string, args ...any) error {
-	return &Error{Code: codeUser, Message: fmt.Sprintf(format, args...)}
+	return &Error{Code: CodeUser, Message: fmt.Sprintf(format, args...)}
 }
 
-func (c *conn) answer(id json.RawMessage, result any, e *Error) {
+func answer(id json.RawMessage, result any, e *Error) *response {
 	if id == nil {
 		id = json.RawMessage("null")
 	}
-	c.send(response{"2.0", id, result, e})
+	return &response{"2.0", id, result, e}
+}
+
+func (c *conn) reply(r *response) {
+	if r != nil {
+		c.send(r)
+	}
 }
 
 func (c *conn) notify(method string, params any) { c.send(notification{"2.0", method, params}) }
@@ -227,7 +268,7 @@ func (c *conn) send(v any) {
 	}
 	c.write.Lock()
 	defer c.write.Unlock()
-	_, _ = c.out.Write(append(b, '\n')) // who left needs no answer
+	c.out(b)
 }
 
 // decode reads parameters. Unknown ones are ignored: signal-cli's callers send some that we have no use for.

@@ -12,9 +12,11 @@ import (
 
 type sendParams struct {
 	target
-	Message        string `json:"message"`
-	Attachments    texts  `json:"attachments"`
-	Attachment     texts  `json:"attachment"`
+	Message     string `json:"message"`
+	Attachments texts  `json:"attachments"`
+	Attachment  texts  `json:"attachment"`
+	// Uploads is ours: files that were handed in before, by id. They go to one conversation.
+	Uploads        texts  `json:"uploads"`
 	QuoteTimestamp uint64 `json:"quoteTimestamp"`
 	QuoteAuthor    string `json:"quoteAuthor"`
 	EditTimestamp  uint64 `json:"editTimestamp"`
@@ -31,6 +33,9 @@ func (c *conn) sendMessage(p sendParams) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if len(p.Uploads) > 0 && len(to) > 1 {
+		return nil, userError("uploads go to one conversation, not to %d", len(to))
+	}
 	var out Sent
 	for _, conversation := range to {
 		if p.EditTimestamp != 0 {
@@ -44,6 +49,13 @@ func (c *conn) sendMessage(p sendParams) (any, error) {
 		d := client.Draft{To: conversation, Text: p.Message}
 		for _, path := range slices.Concat(p.Attachments, p.Attachment) {
 			d.Files = append(d.Files, client.File{Path: path})
+		}
+		for _, id := range p.Uploads {
+			prepared, err := c.uploads.take(id)
+			if err != nil {
+				return nil, err
+			}
+			d.Files = append(d.Files, client.File{Prepared: prepared})
 		}
 		if p.QuoteTimestamp != 0 {
 			author, err := c.Account.Resolve(c.ctx, p.QuoteAuthor)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
@@ -15,22 +16,47 @@ import (
 const SocketName = "rpc.sock"
 
 // Listen makes the socket of an account's directory. The caller has the account's lock, so a socket that is there already is a dead one's.
-func Listen(dir string) (net.Listener, error) {
+func Listen(dir string) (net.Listener, error) { return ListenAt(dir, SocketName) }
+
+// ListenAt makes another socket there; Own keeps other users out of it.
+func ListenAt(dir, name string) (net.Listener, error) {
 	if err := os.Chmod(dir, 0o700); err != nil { // nobody else gets as far as the socket, not even before its own mode is set
 		return nil, err
 	}
-	path := filepath.Join(dir, SocketName)
+	path := filepath.Join(dir, name)
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, err
 	}
 	l, err := net.Listen("unix", path)
 	if err != nil {
-		return nil, fmt.Errorf("socket for programs: %w", err)
+		return nil, fmt.Errorf("socket %s: %w", name, err)
 	}
 	if err := os.Chmod(path, 0o600); err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
 	return l, nil
+}
+
+// Own lets only this user's connections through.
+type Own struct {
+	net.Listener
+	Log *slog.Logger
+}
+
+// Accept waits for one.
+func (o Own) Accept() (net.Conn, error) {
+	for {
+		c, err := o.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		if err := sameUser(c); err != nil {
+			o.Log.Warn("connection refused", "error", err)
+			_ = c.Close()
+			continue
+		}
+		return c, nil
+	}
 }
 
 // ServeSocket answers whoever connects and is this user, until ctx ends.
@@ -39,18 +65,14 @@ func (s *Server) ServeSocket(ctx context.Context, l net.Listener) error {
 	defer wg.Wait()
 	stop := context.AfterFunc(ctx, func() { _ = l.Close() })
 	defer stop()
+	own := Own{l, s.Log}
 	for {
-		c, err := l.Accept()
+		c, err := own.Accept()
 		if err != nil {
 			if ctx.Err() != nil {
 				return nil
 			}
 			return err
-		}
-		if err := sameUser(c); err != nil {
-			s.Log.Warn("connection refused", "error", err)
-			_ = c.Close()
-			continue
 		}
 		wg.Go(func() {
 			stop := context.AfterFunc(ctx, func() { _ = c.Close() })

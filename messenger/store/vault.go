@@ -104,6 +104,17 @@ func passphraseKey(passphrase, salt []byte, cost Cost) (cipher.AEAD, error) {
 	return cipher.NewGCMWithRandomNonce(b)
 }
 
+// Check tells whether a passphrase would open the store. ErrPassphrase, ErrNewer.
+func (s *Store) Check(ctx context.Context, passphrase []byte) error {
+	var vault []byte
+	if err := s.read.QueryRowContext(ctx, `SELECT body FROM vault WHERE one = 1`).Scan(&vault); err != nil {
+		return fmt.Errorf("store: %w", err)
+	}
+	master, err := openVault(vault, passphrase)
+	clear(master)
+	return err
+}
+
 // ChangePassphrase seals the master key anew. Copies of the file that were made before still open with the old passphrase.
 func (s *Store) ChangePassphrase(ctx context.Context, old, new []byte, cost Cost) error {
 	s.mu.Lock()

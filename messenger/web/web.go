@@ -1,0 +1,74 @@
+// Package web shows the messenger as a page in a browser on the person's own machine. The page is a caller of package rpc like any other; this
+// package only carries its requests, and keeps everybody else out.
+//
+// # World
+//
+// The page listens on a loopback address, or on a unix socket. Loopback alone protects nothing: other users and programs of the machine reach
+// it, and so does every web site the person visits, through the browser. So:
+//
+//   - the Host must be exactly the one that was opened: a name that was rebound to this address gets 421;
+//   - requests of other origins are refused (http.CrossOriginProtection; the websocket checks its Origin itself), and no GET changes anything;
+//   - a key of 256 bits, made for each opening, good once and for two minutes, travels in the fragment of the address, which no server and no
+//     log sees. It buys a token that the page sends with each request. There is no cookie, so nothing that a browser sends by itself counts;
+//   - the page is files compiled into this program, under a policy that runs no other script, frames nothing, sends nothing elsewhere, and
+//     takes no text for HTML (Trusted Types). What strangers wrote arrives as JSON; their files arrive as attachments under a sandbox;
+//   - who leaves the screen alone is asked for the passphrase again.
+//
+// The worst another user of the machine can do is to take the port while no messenger runs and show a page of his own there: it gets no key and
+// no token, and what is typed into it is typed to him. The worst a program of the same user can do is what it can do anyway.
+package web
+
+import (
+	"context"
+	"io"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/countersign-project/countersign/messenger/rpc"
+)
+
+// Options are what a page stands on.
+type Options struct {
+	Files  fs.FS              // of package page
+	Server func() *rpc.Server // the one that answers now
+	// Check tells whether a passphrase opens the account.
+	Check func(ctx context.Context, passphrase []byte) error
+	Log   *slog.Logger
+	Now   func() time.Time
+	Rand  io.Reader
+}
+
+// Page serves one account's page. Its methods may be called from several goroutines.
+type Page struct {
+	Options
+	ctx      context.Context // of the page's whole life
+	host     string          // "127.0.0.1:4711"
+	passHost bool            // over a unix socket there is no such name
+
+	mu       sync.Mutex
+	keys     []key               // mu; that were given out and not used
+	sessions map[digest]*session // mu; by their tokens
+	lock     lock                // mu
+	checking sync.Mutex          // one passphrase at a time
+}
+
+// New makes a page for requests to exactly this host; "localhost" of any port where it is empty, for a unix socket, whose other end picks its own.
+// It ends with ctx.
+func New(ctx context.Context, o Options, host string) *Page {
+	return &Page{Options: o, ctx: ctx, host: host, sessions: map[digest]*session{}}
+}
+
+// Handler serves the page.
+func (p *Page) Handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /", p.static)
+	mux.HandleFunc("POST /token", p.token)
+	mux.HandleFunc("GET /events", p.events)
+	mux.Handle("POST /rpc", p.inside(p.call))
+	mux.Handle("POST /upload", p.inside(p.upload))
+	mux.Handle("POST /file", p.inside(p.file))
+	return p.guard(http.NewCrossOriginProtection().Handler(mux))
+}
