@@ -21,7 +21,7 @@ const toHelp = "TO is a number, a contact's name, a username, a group's name or 
 func newSendCommand(shared *place) *cobra.Command {
 	p := *shared
 	var files []string
-	var quoteAuthor string
+	var quoteAuthor, once string
 	var quote, edit uint64
 	var noWait bool
 	cmd := &cobra.Command{
@@ -45,7 +45,7 @@ come with each recipient; exit code 1 says that it is held because somebody's ke
 				text = strings.TrimRight(string(b), "\n")
 			}
 			params := where(args[0])
-			params["message"], params["noWait"] = text, noWait
+			params["message"], params["noWait"], params["once"] = text, noWait, once
 			var absolute []string
 			for _, f := range files {
 				path, err := filepath.Abs(f) // the daemon has another directory
@@ -69,6 +69,7 @@ come with each recipient; exit code 1 says that it is held because somebody's ke
 	cmd.Flags().Uint64Var(&quote, "quote", 0, "`timestamp` of the message that is answered")
 	cmd.Flags().StringVar(&quoteAuthor, "quote-author", "", "`author` of that message")
 	cmd.Flags().Uint64Var(&edit, "edit", 0, "`timestamp` of a message of yours whose text this replaces")
+	cmd.Flags().StringVar(&once, "once", "", "`name` that you made up for this message: however often a script says it again under one name, it is sent once")
 	cmd.Flags().BoolVar(&noWait, "no-wait", false, "end when the message is queued (a daemon sends it; without one the next command does)")
 	return cmd
 }

@@ -17,6 +17,7 @@ type Draft struct {
 	Text  string
 	Files []File
 	Quote *history.Quote // author and time of the message that is answered; the text is filled in
+	Once  string         // a name of the caller's, if he wants to be able to say the same again: see once
 }
 
 // maxText bounds a text in bytes. What is longer than wire.MaxBody travels as an attachment.
@@ -30,12 +31,19 @@ func (a *Account) Send(ctx context.Context, d Draft) (*history.Message, error) {
 	if d.Text == "" && len(d.Files) == 0 {
 		return nil, fmt.Errorf("an empty message")
 	}
+	if before, err := a.sentBefore(ctx, d); err != nil || before != nil {
+		return before, err
+	}
 	files, attachments, err := a.prepareFiles(ctx, d)
 	if err != nil {
 		return nil, err
 	}
 	m := &history.Message{Kind: history.Text, Conversation: d.To, Body: d.Text, Quote: d.Quote}
+	var before *history.Message
 	err = a.change(ctx, func(c *change) error {
+		if before, err = c.sentBefore(d); err != nil || before != nil { // by somebody who was quicker
+			return err
+		}
 		data := &wire.Data{Attachments: attachments}
 		data.Body, _ = wire.CutBody(d.Text)
 		if q := d.Quote; q != nil {
@@ -46,11 +54,14 @@ func (a *Account) Send(ctx context.Context, d Draft) (*history.Message, error) {
 			}
 			data.Quote = &wire.Quote{Target: q.Timestamp, AuthorNumber: bare(q.Author), Text: q.Text}
 		}
-		return c.post(data, m, files)
+		if err := c.post(data, m, files); err != nil {
+			return err
+		}
+		return c.noteSent(d, m)
 	})
-	if err != nil {
+	if err != nil || before != nil {
 		a.dropFiles(files)
-		return nil, err
+		return before, err
 	}
 	return m, nil
 }

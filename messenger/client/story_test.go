@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -370,4 +371,47 @@ func TestVerifying(t *testing.T) {
 	if k, _ := alice.acc.Contact(ctx, bob.number); k.Trust != session.Verified {
 		t.Error(k)
 	}
+}
+
+// A caller who was cut off says the same again, after a restart even, and it is one message.
+func TestSentOnce(t *testing.T) {
+	w := newWorld(t)
+	alice, bob := w.person("alice"), w.person("bob")
+	knows(alice, bob)
+	d := client.Draft{To: bob.number, Text: "once", Once: "order 1", Quote: &history.Quote{Author: alice.number, Timestamp: 5}}
+	first, err := alice.acc.Send(t.Context(), d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	alice.state(first, history.Delivered)
+	alice.reopen()
+	alice.online()
+	var at sync.WaitGroup
+	for range 8 {
+		at.Go(func() {
+			d := d
+			d.Quote = &history.Quote{Author: alice.number, Timestamp: 5}
+			if m, err := alice.acc.Send(t.Context(), d); err != nil || m.Seq != first.Seq || m.State().State != history.Delivered {
+				t.Errorf("%+v, %v", m, err)
+			}
+		})
+	}
+	at.Wait()
+	d.Text = "twice"
+	if _, err := alice.acc.Send(t.Context(), d); err == nil || err.Error() != `another message was sent there under the name "order 1"` {
+		t.Error(err)
+	}
+	if err := alice.acc.Remove(t.Context(), first.Seq); err != nil {
+		t.Fatal(err)
+	}
+	d.Text = "once"
+	if m, err := alice.acc.Send(t.Context(), d); err != nil || m.Timestamp != first.Timestamp {
+		t.Errorf("a removed one: %+v, %v", m, err)
+	}
+	d.To = alice.number // elsewhere the name is free
+	if m, err := alice.acc.Send(t.Context(), d); err != nil || m.Timestamp == first.Timestamp {
+		t.Errorf("%+v, %v", m, err)
+	}
+	alice.says(bob.number, "the end")
+	bob.sees(alice.number, "hello", "hello back", "once", "the end")
 }

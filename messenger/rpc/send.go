@@ -21,6 +21,8 @@ type sendParams struct {
 	QuoteAuthor    string `json:"quoteAuthor"`
 	EditTimestamp  uint64 `json:"editTimestamp"`
 	EndSession     bool   `json:"endSession"`
+	// Once is ours: a name the caller has made up for this message. Whoever got no answer says all of it again; under one name a message goes out once.
+	Once string `json:"once"`
 	// NoWait is ours: answer when it is queued. Otherwise the answer waits a while for the server to have it.
 	NoWait bool `json:"noWait"`
 }
@@ -46,7 +48,7 @@ func (c *conn) sendMessage(p sendParams) (any, error) {
 			out.Results = append(out.Results, Result{Address: address(conversation), GroupID: groupID(conversation), Type: "QUEUED"})
 			continue
 		}
-		d := client.Draft{To: conversation, Text: p.Message}
+		d := client.Draft{To: conversation, Text: p.Message, Once: p.Once}
 		for _, path := range slices.Concat(p.Attachments, p.Attachment) {
 			d.Files = append(d.Files, client.File{Path: path})
 		}

@@ -31,6 +31,7 @@ const (
 	Receipts       Bucket = 15 // client: receipts that are owed
 	Timers         Bucket = 16 // client: messages that disappear
 	TranscriptRefs Bucket = 17 // client: which message has which transcript id
+	Once           Bucket = 18 // client: what was sent under a name of a caller's
 )
 
 // kindMessage keeps messages apart from buckets.
