@@ -18,12 +18,14 @@ demo:
 ## test: all tests; peers that are not installed are skipped with a line, or fail when CI=true
 test:
 	$(GO) test ./...
+	cd messenger/web/interop && $(GO) test ./...
 
 ## check: what else must hold: format, vet on all systems, staticcheck, races, generated files
 check: fmt deps generated
 	GOOS=linux $(GO) vet ./...
 	GOOS=windows $(GO) vet ./...
 	GOOS=darwin $(GO) vet ./...
+	cd messenger/web/interop && $(GO) vet ./...
 	$(GO) run $(STATICCHECK) ./...
 	$(GO) mod verify
 	$(GO) mod tidy -diff
@@ -42,7 +44,7 @@ generated:
 
 # The packages that start goroutines or guard shared memory.
 SHARED := ./attest/log ./attest/witness ./cmd/cli ./release/event ./release/mirror ./release/publish ./release/update/... ./tuf/client ./tuf/durable \
-	./tuf/fetch ./messenger/attachment ./messenger/client/... ./messenger/rpc ./messenger/server/... ./messenger/store ./cmd/messengerd
+	./tuf/fetch ./messenger/attachment ./messenger/client/... ./messenger/rpc ./messenger/server/... ./messenger/store ./messenger/web ./cmd/messengerd
 
 ## race: the packages that share memory between goroutines, under the race detector (needs a C compiler)
 race:

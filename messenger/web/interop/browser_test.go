@@ -1,0 +1,91 @@
+package interop
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+)
+
+// browser is a chromium of its own, with a profile that ends with the test.
+type browser struct {
+	t   *testing.T
+	ctx context.Context
+}
+
+// newBrowser starts one; flags are pairs of a name and a value.
+func newBrowser(t *testing.T, flags ...string) *browser {
+	t.Helper()
+	path, err := exec.LookPath("chromium")
+	if err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatal("chromium is missing: apt-get install chromium")
+		}
+		t.Skip("chromium is missing: apt-get install chromium")
+	}
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path))
+	if os.Getuid() == 0 {
+		options = append(options, chromedp.NoSandbox)
+	}
+	for i := 0; i+1 < len(flags); i += 2 {
+		options = append(options, chromedp.Flag(flags[i], flags[i+1]))
+	}
+	ctx, cancel := chromedp.NewExecAllocator(t.Context(), options...)
+	t.Cleanup(cancel)
+	ctx, cancel = chromedp.NewContext(ctx)
+	t.Cleanup(cancel)
+	return &browser{t, ctx}
+}
+
+// tab opens a tab at an address.
+func (b *browser) tab(url string) *tab {
+	b.t.Helper()
+	ctx, cancel := chromedp.NewContext(b.ctx)
+	b.t.Cleanup(cancel)
+	ctx, cancel = context.WithTimeout(ctx, patience)
+	b.t.Cleanup(cancel)
+	out := &tab{b.t, ctx}
+	out.do(chromedp.Navigate(url))
+	return out
+}
+
+// tab is one tab. All it does ends after patience.
+type tab struct {
+	t   *testing.T
+	ctx context.Context
+}
+
+func (b *tab) do(steps ...chromedp.Action[chromedp.Void]) {
+	b.t.Helper()
+	if err := chromedp.Do(b.ctx, steps...); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// script runs a script in the tab, awaits it if it is a promise, and returns its value.
+func script[T any](b *tab, code string) T {
+	b.t.Helper()
+	v, err := chromedp.Run(b.ctx, chromedp.Evaluate[T](code, chromedp.EvalAwaitPromise))
+	if err != nil {
+		b.t.Fatalf("%s: %v", code, err)
+	}
+	return v
+}
+
+// wait waits until a script's value is true.
+func (b *tab) wait(condition string) {
+	b.t.Helper()
+	if _, err := chromedp.Run(b.ctx, chromedp.Poll[bool](condition)); err != nil {
+		b.t.Fatalf("waited in vain: %s: %v\n%s", condition, err, b.text())
+	}
+}
+
+func (b *tab) text() string {
+	v, err := chromedp.Run(b.ctx, chromedp.Evaluate[string]("document.body.innerText"))
+	if err != nil {
+		return err.Error()
+	}
+	return v
+}
