@@ -18,7 +18,6 @@ import (
 )
 
 func newDaemonCommand(host *updatecmd.Host, p *place) *cobra.Command {
-	var service updatecmd.Service
 	cmd := &cobra.Command{
 		Use:   "daemon",
 		Short: "Stay connected, and keep this messenger updated",
@@ -34,14 +33,10 @@ does not come up is stopped, and the last good one is back by itself.
 ` + cli.ExitHelp,
 		Example: "  messenger daemon\n  MESSENGER_PASSPHRASE=… messenger daemon",
 		Args:    cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			service.Work = p.work
-			service.Check = p.answers
-			return host.Serve(cmd.Context(), service)
-		},
+		RunE:    func(cmd *cobra.Command, _ []string) error { return host.Serve(cmd.Context(), *p.service) },
 	}
 	p.flags(cmd)
-	service.Flags(cmd)
+	p.runs(cmd, p.work)
 	return cmd
 }
 
@@ -127,7 +122,7 @@ func (p *place) throughPage(ctx context.Context, d *desk) (*client.Account, erro
 		}
 		door.Opened(a)
 	} else {
-		d.server.Store(&rpc.Server{Door: door, Version: anchor.Version(), Log: d.log, More: d.methods(), Bell: d.bell})
+		d.server.Store(&rpc.Server{Door: door, Version: anchor.Version(), Log: d.log, More: d.methods(), Bell: p.bell})
 	}
 	going, err := d.goOn()
 	if err != nil {

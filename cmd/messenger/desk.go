@@ -14,6 +14,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/countersign-project/countersign/cmd/updatecmd"
 	"github.com/countersign-project/countersign/messenger/client"
 	"github.com/countersign-project/countersign/messenger/rpc"
 	"github.com/countersign-project/countersign/messenger/web"
@@ -27,7 +28,6 @@ type desk struct {
 	ctx    context.Context
 	log    *slog.Logger
 	dir    string
-	bell   *rpc.Bell
 	server atomic.Pointer[rpc.Server]
 	served sync.WaitGroup
 
@@ -42,12 +42,12 @@ type desk struct {
 const pageSocket = "page.sock"
 
 func (p *place) newDesk(ctx context.Context, log *slog.Logger, dir string) *desk {
-	return &desk{p: p, ctx: ctx, log: log, dir: dir, bell: new(rpc.Bell), opened: map[string]<-chan struct{}{}}
+	return &desk{p: p, ctx: ctx, log: log, dir: dir, opened: map[string]<-chan struct{}{}}
 }
 
 // use serves an account from now on, or with nil the door before it.
 func (d *desk) use(a *client.Account) *rpc.Server {
-	s := &rpc.Server{Account: a, Version: anchor.Version(), Log: d.log, More: d.methods(), Bell: d.bell}
+	s := &rpc.Server{Account: a, Version: anchor.Version(), Log: d.log, More: d.methods(), Bell: d.p.bell}
 	d.server.Store(s)
 	return s
 }
@@ -58,9 +58,24 @@ func (d *desk) locked() bool {
 	return s != nil && s.Account == nil
 }
 
-// methods are what programs may ask of the running messenger beside the account.
+// methods are what may be asked of this program beside the account.
+func (p *place) methods() map[string]rpc.Method {
+	out := map[string]rpc.Method{"qrCode": drawCode}
+	service := p.service
+	if service == nil {
+		service = new(updatecmd.Service) // a short command has none
+	}
+	for name, m := range p.host.Methods(service) {
+		out[name] = m
+	}
+	return out
+}
+
+// methods has the page's besides.
 func (d *desk) methods() map[string]rpc.Method {
-	return map[string]rpc.Method{"openPage": d.openPage, "awaitPage": d.awaitPage}
+	out := d.p.methods()
+	out["openPage"], out["awaitPage"] = d.openPage, d.awaitPage
+	return out
 }
 
 // opening is the answer to openPage: an address that works once, or a socket and what belongs behind the address of whatever is forwarded to it.

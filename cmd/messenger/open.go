@@ -20,7 +20,6 @@ import (
 type openOptions struct {
 	*place
 	print, socket bool
-	service       updatecmd.Service
 }
 
 func newOpenCommand(host *updatecmd.Host, p *place) *cobra.Command {
@@ -46,7 +45,7 @@ way to the page from outside, and none is meant.
 		RunE:    func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context(), host) },
 	}
 	p.flags(cmd)
-	o.service.Flags(cmd)
+	p.runs(cmd, p.work)
 	cmd.Flags().BoolVar(&o.print, "print", false, "print the address and start no browser")
 	cmd.Flags().BoolVar(&o.socket, "socket", false, "serve it on a unix socket instead of a port")
 	return cmd
@@ -61,9 +60,8 @@ func (o *openOptions) run(ctx context.Context, host *updatecmd.Host) error {
 		defer c.Close()
 		return o.show(ctx, c.Call)
 	}
-	o.service.Work, o.service.Check = o.work, o.answers
 	o.first = o.show
-	return host.Serve(ctx, o.service)
+	return host.Serve(ctx, *o.service)
 }
 
 // caller is rpc.Client.Call, or what does the same in this process.

@@ -24,6 +24,7 @@ import (
 	"github.com/countersign-project/countersign/messenger/session"
 	"github.com/countersign-project/countersign/messenger/store"
 	"github.com/countersign-project/countersign/release/anchor"
+	"github.com/countersign-project/countersign/release/update"
 )
 
 // place says which account a command is about.
@@ -34,12 +35,22 @@ type place struct {
 	passphrase string // file
 	// first is what the long-running mode shows first, where the account is then opened; nil: nothing, and it is opened with the passphrase at once.
 	first func(ctx context.Context, call caller) error
-	desk  *desk // of the long-running mode
+	// The rest is of the long-running mode.
+	service *updatecmd.Service
+	bell    *rpc.Bell
+	desk    *desk
 }
 
 func (p *place) flags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&p.account, "account", "default", "`name` of the account on this computer, if there are several")
 	cmd.Flags().StringVar(&p.passphrase, "passphrase-file", "", "`file` with the passphrase that the account is locked with (default: MESSENGER_PASSPHRASE, or ask)")
+}
+
+// runs makes this the place of a long-running mode, whose flags the command has.
+func (p *place) runs(cmd *cobra.Command, work func(context.Context, *slog.Logger, func()) error) {
+	p.bell = new(rpc.Bell)
+	p.service = &updatecmd.Service{Work: work, Check: p.answers, Event: func(e update.Event) { p.bell.Ring("update", e) }}
+	p.service.Flags(cmd)
 }
 
 // dir is where the account is kept.

@@ -2,13 +2,16 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/countersign-project/countersign/cmd/cli"
+	"github.com/countersign-project/countersign/messenger/client"
 	"github.com/countersign-project/countersign/messenger/rpc"
+	"github.com/countersign-project/countersign/messenger/store"
 	"github.com/countersign-project/countersign/release/anchor"
 )
 
@@ -22,7 +25,8 @@ Messages arrive as notifications "receive". Methods and parameters are signal-cl
 the method "methods" lists all.
 
 While a daemon runs, programs can also connect to its socket, rpc.sock in the account's directory, which speaks the
-same; then this command passes everything on to it.
+same; then this command passes everything on to it. Without an account the methods are those that make one: register,
+link, restore.
 
 ` + cli.ExitHelp,
 		Example: `  echo '{"jsonrpc":"2.0","id":1,"method":"send","params":{"recipient":["+999123456789012"],"message":"hello"}}' | messenger rpc`,
@@ -47,6 +51,9 @@ func (p *place) rpc(ctx context.Context) error {
 	if c, err := rpc.DialRaw(ctx, dir); err == nil {
 		return rpc.Pass(stdio{p.app.In, p.app.Out}, c)
 	}
+	if !store.Exists(dir) {
+		return p.door(ctx, dir)
+	}
 	a, err := p.open(ctx, quiet(), commandWait)
 	if err != nil {
 		return err
@@ -55,10 +62,19 @@ func (p *place) rpc(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	ran := make(chan error, 1)
 	go func() { ran <- a.Run(ctx, nil) }()
-	err = (&rpc.Server{Account: a, Version: anchor.Version(), Log: quiet()}).Serve(ctx, stdio{p.app.In, p.app.Out})
+	err = (&rpc.Server{Account: a, Version: anchor.Version(), Log: quiet(), More: p.methods()}).Serve(ctx, stdio{p.app.In, p.app.Out})
 	cancel()
 	<-ran
 	return err
+}
+
+// door answers a program that is to make the account: it ends when there is one, and the next 'messenger rpc' has it.
+func (p *place) door(ctx context.Context, dir string) (err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	door := &rpc.Door{Options: client.Options{Dir: dir, World: p.world(), Log: quiet()}, Opened: func(a *client.Account) { err = a.Close() }}
+	served := (&rpc.Server{Door: door, Version: anchor.Version(), Log: quiet(), More: p.methods()}).Serve(ctx, stdio{p.app.In, p.app.Out})
+	return errors.Join(served, err)
 }
 
 func newChatCommand(shared *place) *cobra.Command {

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"sync/atomic"
 
 	"github.com/spf13/cobra"
 
@@ -33,7 +34,8 @@ type Host struct {
 	anchor  anchor.Anchor
 	none    error // anchor.ErrNoDistribution, or what is wrong with the anchor
 	home    string
-	code    int // exit code of a long-running mode
+	code    int                           // exit code of a long-running mode
+	parent  atomic.Pointer[launch.Parent] // of a long-running mode
 }
 
 // Start makes this process the version it is to be, and returns in the process that does the work. Modes are

@@ -28,6 +28,8 @@ type Service struct {
 	Work func(ctx context.Context, log *slog.Logger, ready func()) error
 	// Check tries the service from outside, as its users would.
 	Check func(ctx context.Context) error
+	// Event is told how an update goes, while the service runs; nil: nobody.
+	Event func(update.Event)
 
 	every      time.Duration
 	repository []string
@@ -51,6 +53,7 @@ func (h *Host) Serve(ctx context.Context, s Service) error {
 		h.code = h.started.Supervise(h.world, launch.Usual(log))
 		return nil
 	}
+	h.parent.Store(parent)
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	ctx, cancel := context.WithCancel(ctx)
@@ -68,6 +71,12 @@ func (h *Host) Serve(ctx context.Context, s Service) error {
 		parent.Ready()
 		go s.prove(ctx, parent, log)
 	})
+}
+
+func (s *Service) event(e update.Event) {
+	if s.Event != nil {
+		s.Event(e)
+	}
 }
 
 // logger writes lines for people, or JSON with --json. Nothing secret is ever given to it.
@@ -133,6 +142,7 @@ func (h *Host) round(ctx context.Context, s Service, parent *launch.Parent, log 
 	}
 	defer done()
 	u.Report = func(e update.Event) {
+		s.event(e)
 		if e.Total == 0 && e.Step != update.StepCheck { // neither every buffer nor every check is worth a line
 			log.Info("update", "step", e.Step, "version", e.Version, "what", e.Text)
 		}
