@@ -234,6 +234,9 @@ func (s Safety) Compare(typed string) error {
 	return nil
 }
 
+// CompareScanned is Compare for the bytes of the QR code that the other one shows.
+func (s Safety) CompareScanned(code []byte) error { return s.number.Compare(code) }
+
 // Safety returns the safety number with a contact. If no key of his is known yet it is fetched.
 func (a *Account) Safety(ctx context.Context, name string) (s Safety, err error) {
 	var known bool

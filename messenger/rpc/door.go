@@ -3,7 +3,7 @@ package rpc
 import (
 	"context"
 	"errors"
-	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"sync"
@@ -65,13 +65,12 @@ func (d *Door) enter(open func() (*client.Account, error)) error {
 	return nil
 }
 
-// fresh is enter where there must not be an account yet.
-func (d *Door) fresh(passphrase string, open func(client.Options, []byte) (*client.Account, error)) (any, error) {
+// fresh is enter where there must not be an account yet. It returns the number.
+func (d *Door) fresh(passphrase string, open func(client.Options, []byte) (*client.Account, error)) (number string, err error) {
 	if passphrase == "" {
-		return nil, userError("want a passphrase: it locks what is kept on this computer")
+		return "", userError("want a passphrase: it locks what is kept on this computer")
 	}
-	var number string
-	err := d.enter(func() (*client.Account, error) {
+	err = d.enter(func() (*client.Account, error) {
 		if store.Exists(d.Options.Dir) {
 			return nil, userError("there is an account on this computer already: unlock it")
 		}
@@ -88,7 +87,7 @@ func (d *Door) fresh(passphrase string, open func(client.Options, []byte) (*clie
 		number = own.Number
 		return a, nil
 	})
-	return map[string]string{"number": number}, err
+	return number, err
 }
 
 func (c *conn) unlock(p struct {
@@ -155,10 +154,11 @@ func (c *conn) register(p struct {
 	if (p.Invite == "") == (p.Number == "") {
 		return nil, userError("want invite or number, one of them")
 	}
-	return c.Door.fresh(p.Passphrase, func(o client.Options, passphrase []byte) (*client.Account, error) {
+	number, err := c.Door.fresh(p.Passphrase, func(o client.Options, passphrase []byte) (*client.Account, error) {
 		o.Server = server
 		return client.Register(c.ctx, o, passphrase, client.Registration{Invite: p.Invite, Number: p.Number, Code: p.Code, Pin: p.Pin})
 	})
+	return map[string]string{"number": number}, err
 }
 
 // link makes this a further device. The text of the QR code comes as a notification "linkCode" {uri}; then number and six digits as "confirmDevice"
@@ -173,7 +173,7 @@ func (c *conn) link(p struct {
 	if err != nil {
 		return nil, err
 	}
-	return c.Door.fresh(p.Passphrase, func(o client.Options, passphrase []byte) (*client.Account, error) {
+	number, err := c.Door.fresh(p.Passphrase, func(o client.Options, passphrase []byte) (*client.Account, error) {
 		o.Server = server
 		return client.Link(c.ctx, o, passphrase, client.Linking{Name: p.Name, Draft: p.Draft,
 			Show: func(code string) error {
@@ -184,6 +184,7 @@ func (c *conn) link(p struct {
 				return c.confirm(map[string]string{"number": number, "digits": digits})
 			}})
 	})
+	return map[string]string{"number": number}, err
 }
 
 // restore makes the account of a backup again.
@@ -195,22 +196,27 @@ func (c *conn) restore(p struct {
 	if !filepath.IsAbs(p.Path) {
 		return nil, userError("path %q, want an absolute one", p.Path)
 	}
-	seed, err := archive.ParseWords(p.Words)
-	if err != nil {
-		return nil, userError("%v", err)
-	}
 	f, err := os.Open(p.Path)
 	if err != nil {
 		return nil, userError("%v", err)
 	}
 	defer f.Close()
+	return c.Restore(c.ctx, f, p.Words, p.Passphrase)
+}
+
+// Restore makes the account of a backup that is read from src. {number, messages}.
+func (s *Server) Restore(ctx context.Context, src io.Reader, words, passphrase string) (any, error) {
+	if s.Account != nil {
+		return nil, userError("there is an account on this computer already")
+	}
+	seed, err := archive.ParseWords(words)
+	if err != nil {
+		return nil, userError("%v", err)
+	}
 	messages := 0
-	result, err := c.Door.fresh(p.Passphrase, func(o client.Options, passphrase []byte) (a *client.Account, err error) {
-		a, messages, err = client.Restore(c.ctx, o, passphrase, f, seed)
+	number, err := s.Door.fresh(passphrase, func(o client.Options, passphrase []byte) (a *client.Account, err error) {
+		a, messages, err = client.Restore(ctx, o, passphrase, src, seed)
 		return a, err
 	})
-	if out, ok := result.(map[string]string); ok && err == nil {
-		out["messages"] = fmt.Sprint(messages)
-	}
-	return result, err
+	return map[string]any{"number": number, "messages": messages}, err
 }

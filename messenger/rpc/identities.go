@@ -64,6 +64,7 @@ func (c *conn) trust(p struct {
 	Number    string `json:"verifiedSafetyNumber"`
 	All       bool   `json:"trustAllKnownKeys"`
 	NoVouch   bool   `json:"unverify"` // ours
+	Scanned   []byte `json:"scanned"`  // ours: the bytes of the QR code that the other one shows
 	SafetyOld string `json:"verifiedFingerprint"`
 }) (any, error) {
 	who, err := c.conversation(p.target)
@@ -83,7 +84,11 @@ func (c *conn) trust(p struct {
 	if p.Number == "" {
 		p.Number = p.SafetyOld
 	}
-	if err := s.Compare(p.Number); err != nil {
+	compare := func() error { return s.Compare(p.Number) }
+	if len(p.Scanned) > 0 {
+		compare = func() error { return s.CompareScanned(p.Scanned) }
+	}
+	if err := compare(); err != nil {
 		return nil, err
 	}
 	return nil, c.Account.SetVerified(c.ctx, s, true)

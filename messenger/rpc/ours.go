@@ -82,10 +82,25 @@ func (c *conn) updateProfile(p struct {
 	return nil, c.Account.SetProfileName(c.ctx, *p.Name)
 }
 
+// getProfile is what others see of the person.
+func (c *conn) getProfile(nothing) (any, error) {
+	own, err := c.Account.Own(c.ctx)
+	if err != nil {
+		return nil, err
+	}
+	p, err := c.Account.Preferences(c.ctx)
+	return map[string]string{"number": own.Number, "name": p.Name}, err
+}
+
+// updateConfiguration changes what is given, and answers what holds; with nothing given it only answers.
 func (c *conn) updateConfiguration(p struct {
 	Read   *bool `json:"readReceipts"`
 	Typing *bool `json:"typingIndicators"`
 }) (any, error) {
+	if p.Read == nil && p.Typing == nil {
+		now, err := c.Account.Preferences(c.ctx)
+		return map[string]bool{"readReceipts": !now.NoReadReceipts, "typingIndicators": !now.NoTyping}, err
+	}
 	err := c.Account.SetPreferences(c.ctx, func(have *client.Preferences) {
 		if p.Read != nil {
 			have.NoReadReceipts = !*p.Read
@@ -113,6 +128,7 @@ type Status struct {
 	Number    string `json:"number"`
 	Device    uint32 `json:"device"`
 	Server    string `json:"server"`
+	Proxy     string `json:"proxy,omitempty"`
 	Connected bool   `json:"connected"`
 	Queued    int    `json:"queued"` // messages and receipts that are not sent yet
 	Version   string `json:"version"`
@@ -124,7 +140,7 @@ func (c *conn) status(nothing) (any, error) {
 		return nil, err
 	}
 	queued, err := c.Account.Queued(c.ctx)
-	return Status{"open", own.Number, own.Device, own.Server, c.Account.Connected(), queued, c.Version}, err
+	return Status{"open", own.Number, own.Device, own.Server, c.Account.Server.Proxy, c.Account.Connected(), queued, c.Version}, err
 }
 
 // flush sends what is queued and can be sent, and answers when that is done.
@@ -135,36 +151,6 @@ func (c *conn) resolve(p struct {
 }) (any, error) {
 	to, err := c.Account.Resolve(c.ctx, p.Name)
 	return map[string]string{"conversation": to}, err
-}
-
-// Conversation is one of the list, with what to call it.
-type Conversation struct {
-	history.Conversation
-	Name string `json:"name"`
-}
-
-func (c *conn) listConversations(nothing) (any, error) {
-	list, err := c.Account.Conversations(c.ctx)
-	if err != nil {
-		return nil, err
-	}
-	out := []Conversation{}
-	for _, v := range list {
-		name := v.ID
-		if groupID(v.ID) != "" {
-			g, err := c.Account.Group(c.ctx, v.ID)
-			if err != nil {
-				return nil, err
-			}
-			name = g.Name
-		} else if k, err := c.Account.Contact(c.ctx, v.ID); err != nil {
-			return nil, err
-		} else if k.Called() != "" {
-			name = k.Called()
-		}
-		out = append(out, Conversation{v, name})
-	}
-	return out, nil
 }
 
 // defaultLimit and maxLimit are how many messages an answer has.

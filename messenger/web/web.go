@@ -44,9 +44,8 @@ type Options struct {
 // Page serves one account's page. Its methods may be called from several goroutines.
 type Page struct {
 	Options
-	ctx      context.Context // of the page's whole life
-	host     string          // "127.0.0.1:4711"
-	passHost bool            // over a unix socket there is no such name
+	ctx  context.Context // of the page's whole life
+	host string          // "127.0.0.1:4711"; empty: see New
 
 	mu       sync.Mutex
 	keys     []key               // mu; that were given out and not used
@@ -70,5 +69,8 @@ func (p *Page) Handler() http.Handler {
 	mux.Handle("POST /rpc", p.inside(p.call))
 	mux.Handle("POST /upload", p.inside(p.upload))
 	mux.Handle("POST /file", p.inside(p.file))
+	mux.Handle("POST /backup", p.inside(p.backup))
+	mux.Handle("POST /restore", p.inside(p.restore))
+	mux.Handle("POST /history", p.inside(p.history))
 	return p.guard(http.NewCrossOriginProtection().Handler(mux))
 }

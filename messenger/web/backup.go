@@ -1,0 +1,117 @@
+package web
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+
+	"github.com/countersign-project/countersign/messenger/archive"
+	"github.com/countersign-project/countersign/messenger/client"
+)
+
+// maxBackup bounds a backup that a page hands in, in bytes.
+const maxBackup = 64 << 30
+
+// backup answers {} with a backup of the account, to be saved as a file. Its recovery words are in X-Recovery-Words, and nowhere else. If it
+// cannot be made whole the connection breaks off before its end.
+func (p *Page) backup(_ *session, w http.ResponseWriter, q *http.Request) {
+	a := p.Server().Account
+	switch {
+	case !isJSON(q):
+		http.Error(w, "want Content-Type application/json", http.StatusUnsupportedMediaType)
+		return
+	case !p.use() || a == nil:
+		http.Error(w, "locked", http.StatusForbidden)
+		return
+	}
+	seed, err := archive.NewSeed(rand.Reader)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	h := w.Header()
+	h.Set("X-Recovery-Words", seed.Words())
+	h.Set("Content-Type", "application/octet-stream")
+	h.Set("Content-Disposition", `attachment; filename="messenger.csbk"`)
+	if _, err := a.Backup(q.Context(), w, seed); err != nil {
+		p.Log.Warn("a backup for the page was cut off", "error", err)
+		panic(http.ErrAbortHandler)
+	}
+}
+
+// words are the parameters of what takes a backup in, which is the body: percent-encoded JSON in X-Parameters.
+type words struct {
+	Words      string `json:"recoveryWords"`
+	Passphrase string `json:"passphrase"`
+}
+
+func readWords(q *http.Request) (in words, err error) {
+	text, err := url.PathUnescape(q.Header.Get("X-Parameters"))
+	if err == nil {
+		err = json.Unmarshal([]byte(text), &in)
+	}
+	if err != nil || q.Header.Get("Content-Type") != "application/octet-stream" {
+		err = errors.New(`want Content-Type application/octet-stream, and in X-Parameters {"recoveryWords":…} as percent-encoded JSON`)
+	}
+	return in, err
+}
+
+// restore makes the account of a backup again, where there is none: {number, messages}.
+func (p *Page) restore(_ *session, w http.ResponseWriter, q *http.Request) {
+	in, err := readWords(q)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	result, err := p.Server().Restore(q.Context(), http.MaxBytesReader(w, q.Body, maxBackup), in.Words, in.Passphrase)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusUnprocessableEntity)
+		return
+	}
+	writeJSON(w, result)
+}
+
+// history takes over what a backup of the same account has: {messages}. It is read twice, and so lies beside the account meanwhile, sealed as it came.
+func (p *Page) history(_ *session, w http.ResponseWriter, q *http.Request) {
+	in, err := readWords(q)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	a := p.Server().Account
+	if !p.use() || a == nil {
+		http.Error(w, "locked", http.StatusForbidden)
+		return
+	}
+	n, err := takeHistory(q.Context(), a, http.MaxBytesReader(w, q.Body, maxBackup), in.Words)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusUnprocessableEntity)
+		return
+	}
+	writeJSON(w, map[string]int{"messages": n})
+}
+
+func takeHistory(ctx context.Context, a *client.Account, src io.Reader, words string) (int, error) {
+	seed, err := archive.ParseWords(words)
+	if err != nil {
+		return 0, err
+	}
+	f, err := os.CreateTemp(a.Dir, "history-*.csbk") // mode 0600
+	if err != nil {
+		return 0, err
+	}
+	defer os.Remove(f.Name())
+	defer f.Close()
+	if _, err := io.Copy(f, src); err != nil {
+		return 0, err
+	}
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		return 0, err
+	}
+	return a.TakeHistory(ctx, f, seed)
+}
