@@ -122,7 +122,7 @@ func (p *place) throughPage(ctx context.Context, d *desk) (*client.Account, erro
 		}
 		door.Opened(a)
 	} else {
-		d.server.Store(&rpc.Server{Door: door, Version: anchor.Version(), Log: d.log, More: d.methods(), Bell: p.bell})
+		d.server.Store(&rpc.Server{Door: door, Version: anchor.Version(), Log: d.log, More: d.methods(nil), Bell: p.bell})
 	}
 	going, err := d.goOn()
 	if err != nil {

@@ -47,7 +47,7 @@ func (p *place) newDesk(ctx context.Context, log *slog.Logger, dir string) *desk
 
 // use serves an account from now on, or with nil the door before it.
 func (d *desk) use(a *client.Account) *rpc.Server {
-	s := &rpc.Server{Account: a, Version: anchor.Version(), Log: d.log, More: d.methods(), Bell: d.p.bell}
+	s := &rpc.Server{Account: a, Version: anchor.Version(), Log: d.log, More: d.methods(a), Bell: d.p.bell}
 	d.server.Store(s)
 	return s
 }
@@ -59,7 +59,7 @@ func (d *desk) locked() bool {
 }
 
 // methods are what may be asked of this program beside the account.
-func (p *place) methods() map[string]rpc.Method {
+func (p *place) methods(a *client.Account) map[string]rpc.Method {
 	out := map[string]rpc.Method{"qrCode": drawCode}
 	service := p.service
 	if service == nil {
@@ -68,12 +68,15 @@ func (p *place) methods() map[string]rpc.Method {
 	for name, m := range p.host.Methods(service) {
 		out[name] = m
 	}
+	if a != nil {
+		out["serverAbout"] = p.serverAbout(a, service)
+	}
 	return out
 }
 
 // methods has the page's besides.
-func (d *desk) methods() map[string]rpc.Method {
-	out := d.p.methods()
+func (d *desk) methods(a *client.Account) map[string]rpc.Method {
+	out := d.p.methods(a)
 	out["openPage"], out["awaitPage"] = d.openPage, d.awaitPage
 	return out
 }
@@ -227,7 +230,7 @@ func (d *desk) call(ctx context.Context, method string, params, out any) error {
 	if err != nil {
 		return err
 	}
-	result, err := d.methods()[method](ctx, b)
+	result, err := d.methods(nil)[method](ctx, b)
 	if err != nil || out == nil {
 		return err
 	}

@@ -62,7 +62,7 @@ func (p *place) rpc(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	ran := make(chan error, 1)
 	go func() { ran <- a.Run(ctx, nil) }()
-	err = (&rpc.Server{Account: a, Version: anchor.Version(), Log: quiet(), More: p.methods()}).Serve(ctx, stdio{p.app.In, p.app.Out})
+	err = (&rpc.Server{Account: a, Version: anchor.Version(), Log: quiet(), More: p.methods(a)}).Serve(ctx, stdio{p.app.In, p.app.Out})
 	cancel()
 	<-ran
 	return err
@@ -73,7 +73,7 @@ func (p *place) door(ctx context.Context, dir string) (err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	door := &rpc.Door{Options: client.Options{Dir: dir, World: p.world(), Log: quiet()}, Opened: func(a *client.Account) { err = a.Close() }}
-	served := (&rpc.Server{Door: door, Version: anchor.Version(), Log: quiet(), More: p.methods()}).Serve(ctx, stdio{p.app.In, p.app.Out})
+	served := (&rpc.Server{Door: door, Version: anchor.Version(), Log: quiet(), More: p.methods(nil)}).Serve(ctx, stdio{p.app.In, p.app.Out})
 	return errors.Join(served, err)
 }
 

@@ -76,7 +76,7 @@ func assemble(ctx context.Context, o *serveOptions, log *slog.Logger, now func()
 	p.server, err = server.New(server.Config{
 		Version: anchor.Version(), Store: p.store, Sender: p.sender, Hub: p.hub, Router: p.router, Blobs: p.blobs, Verifier: verifier,
 		Peers: p.peers, Metrics: p.metrics, Log: log, Now: now, Rand: rand.Reader, URL: o.publicURL, Proxies: proxies,
-		MaxDevices: o.maxDevices, MaxSockets: o.maxWebsockets, LimitFactor: o.limitFactor,
+		MaxDevices: o.maxDevices, MaxSockets: o.maxWebsockets, LimitFactor: o.limitFactor, About: (&describer{host: o.host, now: now}).about,
 	})
 	if err != nil {
 		return nil, errors.Join(err, p.store.Close())

@@ -7,7 +7,6 @@ import (
 
 	"github.com/countersign-project/countersign/cmd/cli"
 	"github.com/countersign-project/countersign/release/genuine"
-	"github.com/countersign-project/countersign/release/update"
 )
 
 func newAboutCommand(h *Host) *cobra.Command {
@@ -23,7 +22,7 @@ A build without a distribution says "no distribution: updates are off" and that 
 		Example: "  " + h.app.Name + " about\n  " + h.app.Name + " about --json",
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			about := update.Describe(h.anchor, h.none, h.started.Home, h.running(), h.app.Now())
+			about := h.Describe()
 			if err := h.app.Print(about, about.Text()); err != nil {
 				return err
 			}

@@ -47,6 +47,24 @@ func (h *Host) Picture() update.Picture {
 	return update.Paint(h.anchor, h.none, h.started.Home, h.running(), h.app.Now())
 }
 
+// Describe is what 'about' says.
+func (h *Host) Describe() update.About {
+	return update.Describe(h.anchor, h.none, h.started.Home, h.running(), h.app.Now())
+}
+
+// Judge checks what another computer says it runs, as far as that can be known from here.
+func (h *Host) Judge(ctx context.Context, s *Service, c update.Claim) (update.Claimed, error) {
+	if h.none != nil {
+		return update.Unjudged(h.none), nil
+	}
+	u, done, err := h.updater("", s.repository)
+	if err != nil {
+		return update.Claimed{}, err
+	}
+	defer done()
+	return u.Judge(ctx, c), nil
+}
+
 // ask runs one round for somebody, and starts the program again if another version is installed now.
 func (h *Host) ask(s *Service, round func(*update.Updater) (update.Result, error)) (update.Result, error) {
 	if h.none != nil {

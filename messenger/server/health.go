@@ -30,6 +30,17 @@ func (s *Server) ready(c *endpoint.Call) (any, error) {
 	return api.Health{Status: "ok", Version: s.Version}, nil
 }
 
+// about is GET /v3/about: who vouches for this program, as it sees that itself.
+func (s *Server) about(c *endpoint.Call) (any, error) {
+	if s.About == nil {
+		return nil, endpoint.Refuse(http.StatusNotFound, "this server says nothing of itself")
+	}
+	if err := s.allow("questions about the server of a source", s.limits.abouts, s.source(c.Request)); err != nil {
+		return nil, err
+	}
+	return s.About(), nil
+}
+
 // keepalive is GET /v1/keepalive (6.7). Through a websocket whose device is not registered any more it ends that.
 func (s *Server) keepalive(c *endpoint.Call) (any, error) {
 	if t := endpoint.TunnelOf(c.Request); t != nil && t.Who.Device != 0 {

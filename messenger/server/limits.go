@@ -20,6 +20,7 @@ type limits struct {
 	multi     *limit.Limiter // recipients of group messages, per account
 	changes   *limit.Limiter // of keys, names and attributes, per device
 	sockets   *limit.Limiter // new connections, per source
+	abouts    *limit.Limiter // questions about the server, per source
 
 	peerKeys    *limit.Limiter // fetches of prekeys, per peer and account
 	peerTo      *limit.Limiter // messages, per peer and account
@@ -36,7 +37,7 @@ func newLimits(factor float64, now func() time.Time) *limits {
 		prekeys:   rule(3, 0.1), messages: rule(60, 60), allocateDevice: rule(2, 0.5), verifyDevice: rule(2, 2),
 
 		failures: rule(20, 5), strangers: rule(30, 10), pins: rule(5, 0.01), usernames: rule(30, 10), profiles: rule(300, 300),
-		uploads: rule(2048, 100), multi: rule(5_000, 5_000), changes: rule(60, 20), sockets: rule(600, 600),
+		uploads: rule(2048, 100), multi: rule(5_000, 5_000), changes: rule(60, 20), sockets: rule(600, 600), abouts: rule(60, 60),
 
 		peerKeys: rule(30, 3), peerTo: rule(600, 300), peerLookups: rule(1000, 600),
 	}

@@ -21,7 +21,7 @@ func apiTypes() map[string]any {
 		api.Devices{}, api.Device{}, api.DeviceLimit{}, api.VerificationCode{}, api.DeviceID{}, api.Provision{}, api.DeviceList{},
 		api.PreKey{}, api.SignedPreKey{}, api.PreKeys{}, api.PreKeysV3{}, api.KeyCount{}, api.KeyCountV3{}, api.Bundles{}, api.Bundle{}, api.BundlesV3{}, api.BundleV3{}, api.PreKeyV1{}, api.PreKeysV1{},
 		api.Message{}, api.Messages{}, api.Sent{}, api.Mismatch{}, api.Stale{}, api.Sent2013{}, api.Queued{}, api.Envelope{}, api.Multi{}, api.Recipient{}, api.RecipientDevice{}, api.MultiSent{}, api.MultiMismatch{}, api.RecipientMismatch{},
-		api.Attachment{}, api.Location{}, api.Contact{}, api.Tokens{}, api.Contacts{}, api.Error{}, api.Health{},
+		api.Attachment{}, api.Location{}, api.Contact{}, api.Tokens{}, api.Contacts{}, api.Error{}, api.Health{}, api.About{},
 	}
 	m := map[string]any{}
 	for _, v := range all {

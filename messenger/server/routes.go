@@ -87,6 +87,7 @@ func (s *Server) routes() []endpoint.Route {
 		{Method: get, Path: "/v1/temp_websocket", Direct: s.tempSocket},
 		// ours
 		{Method: get, Path: "/v3/openapi.json", Who: anyone, Handle: s.openAPI},
+		{Method: get, Path: "/v3/about", Who: anyone, Handle: s.about},
 		{Method: get, Path: "/health", Who: anyone, Handle: s.health},
 		{Method: get, Path: "/ready", Who: anyone, Handle: s.ready},
 	}

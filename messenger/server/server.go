@@ -23,6 +23,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/countersign-project/countersign/messenger/server/api"
 	"github.com/countersign-project/countersign/messenger/server/attach"
 	"github.com/countersign-project/countersign/messenger/server/deliver"
 	"github.com/countersign-project/countersign/messenger/server/endpoint"
@@ -49,6 +50,9 @@ type Config struct {
 	Log   *slog.Logger
 	Now   func() time.Time
 	Rand  io.Reader
+
+	// About is what the program says of itself, for GET /v3/about; nil: nothing.
+	About func() api.About
 
 	// URL is how clients reach us, without slash at the end: for the locations of attachments. Empty: as each request came.
 	URL string

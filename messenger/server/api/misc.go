@@ -43,3 +43,17 @@ type Health struct {
 	Status  string `json:"status"` // "ok", or "draining" and status 503
 	Version string `json:"version"`
 }
+
+// About is the answer to GET /v3/about: what the server says it is. It can say anything; see the client's own check of it.
+type About struct {
+	Program      string `json:"program"`
+	Version      string `json:"version"`
+	OS           string `json:"os"`
+	Arch         string `json:"arch"`
+	SHA256       string `json:"sha256"` // of its program file, hexadecimal
+	Channel      string `json:"channel"`
+	Distribution string `json:"distribution"` // empty: its updates are off
+	Outcome      string `json:"outcome"`      // of judging itself: "genuine", "refused", "could not tell"
+	Why          string `json:"why"`          // of an outcome that is not genuine
+	Checked      int64  `json:"checked"`      // milliseconds; 0: never
+}
