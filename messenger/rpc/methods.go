@@ -51,28 +51,28 @@ func methods() map[string]method {
 		"setUsername":                call((*conn).setUsername),
 		// ours
 		"methods":           call((*conn).listMethods),
-		"status":            call((*conn).status),
+		"status":            call((*conn).status), // → Status
 		"flush":             call((*conn).flush),
 		"resolve":           call((*conn).resolve),
-		"listConversations": call((*conn).listConversations),
-		"listMessages":      call((*conn).listMessages),
-		"getMessage":        call((*conn).getMessage),
-		"searchMessages":    call((*conn).searchMessages),
-		"mute":              call((*conn).mute),
-		"getProfile":        call((*conn).getProfile),
-		"markRead":          call((*conn).markRead),
-		"retryMessage":      call((*conn).retryMessage),
-		"deleteMessage":     call((*conn).deleteMessage),
-		"saveAttachment":    call((*conn).saveAttachment),
-		"discardUpload":     call((*conn).discardUpload),
-		"confirmDevice":     call((*conn).confirmDevice),
-		"setRule":           call((*conn).setRule),
+		"listConversations": call((*conn).listConversations), // → Conversation, the one with the newest message first
+		"listMessages":      call((*conn).listMessages),      // {target, before, limit} → messages below number before, the oldest first
+		"getMessage":        call((*conn).getMessage),        // {seq} → Full
+		"searchMessages":    call((*conn).searchMessages),    // {query, before, limit, and a target to search in} → messages, the newest first
+		"mute":              call((*conn).mute),              // {target, muted}
+		"getProfile":        call((*conn).getProfile),        // → {number, name}
+		"markRead":          call((*conn).markRead),          // {target, upTo}
+		"retryMessage":      call((*conn).retryMessage),      // {seq}: one that failed
+		"deleteMessage":     call((*conn).deleteMessage),     // {seq}: on this device only
+		"saveAttachment":    call((*conn).saveAttachment),    // {id, directory} → {path}
+		"discardUpload":     call((*conn).discardUpload),     // {id} of a file that was handed in and is not sent
+		"confirmDevice":     call((*conn).confirmDevice),     // {id, accept}: answers the notification of the same name
+		"setRule":           call((*conn).setRule),           // {target, rule: notify, ask or verified-only}
 		"allowDowngrade":    call((*conn).allowDowngrade),
 		"endSession":        call((*conn).endSession),
 		"groupConsistency":  call((*conn).groupConsistency),
 		"askForMissing":     call((*conn).askForMissing),
-		"backup":            call((*conn).backup),
-		"takeHistory":       call((*conn).takeHistory),
+		"backup":            call((*conn).backup),      // {path} → Backup
+		"takeHistory":       call((*conn).takeHistory), // {path, recoveryWords} → {messages}
 	}
 }
 

@@ -14,6 +14,21 @@
 //     takes no text for HTML (Trusted Types). What strangers wrote arrives as JSON; their files arrive as attachments under a sandbox;
 //   - who leaves the screen alone is asked for the passphrase again.
 //
+// # Requests
+//
+//	GET  /…         the page's files
+//	POST /token     {"key"} → {"token"}; all others want Authorization: Bearer TOKEN
+//	POST /rpc       a JSON-RPC request of package rpc, and the page's own: lock, unlock, lockAfter (see call)
+//	GET  /events    a websocket; the first message to it is the token, then notifications arrive: "ready" {locked}, "locked", "unlocked", and those of rpc.
+//	                It closes with 4401 where the token is not good (any more)
+//	POST /upload    a file's bytes, Content-Type its own, X-Name its name, percent-encoded → {"id"} for "uploads" of send
+//	POST /file      {"id":"17/0"} → the bytes of a file that was sent
+//	POST /backup    {} → a backup; its nine words are in X-Recovery-Words
+//	POST /restore   a backup, X-Parameters {"recoveryWords","passphrase"} percent-encoded, where there is no account → {"number","messages"}
+//	POST /history   a backup of the same account, X-Parameters {"recoveryWords"} → {"messages"}
+//
+// A locked page answers 403, and code -5 to what is no unlock.
+//
 // The worst another user of the machine can do is to take the port while no messenger runs and show a page of his own there: it gets no key and
 // no token, and what is typed into it is typed to him. The worst a program of the same user can do is what it can do anyway.
 package web
