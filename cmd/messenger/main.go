@@ -11,5 +11,6 @@ import (
 func main() {
 	app := cli.NewApp("messenger")
 	host := updatecmd.Start(app, false, "daemon", "open")
+	host.Libraries = pageLibraries
 	os.Exit(host.Run(newRoot(app, host), os.Args[1:]))
 }

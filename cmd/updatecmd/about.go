@@ -10,11 +10,14 @@ import (
 )
 
 func newAboutCommand(h *Host) *cobra.Command {
-	return &cobra.Command{
+	var licenses bool
+	cmd := &cobra.Command{
 		Use:   "about",
 		Short: "Say which version runs and who vouches for it",
 		Long: `Say which version runs, who countersigned and rebuilt exactly these bytes, when that was last
 confirmed, and what was decided about updates. It asks nobody: all it needs lies on this computer.
+
+--licenses lists instead whose work this program is made of, with versions and hashes.
 
 A build without a distribution says "no distribution: updates are off" and that it could not tell.
 
@@ -22,6 +25,13 @@ A build without a distribution says "no distribution: updates are off" and that 
 		Example: "  " + h.app.Name + " about\n  " + h.app.Name + " about --json",
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
+			if licenses {
+				list, err := h.libraries()
+				if err != nil {
+					return err
+				}
+				return h.app.Print(list, librariesText(list))
+			}
 			about := h.Describe()
 			if err := h.app.Print(about, about.Text()); err != nil {
 				return err
@@ -38,4 +48,6 @@ A build without a distribution says "no distribution: updates are off" and that 
 			return errors.New(about.Why)
 		},
 	}
+	cmd.Flags().BoolVar(&licenses, "licenses", false, "list whose work this program is made of")
+	return cmd
 }

@@ -28,6 +28,9 @@ const variable = "MESSENGER_HOME"
 
 // Host is one of the programs, started.
 type Host struct {
+	// Libraries lists others' work in this program that is no Go module; nil: there is none.
+	Libraries func() ([]Library, error)
+
 	app     *cli.App
 	world   launch.World
 	started *launch.Started
