@@ -112,7 +112,7 @@ var doors = map[string][]string{
 	"golang.org/x/term":                                 {"cmd/cli"},
 	"rsc.io/qr":                                         {"cmd/messenger"},
 	"github.com/alecthomas/chroma/v2":                   {"release/review/colour"},
-	"golang.org/x/text":                                 {"release/event"},
+	"golang.org/x/text":                                 {"release/event", "messenger/client/history"},
 	"github.com/gofrs/flock":                            {"tuf/durable", "messenger/server/store/sqlite", "messenger/store"},
 	"modernc.org/sqlite":                                {"messenger/server/store/sqlite", "messenger/store"},
 	"github.com/jackc/pgx":                              {"messenger/server/store/postgres"},

@@ -290,6 +290,10 @@ func newStatusCommand(p *place) *cobra.Command {
 			if s.Connected {
 				connected = "connected"
 			}
-			return fmt.Sprintf("%s, device %d, at %s: %s, %d queued", s.Number, s.Device, s.Server, connected, s.Queued)
+			line := fmt.Sprintf("%s, device %d, at %s: %s, %d queued", s.Number, s.Device, s.Server, connected, s.Queued)
+			if s.Index.Done < s.Index.All {
+				line += fmt.Sprintf(", %d%% indexed for searching", 100*s.Index.Done/s.Index.All)
+			}
+			return line
 		})})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -98,7 +99,13 @@ func BenchmarkFigures(t *testing.B) {
 		row(fmt.Sprintf("file of %d MiB there and back", size>>20), "%8.0f ms, Go heap at most %.0f MB (server and both)", float64(time.Since(start).Milliseconds()), float64(*peak)/1e6)
 	}
 	figuresOfGroups(w, alice, row)
-	figuresOfHistory(t, row)
+}
+
+// BenchmarkFiguresOfHistory prints those of a store that grows.
+func BenchmarkFiguresOfHistory(t *testing.B) {
+	figuresOfHistory(t, func(what, format string, args ...any) {
+		fmt.Printf("%-52s "+format+"\n", append([]any{what}, args...)...)
+	})
 }
 
 // figuresOfGroups sends into groups of so many other members, below the line of sender keys and above.
@@ -154,21 +161,36 @@ func watchMemory() (stop func(), peak *uint64) {
 	return func() { close(done); <-ended }, peak
 }
 
-// figuresOfHistory grows a store to a million messages.
+// figuresOfHistory grows a store to a million messages of 16 words each, of 20,000 words that are as unevenly frequent as those of a language.
 func figuresOfHistory(t testing.TB, row func(what, format string, args ...any)) {
 	dir := t.TempDir()
 	s, err := store.Create(t.Context(), dir, []byte("x"), store.Usual())
 	if err != nil {
 		t.Fatal(err)
 	}
+	r := rand.New(rand.NewChaCha8([32]byte{1}))
+	words := vocabulary(r)
+	often := rand.NewZipf(r, 1.1, 3, uint64(len(words)-1))
+	text := func() string {
+		var list []string
+		for range 16 {
+			list = append(list, words[often.Uint64()])
+		}
+		return strings.Join(list, " ")
+	}
 	stored := 0
 	for _, n := range []int{10_000, 100_000, 1_000_000} {
+		var storing time.Duration
+		grown := n - stored
 		for stored < n {
+			start := time.Now()
 			if err := s.Update(t.Context(), func(tx *store.Tx) error {
-				for range 10_000 {
+				for range 1000 {
 					stored++
-					m := &history.Message{Conversation: fmt.Sprint("+", stored%50), Kind: history.Text, Author: "+1", Timestamp: uint64(stored), Received: int64(stored),
-						Body: strings.Repeat("the quick brown fox jumps over the lazy dog ", 2) + fmt.Sprint(stored)}
+					m := &history.Message{Conversation: fmt.Sprint("+", stored%50), Kind: history.Text, Author: "+1", Timestamp: uint64(stored), Received: int64(stored), Body: text()}
+					if stored == 2000 {
+						m.Body += " onlyhere"
+					}
 					if _, err := history.Add(tx, m); err != nil {
 						return err
 					}
@@ -177,33 +199,73 @@ func figuresOfHistory(t testing.TB, row func(what, format string, args ...any)) 
 			}); err != nil {
 				t.Fatal(err)
 			}
+			storing += time.Since(start)
 		}
+		segments, slowest, start := 0, time.Duration(0), time.Now()
+		for more := true; more; {
+			begin := time.Now()
+			if err := s.Update(t.Context(), func(tx *store.Tx) error {
+				segment, some, _, err := history.Unindexed(tx)
+				if more = some; err != nil || !some {
+					return err
+				}
+				segments++
+				return history.Index(tx, segment)
+			}); err != nil {
+				t.Fatal(err)
+			}
+			slowest = max(slowest, time.Since(begin))
+		}
+		indexing := time.Since(start)
 		if err := s.Close(); err != nil {
 			t.Fatal(err)
 		}
-		start := time.Now()
+		debug.FreeOSMemory()
+		start = time.Now()
 		if s, err = store.Open(context.Background(), dir, []byte("x")); err != nil {
 			t.Fatal(err)
 		}
 		opened := time.Since(start)
+		debug.FreeOSMemory() // of the passphrase's 64 MiB
+		stop, peak := watchMemory()
 		start = time.Now()
 		var list []*history.Message
 		if err := s.View(t.Context(), func(tx *store.Tx) error { list, err = history.List(tx, "+7", 0, 50); return err }); err != nil || len(list) != 50 {
 			t.Fatal(len(list), err)
 		}
 		page := time.Since(start)
-		stop, peak := watchMemory()
-		start = time.Now()
-		if err := s.View(t.Context(), func(tx *store.Tx) error { list, err = history.Search(tx, "nowhere", "", 0, 10); return err }); err != nil || len(list) != 0 {
-			t.Fatal(len(list), err)
+		search := func(query, conversation string, limit, want int) float64 {
+			start := time.Now()
+			if err := s.View(t.Context(), func(tx *store.Tx) error {
+				list, err = history.Search(tx, query, conversation, 0, limit)
+				return err
+			}); err != nil || want >= 0 && len(list) != want {
+				t.Fatal(query, len(list), err)
+			}
+			return float64(time.Since(start).Microseconds()) / 1000
 		}
-		search := time.Since(start)
+		nowhere, once, two := search("nowherefound", "", 10, 0), search("ONLYHERE", "", 10, 1), search("qx", "", 10, -1)
+		common, inOne, both := search(words[0], "", 50, 50), search(words[5000], "+7", 50, -1), search(words[3000]+" "+words[4000], "", 50, -1)
 		stop()
 		info, _ := os.Stat(filepath.Join(dir, "account.db"))
-		row(fmt.Sprintf("%d stored messages", n), "open %.0f ms, newest 50 of a conversation %.1f ms, search that finds nothing %.0f ms, %.0f MB of heap, file %.0f MB",
-			float64(opened.Milliseconds()), float64(page.Microseconds())/1000, float64(search.Milliseconds()), float64(*peak)/1e6, float64(info.Size())/1e6)
+		row(fmt.Sprintf("%d stored messages", n), "%.0f µs each to store, %.0f µs to index (at most %.0f ms at a time), file %.0f MB; open %.0f ms, newest 50 of a conversation %.1f ms, at most %.0f MB of heap",
+			float64(storing.Microseconds())/float64(grown), float64(indexing.Microseconds())/float64(segments*store.SegmentSize), float64(slowest.Microseconds())/1000,
+			float64(info.Size())/1e6, float64(opened.Milliseconds()), float64(page.Microseconds())/1000, float64(*peak)/1e6)
+		row("  search", "nothing there %.0f ms, one old message %.0f ms, two letters %.0f ms, a frequent word %.1f ms, a rare one in a conversation %.0f ms, two rare ones %.0f ms",
+			nowhere, once, two, common, inOne, both)
 	}
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
+}
+
+func vocabulary(r *rand.Rand) (words []string) {
+	for range 20_000 {
+		var b strings.Builder
+		for range 1 + r.IntN(4) {
+			b.WriteString(string([]byte{"bcdfghklmnprstvwz"[r.IntN(17)], "aeiou"[r.IntN(5)], "lmnrst"[r.IntN(6)]}[:2+r.IntN(2)]))
+		}
+		words = append(words, b.String())
+	}
+	return words
 }

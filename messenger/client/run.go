@@ -25,6 +25,7 @@ func (a *Account) Run(ctx context.Context, ready func()) error {
 	defer cancel()
 	a.wg.Go(func() { a.sendQueued(ctx) })
 	a.wg.Go(func() { a.tendTimers(ctx) })
+	a.wg.Go(func() { a.tendIndex(ctx) })
 	signal(a.queue)
 	pause := a.firstPause()
 	for {

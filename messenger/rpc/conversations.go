@@ -8,7 +8,7 @@ import (
 type Conversation struct {
 	history.Conversation
 	Name string `json:"name"`
-	// Last is the newest message, if it is still there.
+	// Last is the newest message that is there.
 	Last *history.Message `json:"last,omitempty"`
 }
 
@@ -31,12 +31,13 @@ func (c *conn) listConversations(nothing) (any, error) {
 		} else if k.Called() != "" {
 			name = k.Called()
 		}
-		last, err := c.Account.Message(c.ctx, v.LastSeq)
+		newest, err := c.Account.Messages(c.ctx, v.ID, 0, 1)
 		if err != nil {
 			return nil, err
 		}
-		if last != nil {
-			last = shown(last)
+		var last *history.Message
+		if len(newest) > 0 {
+			last = shown(newest[0])
 		}
 		out = append(out, Conversation{v, name, last})
 	}

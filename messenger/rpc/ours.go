@@ -131,7 +131,9 @@ type Status struct {
 	Proxy     string `json:"proxy,omitempty"`
 	Connected bool   `json:"connected"`
 	Queued    int    `json:"queued"` // messages and receipts that are not sent yet
-	Version   string `json:"version"`
+	// Index is how far the search's index is; what it lacks is searched all the same, slower.
+	Index   history.Progress `json:"index"`
+	Version string           `json:"version"`
 }
 
 func (c *conn) status(nothing) (any, error) {
@@ -140,7 +142,11 @@ func (c *conn) status(nothing) (any, error) {
 		return nil, err
 	}
 	queued, err := c.Account.Queued(c.ctx)
-	return Status{"open", own.Number, own.Device, own.Server, c.Account.Server.Proxy, c.Account.Connected(), queued, c.Version}, err
+	if err != nil {
+		return nil, err
+	}
+	index, err := c.Account.Indexed(c.ctx)
+	return Status{"open", own.Number, own.Device, own.Server, c.Account.Server.Proxy, c.Account.Connected(), queued, index, c.Version}, err
 }
 
 // flush sends what is queued and can be sent, and answers when that is done.

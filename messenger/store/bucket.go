@@ -53,7 +53,7 @@ const maxName = 1024
 func (t *Tx) Get(b Bucket, name string) (value []byte, ok bool, err error) {
 	k := t.keys.token(byte(b), name)
 	var sealed []byte
-	err = t.tx.QueryRowContext(t.ctx, `SELECT body FROM item WHERE bucket = ? AND name = ?`, int(b), k[:]).Scan(&sealed)
+	err = t.row(`SELECT body FROM item WHERE bucket = ? AND name = ?`, int(b), k[:]).Scan(&sealed)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, false, nil
 	}
@@ -103,9 +103,9 @@ func (t *Tx) Delete(b Bucket, name string) error {
 // Each calls f for every entry of a bucket, in the order in which the names first came. F may change the bucket.
 func (t *Tx) Each(b Bucket, f func(name string, value []byte) error) error {
 	type row struct{ name, body []byte }
-	rows, err := t.tx.QueryContext(t.ctx, `SELECT name, body FROM item WHERE bucket = ? ORDER BY seq`, int(b))
+	rows, err := t.rows(`SELECT name, body FROM item WHERE bucket = ? ORDER BY seq`, int(b))
 	if err != nil {
-		return fmt.Errorf("store: %w", err)
+		return err
 	}
 	defer rows.Close()
 	var all []row
@@ -136,10 +136,22 @@ func (t *Tx) Each(b Bucket, f func(name string, value []byte) error) error {
 
 // Count returns how many entries a bucket has.
 func (t *Tx) Count(b Bucket) (n int, err error) {
-	if err = t.tx.QueryRowContext(t.ctx, `SELECT count(*) FROM item WHERE bucket = ?`, int(b)).Scan(&n); err != nil {
+	if err = t.row(`SELECT count(*) FROM item WHERE bucket = ?`, int(b)).Scan(&n); err != nil {
 		err = fmt.Errorf("store: %w", err)
 	}
 	return n, err
+}
+
+func (t *Tx) row(query string, args ...any) *sql.Row {
+	return t.tx.QueryRowContext(t.ctx, query, args...)
+}
+
+func (t *Tx) rows(query string, args ...any) (*sql.Rows, error) {
+	rows, err := t.tx.QueryContext(t.ctx, query, args...)
+	if err != nil {
+		return nil, fmt.Errorf("store: %w", err)
+	}
+	return rows, nil
 }
 
 func (t *Tx) exec(query string, args ...any) (sql.Result, error) {

@@ -40,10 +40,16 @@ func (t *Tx) SetMessage(seq int64, body []byte) error {
 	return err
 }
 
-// DeleteMessage removes a message, if it is there.
+// DeleteMessage removes a message, if it is there, and the index that knows its words.
 func (t *Tx) DeleteMessage(seq int64) error {
-	_, err := t.exec(`DELETE FROM message WHERE seq = ?`, seq)
-	return err
+	res, err := t.exec(`DELETE FROM message WHERE seq = ?`, seq)
+	if err != nil {
+		return err
+	}
+	if n, err := res.RowsAffected(); err != nil || n == 0 {
+		return err
+	}
+	return t.DropIndex(Segment(seq))
 }
 
 // Message returns a message by its number.
@@ -61,7 +67,7 @@ func (t *Tx) MessageByRef(ref string) (Row, bool, error) {
 
 func (t *Tx) message(query string, arg any) (ref token, row Row, ok bool, err error) {
 	var r, sealed []byte
-	err = t.tx.QueryRowContext(t.ctx, query, arg).Scan(&row.Seq, &r, &sealed)
+	err = t.row(query, arg).Scan(&row.Seq, &r, &sealed)
 	if errors.Is(err, sql.ErrNoRows) {
 		return ref, row, false, nil
 	}
@@ -92,6 +98,11 @@ func (t *Tx) Scan(before int64, f func(Row) (more bool, err error)) error {
 	return t.scan(f, `SELECT seq, ref, body FROM message WHERE seq < ? ORDER BY seq DESC`, below(before))
 }
 
+// Forth is Scan from the oldest message above number after on.
+func (t *Tx) Forth(after int64, f func(Row) (more bool, err error)) error {
+	return t.scan(f, `SELECT seq, ref, body FROM message WHERE seq > ? ORDER BY seq`, after)
+}
+
 func below(before int64) int64 {
 	if before <= 0 {
 		return 1<<63 - 1
@@ -100,9 +111,9 @@ func below(before int64) int64 {
 }
 
 func (t *Tx) scan(f func(Row) (bool, error), query string, args ...any) error {
-	rows, err := t.tx.QueryContext(t.ctx, query, args...)
+	rows, err := t.rows(query, args...)
 	if err != nil {
-		return fmt.Errorf("store: %w", err)
+		return err
 	}
 	defer rows.Close()
 	for n := 0; rows.Next(); n++ {

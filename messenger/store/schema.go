@@ -17,6 +17,9 @@ CREATE INDEX item_order ON item (bucket, seq);
 CREATE TABLE message (seq INTEGER PRIMARY KEY AUTOINCREMENT, conversation BLOB NOT NULL, ref BLOB NOT NULL, body BLOB NOT NULL);
 CREATE INDEX message_conversation ON message (conversation, seq);
 CREATE UNIQUE INDEX message_ref ON message (ref);`,
+	2: `
+CREATE TABLE segment (segment INTEGER PRIMARY KEY, form TEXT NOT NULL);
+CREATE TABLE segment_part (id INTEGER PRIMARY KEY, body BLOB NOT NULL);`,
 }
 
 // migrate brings the database to the program's version. A new one also gets its vault.

@@ -4,7 +4,7 @@
 // Each value is sealed by itself with AES-256-GCM, under the place it belongs to, and every name it is found by is an HMAC; the keys come from a
 // random master key, which is itself sealed with a key that Argon2id makes of the passphrase. Whoever steals the file learns how many
 // entries of each kind there are, in which order they were made, how large they are to within 64 bytes, and which messages belong to one
-// conversation, whose name is an HMAC too. They can put back an old copy of the whole file, or remove entries; they cannot read one, make
+// conversation, whose name is an HMAC too; of the index for searching they learn sizes only (index.go). They can put back an old copy of the whole file, or remove entries; they cannot read one, make
 // one, or move one elsewhere. Whoever can read the memory of the running program reads everything.
 //
 // A transaction is all or nothing, on the disk when Update returns (WAL, synchronous=FULL): a ratchet's new state and the message it

@@ -191,7 +191,57 @@ func TestANewerStoreIsRefused(t *testing.T) {
 	s.Close()
 	poke(t, dir, `PRAGMA user_version = 99`)
 	_, err := store.Open(t.Context(), dir, []byte("swordfish"))
-	if want := "a newer version of the messenger has used this account: its form is 99, this program knows 1; start the newer program"; err == nil || err.Error() != want {
+	if want := "a newer version of the messenger has used this account: its form is 99, this program knows 2; start the newer program"; err == nil || err.Error() != want {
+		t.Error(err)
+	}
+}
+
+// A store of form 1, which had no index, opens with what is in it and can be given one.
+func TestAnOlderStoreIsBroughtForward(t *testing.T) {
+	s, dir := create(t)
+	update(t, s, func(tx *store.Tx) error {
+		_, _, err := tx.AddMessage("bob", "bob 1", []byte("before"))
+		return err
+	})
+	s.Close()
+	poke(t, dir, `DROP TABLE segment; DROP TABLE segment_part; PRAGMA user_version = 1`)
+	s = reopen(t, s, dir)
+	update(t, s, func(tx *store.Tx) error {
+		row, ok, err := tx.MessageByRef("bob 1")
+		if err != nil || !ok || string(row.Body) != "before" {
+			t.Error(row, ok, err)
+		}
+		return tx.IndexSegment(0, "a form", &[store.SegmentParts][]byte{3: []byte("part three")})
+	})
+	s = reopen(t, s, dir)
+	err := s.View(t.Context(), func(tx *store.Tx) error {
+		if part, err := tx.IndexPart(0, 3); err != nil || string(part) != "part three" {
+			t.Errorf("%q, %v", part, err)
+		}
+		for form, want := range map[string]bool{"a form": true, "another": false} {
+			if indexed, complete, err := tx.Segments(form); err != nil || complete != 0 || indexed[0] != want {
+				t.Error(form, indexed, complete, err)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// Parts of an index cannot change places, and nothing in them can be read.
+func TestPartsOfAnIndexAreSealed(t *testing.T) {
+	s, dir := create(t)
+	update(t, s, func(tx *store.Tx) error {
+		return tx.IndexSegment(5, "a form", &[store.SegmentParts][]byte{1: []byte("wordsinpartone"), 2: []byte("wordsinparttwo")})
+	})
+	s.Close()
+	search(t, dir, []string{"wordsinpart"})
+	poke(t, dir, `UPDATE segment_part SET body = (SELECT body FROM segment_part WHERE id = 5 * 64 + 2) WHERE id = 5 * 64 + 1`)
+	s = reopen(t, s, dir)
+	err := s.View(t.Context(), func(tx *store.Tx) error { _, err := tx.IndexPart(5, 1); return err })
+	if want := "store: an entry of kind 255 is damaged, or was moved here from elsewhere"; err == nil || err.Error() != want {
 		t.Error(err)
 	}
 }

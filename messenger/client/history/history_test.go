@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/countersign-project/countersign/messenger/client/history"
 	"github.com/countersign-project/countersign/messenger/store"
@@ -125,39 +124,4 @@ func TestConversations(t *testing.T) {
 		}
 		return err
 	})
-}
-
-// BenchmarkSearch prints how long a search takes that finds nothing, so that it opens all messages: go test -bench Search -benchtime 1x
-func BenchmarkSearch(b *testing.B) {
-	for _, n := range []int{10_000, 100_000, 300_000} {
-		b.Run(fmt.Sprint(n), func(b *testing.B) {
-			s := newStore(b)
-			start := time.Now()
-			for at := 0; at < n; at += 10_000 {
-				in(b, s, func(tx *store.Tx) error {
-					for i := at; i < at+10_000; i++ {
-						m := &history.Message{Conversation: fmt.Sprint("+", i%50), Kind: history.Text, Author: "+1", Timestamp: uint64(i), Received: int64(i),
-							Body: "the quick brown fox jumps over the lazy dog, number " + fmt.Sprint(i)}
-						if _, err := history.Add(tx, m); err != nil {
-							return err
-						}
-					}
-					return nil
-				})
-			}
-			b.ReportMetric(float64(time.Since(start).Microseconds())/float64(n), "µs/store")
-			b.ResetTimer()
-			for b.Loop() {
-				if err := s.View(b.Context(), func(tx *store.Tx) error {
-					found, err := history.Search(tx, "nowhere", "", 0, 10)
-					if len(found) > 0 {
-						b.Error(found)
-					}
-					return err
-				}); err != nil {
-					b.Fatal(err)
-				}
-			}
-		})
-	}
 }

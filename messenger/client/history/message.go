@@ -161,6 +161,9 @@ func Set(tx *store.Tx, m *Message) error {
 	if err != nil {
 		return err
 	}
+	if err := reword(tx, m.Seq, body); err != nil {
+		return err
+	}
 	return tx.SetMessage(m.Seq, body)
 }
 

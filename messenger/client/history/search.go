@@ -1,99 +1,183 @@
 package history
 
 import (
-	"bytes"
 	"encoding/json"
+	"fmt"
 	"strings"
-	"unicode"
 
 	"github.com/countersign-project/countersign/messenger/store"
 )
 
-// Search returns the newest messages whose text, captions or file names hold all words of a query, whatever the case, in one conversation or (empty)
-// in all, below number before (0: from the newest). There is no index on disk: one over words would tell a thief how often each word
-// was used. So every message is opened in turn, newest first, until limit were found.
+// Search returns the newest messages whose text, captions or file names hold all words of a query, whatever the case and the accents, in one conversation
+// or (empty) in all, below number before (0: from the newest). A word is found inside a longer one, too.
+//
+// Most messages are passed over by the index of their segment (package store), which names those that can hold the words; these are opened and looked
+// at. The newest messages, and those of segments without an index, are all looked at. So the answer never depends on the index.
 func Search(tx *store.Tx, query, conversation string, before int64, limit int) ([]*Message, error) {
 	words := strings.Fields(fold(query))
 	if len(words) == 0 || limit <= 0 {
 		return nil, nil
 	}
-	probe := plainProbe(words)
-	var out []*Message
+	indexed, complete, err := tx.Segments(indexForm)
+	if err != nil {
+		return nil, err
+	}
+	s := &search{tx: tx, words: words, conversation: conversation, limit: limit, before: before}
+	if s.before <= 0 {
+		s.before = 1<<63 - 1
+	}
+	for n := min(complete, store.Segment(s.before)); n >= 0 && len(s.out) < limit; n-- {
+		if err := tx.Ended(); err != nil {
+			return nil, err
+		}
+		if indexed[n] {
+			err = s.indexed(n)
+		} else {
+			err = s.all(n)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return s.out, nil
+}
+
+// search is one under way.
+type search struct {
+	tx           *store.Tx
+	words        []string
+	conversation string
+	before       int64
+	limit        int
+	out          []*Message
+}
+
+// all looks at every message of a segment. The last one has no end: it takes in what is newer.
+func (s *search) all(segment int64) error {
+	from := segment * store.SegmentSize
+	below := min(s.before, from+store.SegmentSize)
 	look := func(row store.Row) (bool, error) {
-		if probe != nil && !containsFold(row.Body, probe) {
-			return true, nil
+		if row.Seq < from {
+			return false, nil
 		}
-		var m Message
-		if err := json.Unmarshal(row.Body, &m); err != nil {
-			return false, err
-		}
-		m.Seq = row.Seq
-		if m.Kind == Text && m.matches(words) {
-			out = append(out, &m)
-		}
-		return len(out) < limit, nil
+		err := s.look(row)
+		return len(s.out) < s.limit, err
 	}
-	if conversation != "" {
-		return out, tx.Messages(conversation, before, look)
+	if s.conversation != "" {
+		return s.tx.Messages(s.conversation, below, look)
 	}
-	err := tx.Scan(before, look)
-	return out, err
+	return s.tx.Scan(below, look)
 }
 
-// plainProbe is a word that reads in JSON as it is written, with which most messages are passed over without being parsed; nil if there is none.
-func plainProbe(words []string) []byte {
-	var best string
-	for _, w := range words {
-		plain := strings.IndexFunc(w, func(r rune) bool { return r >= 0x80 || !unicode.IsLetter(r) && !unicode.IsDigit(r) }) < 0
-		// K and S have further forms in Unicode (Kelvin, long s), which fold to them.
-		if plain && len(w) > len(best) && !strings.ContainsAny(w, "ks") {
-			best = w
+// indexed looks at the messages of a segment that can hold the words.
+func (s *search) indexed(segment int64) error {
+	var can set
+	for i := range can {
+		can[i] = ^uint64(0)
+	}
+	for _, w := range s.words {
+		if err := s.narrow(segment, []rune(w), &can); err != nil {
+			return err
 		}
 	}
-	if best == "" {
-		return nil
+	from := segment * store.SegmentSize
+	if s.conversation != "" && can.count() > 0 {
+		list, err := s.tx.Numbers(s.conversation, from, from+store.SegmentSize)
+		if err != nil {
+			return err
+		}
+		var there set
+		for _, n := range list {
+			there.add(int(n - from))
+		}
+		can.and(&there)
 	}
-	return []byte(best)
+	for n := store.SegmentSize - 1; n >= 0 && len(s.out) < s.limit; n-- {
+		if !can.has(n) || from+int64(n) >= s.before {
+			continue
+		}
+		row, ok, err := s.tx.Message(from + int64(n))
+		if err != nil {
+			return err
+		}
+		if !ok {
+			continue
+		}
+		if err := s.look(row); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-// containsFold tells whether ASCII text is in b, whatever its case. The probe is in lower case.
-func containsFold(b, probe []byte) bool {
-	first, upper := probe[0], probe[0]
-	if first >= 'a' && first <= 'z' {
-		upper = first - 'a' + 'A'
+// narrow takes those messages out that cannot hold a word: each gram of it must be there. A word of one character may go on with any second
+// one, so all parts are read for it.
+func (s *search) narrow(segment int64, word []rune, can *set) error {
+	for i := 0; i == 0 || i+3 <= len(word); i++ {
+		if can.count() == 0 {
+			return nil
+		}
+		g := word[i:min(i+3, len(word))]
+		first, last := 0, store.SegmentParts
+		if len(g) > 1 {
+			first = partOf(g[0], g[1])
+			last = first + 1
+		}
+		var found set
+		for p := first; p < last; p++ {
+			part, err := s.tx.IndexPart(segment, p)
+			if err != nil {
+				return err
+			}
+			if err := find(part, g, &found); err != nil {
+				return err
+			}
+		}
+		can.and(&found)
 	}
-	for len(b) >= len(probe) {
-		i := bytes.IndexByte(b, first)
-		if j := bytes.IndexByte(b, upper); j >= 0 && (i < 0 || j < i) {
-			i = j
-		}
-		if i < 0 || len(b)-i < len(probe) {
-			return false
-		}
-		if bytes.EqualFold(b[i:i+len(probe)], probe) {
-			return true
-		}
-		b = b[i+1:]
-	}
-	return false
+	return nil
 }
 
-func (m *Message) matches(words []string) bool {
-	var b strings.Builder
-	b.WriteString(m.Body)
+// look keeps a message that holds all words.
+func (s *search) look(row store.Row) error {
+	text, err := wordsOf(row)
+	if err != nil || text == "" {
+		return err
+	}
+	for _, word := range s.words {
+		if !strings.Contains(text, word) {
+			return nil
+		}
+	}
+	m, err := parse(row, true, nil)
+	if err == nil {
+		s.out = append(s.out, m)
+	}
+	return err
+}
+
+// said is of a message what can be searched for: less than all, which is faster to read.
+type said struct {
+	Kind        Kind   `json:"kind"`
+	Body        string `json:"body"`
+	Attachments []struct {
+		FileName string `json:"fileName"`
+		Caption  string `json:"caption"`
+	} `json:"attachments"`
+}
+
+// wordsOf is what a stored message says, folded; empty for notices.
+func wordsOf(row store.Row) (string, error) {
+	var m said
+	if err := json.Unmarshal(row.Body, &m); err != nil {
+		return "", fmt.Errorf("stored message %d does not read: %v", row.Seq, err)
+	}
+	if m.Kind != Text {
+		return "", nil
+	}
+	text := m.Body
 	for _, a := range m.Attachments {
-		b.WriteString("\n" + a.FileName + "\n" + a.Caption)
+		text += "\n" + a.FileName + "\n" + a.Caption
 	}
-	text := fold(b.String())
-	for _, w := range words {
-		if !strings.Contains(text, w) {
-			return false
-		}
-	}
-	return true
-}
-
-// fold makes texts that differ in case only the same.
-func fold(s string) string {
-	return strings.Map(func(r rune) rune { return unicode.ToLower(unicode.ToUpper(r)) }, s)
+	return fold(text), nil
 }
