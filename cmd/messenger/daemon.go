@@ -28,16 +28,30 @@ programs, over a socket in the account's directory that only you can open: see '
 keeps the program updated and does nothing else.
 
 The process that was started is a small parent that stays the same while versions change below it. A new version that
-does not come up is stopped, and the last good one is back by itself.
+does not come up is stopped, and the last good one is back by itself. A passphrase that is typed is asked for once.
 
 ` + cli.ExitHelp,
 		Example: "  messenger daemon\n  MESSENGER_PASSPHRASE=… messenger daemon",
 		Args:    cobra.NoArgs,
-		RunE:    func(cmd *cobra.Command, _ []string) error { return host.Serve(cmd.Context(), *p.service) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			p.service.Ask = p.askOnce
+			return host.Serve(cmd.Context(), *p.service)
+		},
 	}
 	p.flags(cmd)
 	p.runs(cmd, p.work)
 	return cmd
+}
+
+// askOnce asks for the passphrase before there is a child. Versions to come get it from the environment, as if it had been there.
+func (p *place) askOnce() (variable, value string, err error) {
+	variable = "MESSENGER_PASSPHRASE"
+	dir, err := p.dir()
+	if err != nil || p.passphrase != "" || !store.Exists(dir) {
+		return variable, p.app.Getenv(variable), err
+	}
+	secret, err := p.app.Passphrase("")("Passphrase: ")
+	return variable, string(secret), err
 }
 
 // work is the daemon, once it is the right version.

@@ -30,6 +30,9 @@ type Service struct {
 	Check func(ctx context.Context) error
 	// Event is told how an update goes, while the service runs; nil: nobody.
 	Event func(update.Event)
+	// Ask asks a person for what the service needs to know, in the parent, so that the next version has it too; it returns the variable in which Work
+	// finds it. Nil: it needs nothing.
+	Ask func() (variable, value string, err error)
 
 	every      time.Duration
 	repository []string
@@ -50,6 +53,13 @@ func (h *Host) Serve(ctx context.Context, s Service) error {
 	log := h.logger(h.app.Err)
 	parent := h.started.Connect(h.world)
 	if parent == nil {
+		if s.Ask != nil {
+			variable, value, err := s.Ask()
+			if err != nil {
+				return err
+			}
+			h.started.Hand(variable, value)
+		}
 		h.code = h.started.Supervise(h.world, launch.Usual(log))
 		return nil
 	}
