@@ -254,3 +254,40 @@ func TestAPipe(t *testing.T) {
 		t.Error(list, err)
 	}
 }
+
+// A socket that a killed daemon left behind is replaced; one with a name too long for the system is told plainly.
+func TestWhereTheSocketIs(t *testing.T) {
+	dir, err := os.MkdirTemp("", "rpc")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	dead, err := net.ListenUnix("unix", &net.UnixAddr{Name: filepath.Join(dir, rpc.SocketName)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	dead.SetUnlinkOnClose(false)
+	if err := dead.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := rpc.Dial(t.Context(), dir); !errors.Is(err, rpc.ErrNoDaemon) {
+		t.Error(err)
+	}
+	l, err := rpc.Listen(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	c, err := rpc.Dial(t.Context(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Close()
+	long := filepath.Join(dir, strings.Repeat("long", 30))
+	if err := os.Mkdir(long, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := rpc.Listen(long); err == nil || !strings.Contains(err.Error(), "keep the account in a directory with a shorter name") {
+		t.Error(err)
+	}
+}

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"syscall"
 )
 
 // SocketName is the socket in an account's directory.
@@ -24,6 +25,9 @@ func ListenAt(dir, name string) (net.Listener, error) {
 		return nil, err
 	}
 	path := filepath.Join(dir, name)
+	if longest := len(syscall.RawSockaddrUnix{}.Path) - 1; len(path) > longest {
+		return nil, fmt.Errorf("socket %s: a path of %d bytes, this system takes at most %d: keep the account in a directory with a shorter name", path, len(path), longest)
+	}
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, err
 	}
