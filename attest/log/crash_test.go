@@ -7,19 +7,17 @@ import (
 	"context"
 	"crypto"
 	"crypto/ed25519"
-	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/countersign-project/countersign/attest/log"
 	"github.com/countersign-project/countersign/attest/proof"
 	"github.com/countersign-project/countersign/attest/proof/prooftest"
 	"github.com/countersign-project/countersign/attest/tiles"
+	"github.com/countersign-project/countersign/tuf/durable/killtest"
 )
 
 // seeded is a log key that is the same in every process of this test.
@@ -99,13 +97,7 @@ var crashCalls = []string{"renameat", "renameat2", "rename", "fsync", "mkdirat",
 // first dozen of a kind). After each kill: every acknowledged entry is in its place, what was public is
 // public and whole, no head the witness saw is contradicted, and the work can be finished.
 func TestKilledAtEveryWrite(t *testing.T) {
-	strace, err := exec.LookPath("strace")
-	if err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal(err)
-		}
-		t.Skip("strace is not installed: nothing is killed at every write here")
-	}
+	killer := killtest.New(t)
 	base := t.TempDir()
 	l, err := log.Open(t.Context(), childOptions(base))
 	if err != nil {
@@ -130,19 +122,10 @@ func TestKilledAtEveryWrite(t *testing.T) {
 			if err := os.CopyFS(dir, os.DirFS(base)); err != nil {
 				t.Fatal(err)
 			}
-			cmd := exec.Command(strace, "-f", "-qq", "-o", "/dev/null", "-e", "trace=?"+call, "-e", fmt.Sprintf("inject=?%s:signal=SIGKILL:when=%d", call, n), os.Args[0])
-			cmd.Env = append(os.Environ(), "COUNTERSIGN_TEST_LOG="+dir, "GOMAXPROCS=1")
-			out, err := cmd.CombinedOutput()
-			afterKill(t, dir, string(out), fmt.Sprintf("killed at %s %d", call, n))
-			if err == nil {
+			said, killed := killer.At(call, n, append(os.Environ(), "COUNTERSIGN_TEST_LOG="+dir, "GOMAXPROCS=1"), os.Args[0])
+			afterKill(t, dir, said, fmt.Sprintf("killed at %s %d", call, n))
+			if !killed {
 				break
-			}
-			var exit *exec.ExitError
-			if !errors.As(err, &exit) || !exit.Sys().(syscall.WaitStatus).Signaled() {
-				if strings.Contains(string(out), "ptrace") && os.Getenv("CI") != "true" {
-					t.Skipf("strace may not trace here: %s", out)
-				}
-				t.Fatalf("%s %d: %v: %s", call, n, err, out)
 			}
 			kills++
 			os.RemoveAll(dir)

@@ -4,17 +4,14 @@ package mirror
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strings"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/countersign-project/countersign/release/anchor"
+	"github.com/countersign-project/countersign/tuf/durable/killtest"
 	"github.com/countersign-project/countersign/tuf/fetch"
 )
 
@@ -58,13 +55,7 @@ func TestMain(m *testing.M) {
 // every n (every seventh beyond the first dozen of a kind). After each kill the mirror serves a log that is whole,
 // old or new, and metadata whose log it has; and the next sync completes all of it.
 func TestSyncKilledAtEveryWrite(t *testing.T) {
-	strace, err := exec.LookPath("strace")
-	if err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal(err)
-		}
-		t.Skip("strace is not installed: nothing is killed at every write here")
-	}
+	killer := killtest.New(t)
 	l, base := newLogged(t), t.TempDir()
 	sync(t, l.options(filepath.Join(base, "mirror"), source("origin", l.files(l.log, 300))))
 	old := string(l.Role("timestamp"))
@@ -91,17 +82,7 @@ func TestSyncKilledAtEveryWrite(t *testing.T) {
 			if err := os.CopyFS(dir, os.DirFS(base)); err != nil {
 				t.Fatal(err)
 			}
-			cmd := exec.Command(strace, "-f", "-qq", "-o", "/dev/null", "-e", "trace=?"+call, "-e", fmt.Sprintf("inject=?%s:signal=SIGKILL:when=%d", call, n), os.Args[0])
-			cmd.Env = append(os.Environ(), "COUNTERSIGN_TEST_MIRROR="+dir, "GOMAXPROCS=1")
-			out, err := cmd.CombinedOutput()
-			var exit *exec.ExitError
-			if err != nil && (!errors.As(err, &exit) || !exit.Sys().(syscall.WaitStatus).Signaled()) {
-				if strings.Contains(string(out), "ptrace") && os.Getenv("CI") != "true" {
-					t.Skipf("strace may not trace here: %s", out)
-				}
-				t.Fatalf("%s %d: %v\n%s", call, n, err, out)
-			}
-			if err == nil {
+			if _, killed := killer.At(call, n, append(os.Environ(), "COUNTERSIGN_TEST_MIRROR="+dir, "GOMAXPROCS=1"), os.Args[0]); !killed {
 				break
 			}
 			kills[call]++

@@ -5,12 +5,11 @@ package update_test
 import (
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 
+	"github.com/countersign-project/countersign/tuf/durable/killtest"
 	"github.com/countersign-project/countersign/tuf/repo/repotest"
 )
 
@@ -25,7 +24,7 @@ var writes = map[string]int{
 // n, until it gets through. After each kill the program must start as the old or the new version,
 // complete, and the next update must finish what was begun.
 func TestKilledAtEveryWrite(t *testing.T) {
-	strace := straceTool(t)
+	killer := killtest.New(t)
 	d := newDevice(t, repotest.Config{})
 	d.publish("1.1.0", "")
 	env := d.environ()
@@ -38,7 +37,7 @@ func TestKilledAtEveryWrite(t *testing.T) {
 			if err := os.RemoveAll(filepath.Dir(d.home.Dir)); err != nil {
 				t.Fatal(err)
 			}
-			if !killedAt(t, strace, d.base, env, "update", call, n) {
+			if _, killed := killer.At(call, n, env, d.base, "update"); !killed {
 				break
 			}
 			where := fmt.Sprintf("killed at %s %d", call, n)
@@ -81,7 +80,7 @@ func (d *device) recovers(env []string, where string) (version string) {
 // TestKilledWhileStarting does the same to the start of a version on trial, which is counted before, and
 // confirmed after. One kill costs at most one of its three starts.
 func TestKilledWhileStarting(t *testing.T) {
-	strace := straceTool(t)
+	killer := killtest.New(t)
 	d := newDevice(t, repotest.Config{})
 	d.install("1.1.0", "")
 	env := d.environ()
@@ -95,7 +94,7 @@ func TestKilledWhileStarting(t *testing.T) {
 			if err := os.WriteFile(filepath.Join(d.home.Dir, "state.json"), fresh, 0o600); err != nil {
 				t.Fatal(err)
 			}
-			if !killedAt(t, strace, d.base, env, "about", call, n) {
+			if _, killed := killer.At(call, n, env, d.base, "about"); !killed {
 				break
 			}
 			kills++
@@ -113,38 +112,4 @@ func TestKilledWhileStarting(t *testing.T) {
 	if kills < 10 {
 		t.Errorf("%d kills are not every write: does strace count?", kills)
 	}
-}
-
-func straceTool(t *testing.T) string {
-	t.Helper()
-	strace, err := exec.LookPath("strace")
-	if err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal(err)
-		}
-		t.Skip("strace is not installed: nothing is killed at every write here")
-	}
-	return strace
-}
-
-// killedAt runs a command that is killed at its n-th call of a kind; false when it was through before.
-func killedAt(t *testing.T, strace, program string, env []string, command, call string, n int) bool {
-	t.Helper()
-	cmd := exec.Command(strace, "-qq", "-o", "/dev/null", "-e", "trace=?"+call, "-e", fmt.Sprintf("inject=?%s:signal=SIGKILL:when=%d", call, n), program, command)
-	cmd.Env = env
-	out, err := cmd.CombinedOutput()
-	if err == nil {
-		return false
-	}
-	if strings.Contains(string(out), "ptrace") {
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("%s", out)
-		}
-		t.Skipf("strace may not trace here: %s", out)
-	}
-	// strace dies of what its child died of.
-	if ws := cmd.ProcessState.Sys().(syscall.WaitStatus); !ws.Signaled() || ws.Signal() != syscall.SIGKILL {
-		t.Fatalf("%s, %s %d: %v, not killed: %s", command, call, n, err, out)
-	}
-	return true
 }
