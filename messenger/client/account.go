@@ -49,6 +49,8 @@ type Account struct {
 	connected bool                 // mu
 	receipts  *time.Timer          // mu; runs when receipts are owed
 	typing    map[string]time.Time // mu; when we last said so, by conversation
+	waiting   map[string]bool      // mu; for whom something in the outbox has to wait
+	hurried   map[string]int64     // mu; when they were tried early, milliseconds
 }
 
 // Preferences are the person's choices.
@@ -102,9 +104,12 @@ func opened(ctx context.Context, o Options, s *store.Store) (*Account, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &Account{Options: o, store: s, events: newHub(), queue: make(chan struct{}, 1), tend: make(chan struct{}, 1), typing: map[string]time.Time{}}
-	a.server, err = remote.New(o.Server)
-	return a, err
+	a := &Account{Options: o, store: s, events: newHub(), queue: make(chan struct{}, 1), tend: make(chan struct{}, 1), typing: map[string]time.Time{},
+		waiting: map[string]bool{}, hurried: map[string]int64{}}
+	if a.server, err = remote.New(o.Server); err != nil {
+		return nil, err
+	}
+	return a, a.sweepFiles(ctx)
 }
 
 // Close closes the account. Run must have returned.
@@ -128,7 +133,8 @@ type change struct {
 	events []Event
 	send   bool
 	timer  bool
-	owed   bool // receipts
+	owed   bool     // receipts
+	done   []upload // whose blobs go, after the commit: a crash before it must find them
 }
 
 // change runs f in a transaction.
@@ -145,6 +151,7 @@ func (a *Account) change(ctx context.Context, f func(*change) error) error {
 	if err != nil {
 		return err
 	}
+	a.dropFiles(c.done)
 	for _, e := range c.events {
 		a.events.publish(e)
 	}

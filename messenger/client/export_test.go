@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"errors"
 
 	"github.com/countersign-project/countersign/messenger/signaling"
 	"github.com/countersign-project/countersign/messenger/wire"
@@ -32,5 +33,21 @@ func AskForTest(ctx context.Context, a *Account, conversation, whom, transcriptI
 	}
 	return a.change(ctx, func(c *change) error {
 		return c.sendOne(&wire.Data{Group: &wire.Group{ID: id, Kind: wire.GroupDeliver}, Resend: [][32]byte{[32]byte(b)}}, whom)
+	})
+}
+
+// CutForTest finishes every job of the outbox in a transaction that a crash cuts off before its commit.
+func CutForTest(ctx context.Context, a *Account) error {
+	jobs, err := a.jobs(ctx)
+	if err != nil {
+		return err
+	}
+	return a.change(ctx, func(c *change) error {
+		for _, j := range jobs {
+			if err := c.changeJob(j.ID, func(j *job) error { j.To = nil; return nil }); err != nil {
+				return err
+			}
+		}
+		return errors.New("a crash")
 	})
 }

@@ -132,6 +132,33 @@ func (a *Account) dropFiles(files []upload) {
 	}
 }
 
+// sweepFiles removes what a crash has left: blobs that no job has, downloads that were not finished. It runs before anything else does.
+func (a *Account) sweepFiles(ctx context.Context) error {
+	entries, err := os.ReadDir(a.filesDir())
+	if errors.Is(err, os.ErrNotExist) || err == nil && len(entries) == 0 {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	jobs, err := a.jobs(ctx)
+	if err != nil {
+		return err
+	}
+	wanted := map[string]bool{}
+	for _, j := range jobs {
+		for _, u := range j.Files {
+			wanted[u.Blob] = true
+		}
+	}
+	for _, e := range entries {
+		if !wanted[e.Name()] {
+			a.dropFiles([]upload{{Blob: e.Name()}})
+		}
+	}
+	return nil
+}
+
 // uploadAll uploads a job's blobs that are not there yet, and fills their ids into its content.
 func (a *Account) uploadAll(ctx context.Context, j job) (job, error) {
 	who, err := a.login(ctx)
@@ -174,7 +201,7 @@ func (a *Account) uploadAll(ctx context.Context, j job) (job, error) {
 		}); err != nil {
 			return err
 		}
-		c.a.dropFiles(files)
+		c.done = append(c.done, files...)
 		m, err := history.Get(c.tx, j.Message)
 		if err != nil || m == nil || content.Data == nil {
 			return err

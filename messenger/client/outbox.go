@@ -77,7 +77,7 @@ func (c *change) changeJob(id string, f func(*job) error) error {
 		return err
 	}
 	if len(j.To) == 0 {
-		c.a.dropFiles(j.Files)
+		c.done = append(c.done, j.Files...)
 		return c.tx.Delete(store.Outbox, id)
 	}
 	return store.Save(c.tx, store.Outbox, id, j)
@@ -155,6 +155,7 @@ func (a *Account) pass(ctx context.Context) (next int64, err error) {
 		}
 	}
 	jobs, err = a.jobs(ctx)
+	a.noteWaiting(jobs, a.World.Now().UnixMilli())
 	for _, j := range jobs {
 		for _, at := range j.Wait {
 			if next == 0 || at < next {
@@ -232,6 +233,7 @@ func (a *Account) settle(ctx context.Context, j job, name string, err error, stu
 		stuck[name] = v.why
 	case v.wait > 0:
 		stuck[name] = ""
+		a.Log.Info("one recipient has to wait", "error", err, "at least", v.wait)
 	}
 	return a.change(ctx, func(c *change) error {
 		d := history.Delivery{State: v.state, Why: v.why, When: c.now}

@@ -120,6 +120,9 @@ func (c *change) receive(e wire.Envelope) error {
 	if err := c.readable(o.From, o.Timestamp); err != nil {
 		return err
 	}
+	if err := c.again(o.From); err != nil {
+		return err
+	}
 	if err := c.understand(o); err != nil {
 		if refusal.Of(err) == "" {
 			return err

@@ -415,3 +415,79 @@ func TestSentOnce(t *testing.T) {
 	alice.says(bob.number, "the end")
 	bob.sees(alice.number, "hello", "hello back", "once", "the end")
 }
+
+// A server makes Alice wait an hour since Bob's queue is full. As soon as he writes, she tries again, but not more than once a minute.
+func TestWaitingEndsWhenHeard(t *testing.T) {
+	w := newWorld(t)
+	alice, bob := w.person("alice"), w.person("bob")
+	knows(alice, bob)
+	full := func(rw http.ResponseWriter, r *http.Request) bool {
+		if r.Method != "PUT" || r.URL.Path != "/v1/messages/"+bob.number {
+			return false
+		}
+		rw.Header().Set("Retry-After", "3600")
+		rw.WriteHeader(http.StatusRequestEntityTooLarge)
+		return true
+	}
+	waits := func(text string) *history.Message {
+		t.Helper()
+		w.hostile(full)
+		m := alice.says(bob.number, text)
+		w.waitFor(text+" has to wait", func() bool {
+			now, err := alice.acc.Message(t.Context(), m.Seq)
+			return err == nil && now.State().State == history.Queued && now.State().Why != ""
+		})
+		w.hostile(nil)
+		return m
+	}
+	first := waits("one")
+	bob.says(alice.number, "I am here")
+	alice.state(first, history.Delivered)
+	second := waits("two")
+	bob.says(alice.number, "still here")
+	alice.sees(bob.number, "hello", "hello back", "one", "I am here", "two", "still here")
+	if err := alice.acc.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	alice.state(second, history.Queued)
+	w.skew.Add(int64(time.Minute))
+	bob.says(alice.number, "and now")
+	alice.state(second, history.Delivered)
+}
+
+// A crash just before a file's job is done leaves the file for the next try; what a crash just after it has left is removed at the next start.
+func TestFilesAcrossACrash(t *testing.T) {
+	w := newWorld(t)
+	alice, bob := w.person("alice"), w.person("bob")
+	knows(alice, bob)
+	alice.offline()
+	path := filepath.Join(t.TempDir(), "file.bin")
+	if err := os.WriteFile(path, []byte("a file"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	m, err := alice.acc.Send(t.Context(), client.Draft{To: bob.number, Text: "look", Files: []client.File{{Path: path}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := client.CutForTest(t.Context(), alice.acc); err == nil || err.Error() != "a crash" {
+		t.Fatal(err)
+	}
+	outgoing := filepath.Join(alice.dir, "outgoing")
+	for _, name := range []string{"1.blob", "2.incoming"} {
+		if err := os.WriteFile(filepath.Join(outgoing, name), []byte("left"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	alice.reopen()
+	if left, _ := os.ReadDir(outgoing); len(left) != 1 {
+		t.Error("want the file that waits, and nothing else:", left)
+	}
+	alice.online()
+	alice.state(m, history.Delivered)
+	bob.sees(alice.number, "hello", "hello back", "look")
+	alice.reopen()
+	if left, _ := os.ReadDir(outgoing); len(left) != 0 {
+		t.Error("left behind:", left)
+	}
+	alice.online()
+}
