@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -18,6 +19,7 @@ import (
 )
 
 func newDaemonCommand(host *updatecmd.Host, p *place) *cobra.Command {
+	var unit bool
 	cmd := &cobra.Command{
 		Use:   "daemon",
 		Short: "Stay connected, and keep this messenger updated",
@@ -30,25 +32,49 @@ keeps the program updated and does nothing else.
 The process that was started is a small parent that stays the same while versions change below it. A new version that
 does not come up is stopped, and the last good one is back by itself. A passphrase that is typed is asked for once.
 
+--unit prints a systemd unit with which the daemon runs from your login on, or always after 'loginctl enable-linger'.
+
 ` + cli.ExitHelp,
-		Example: "  messenger daemon\n  MESSENGER_PASSPHRASE=… messenger daemon",
-		Args:    cobra.NoArgs,
+		Example: "  messenger daemon\n  MESSENGER_PASSPHRASE=… messenger daemon\n" +
+			"  messenger daemon --unit --passphrase-file ~/.messenger-passphrase > ~/.config/systemd/user/messenger.service\n  systemctl --user enable --now messenger",
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if unit {
+				text, err := p.unit()
+				if err != nil {
+					return err
+				}
+				return p.app.Print(map[string]string{"unit": text}, text)
+			}
 			p.service.Ask = p.askOnce
 			return host.Serve(cmd.Context(), *p.service)
 		},
 	}
 	p.flags(cmd)
 	p.runs(cmd, p.work)
+	cmd.Flags().BoolVar(&unit, "unit", false, "print a systemd unit that runs the daemon with these flags, and end")
 	return cmd
 }
 
-// askOnce asks for the passphrase before there is a child. Versions to come get it from the environment, as if it had been there.
-func (p *place) askOnce() (variable, value string, err error) {
+// leaveWithin is how long another daemon may still answer: the child of one whose parent has just been killed is on its way out.
+const leaveWithin = 5 * time.Second
+
+// askOnce makes sure that no other daemon runs, and asks for the passphrase, before there is a child. Versions to come get it from the environment, as
+// if it had been there.
+func (p *place) askOnce(ctx context.Context) (variable, value string, err error) {
 	variable = "MESSENGER_PASSPHRASE"
 	dir, err := p.dir()
-	if err != nil || p.passphrase != "" || !store.Exists(dir) {
-		return variable, p.app.Getenv(variable), err
+	if err != nil {
+		return "", "", err
+	}
+	for end := time.Now().Add(leaveWithin); p.daemonRuns(ctx); time.Sleep(lookAgain) {
+		if time.Now().After(end) {
+			err := fmt.Errorf("a daemon runs for the account %q already", p.account)
+			return "", "", cli.Hint(err, "messenger status asks it how it is; --account NAME is for another account")
+		}
+	}
+	if p.passphrase != "" || !store.Exists(dir) {
+		return variable, p.app.Getenv(variable), nil
 	}
 	secret, err := p.app.Passphrase("")("Passphrase: ")
 	return variable, string(secret), err

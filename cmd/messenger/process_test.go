@@ -28,7 +28,8 @@ type town struct {
 	dir, url string
 }
 
-func newTown(t *testing.T) *town {
+// newTown starts a server with these flags.
+func newTown(t *testing.T, flags ...string) *town {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "town") // the path of a socket must be short
 	if err != nil {
@@ -41,7 +42,7 @@ func newTown(t *testing.T) *town {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	server := w.program("messengerd", "server", "serve", "--listen", "127.0.0.1:0")
+	server := w.program("messengerd", "server", append([]string{"serve", "--listen", "127.0.0.1:0"}, flags...)...)
 	logs, err := server.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -180,10 +181,14 @@ func TestTwoPeopleOnOneMachine(t *testing.T) {
 	w.says("bob", "sent to", "send", alice, "and while you are gone")
 	w.says("alice", "and while you are gone", "receive")
 	w.says("alice", "while you are away", "search", "AWAY")
-	// A second process is told plainly.
+	// A second process is told plainly, and a second daemon.
 	daemon = w.daemon("alice")
 	_, errs = w.run("alice", 3, "account", "passphrase")
 	if !strings.Contains(errs, "another messenger process has this account open") {
+		t.Error(errs)
+	}
+	_, errs = w.run("alice", 3, "daemon")
+	if !strings.Contains(errs, `a daemon runs for the account "default" already`) {
 		t.Error(errs)
 	}
 	out, _ := w.run("bob", 0, "group", "create", "My choir", "alice")

@@ -2,8 +2,6 @@ package main
 
 import (
 	"fmt"
-	"os"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -69,12 +67,9 @@ Updates install below the state directory; the file that the unit names stays as
 			"  # and for the other commands:\n  export MESSENGER_HOME=/var/lib/private/messengerd",
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			self, err := os.Executable()
+			self, err := cli.UnitPath()
 			if err != nil {
 				return err
-			}
-			if strings.ContainsAny(self, " %\"'\\") {
-				return cli.Usagef("%q: systemd would not take this path as it is; move the program, to /usr/local/bin for example", self)
 			}
 			text := fmt.Sprintf(unitText, self)
 			return app.Print(map[string]string{"unit": text}, text)

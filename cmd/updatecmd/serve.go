@@ -30,9 +30,9 @@ type Service struct {
 	Check func(ctx context.Context) error
 	// Event is told how an update goes, while the service runs; nil: nobody.
 	Event func(update.Event)
-	// Ask asks a person for what the service needs to know, in the parent, so that the next version has it too; it returns the variable in which Work
-	// finds it. Nil: it needs nothing.
-	Ask func() (variable, value string, err error)
+	// Ask runs in the parent, before all else: it asks a person for what the service needs to know, so that the next version has it too, and returns
+	// the variable in which Work finds it. An error ends the parent. Nil: nothing is needed.
+	Ask func(ctx context.Context) (variable, value string, err error)
 
 	every      time.Duration
 	repository []string
@@ -54,7 +54,7 @@ func (h *Host) Serve(ctx context.Context, s Service) error {
 	parent := h.started.Connect(h.world)
 	if parent == nil {
 		if s.Ask != nil {
-			variable, value, err := s.Ask()
+			variable, value, err := s.Ask(ctx)
 			if err != nil {
 				return err
 			}

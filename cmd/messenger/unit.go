@@ -1,0 +1,67 @@
+package main
+
+import (
+	"fmt"
+	"path/filepath"
+
+	"github.com/countersign-project/countersign/cmd/cli"
+)
+
+// unitText is a systemd service of a user's own. The first %s is the command line. What a user's manager cannot do without the help of root, such as a
+// file system of its own, is left out.
+const unitText = `[Unit]
+Description=messenger, connected and up to date
+Documentation=man:messenger-daemon(1)
+Wants=network-online.target
+After=network-online.target
+
+[Service]
+ExecStart=%s
+Restart=on-failure
+RestartSec=2
+# The parent process gives its child 20 s to leave.
+TimeoutStopSec=30
+KillMode=mixed
+NoNewPrivileges=yes
+RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX AF_NETLINK
+RestrictRealtime=yes
+RestrictSUIDSGID=yes
+LockPersonality=yes
+SystemCallArchitectures=native
+SystemCallFilter=@system-service
+SystemCallErrorNumber=EPERM
+UMask=0077
+
+[Install]
+WantedBy=default.target
+`
+
+// unit is the text of a unit that runs the daemon as this command was given.
+func (p *place) unit() (string, error) {
+	self, err := cli.UnitPath()
+	if err != nil {
+		return "", err
+	}
+	line := self + " daemon"
+	if p.account != "default" {
+		line += " --account " + p.account
+	}
+	if p.passphrase == "" {
+		return "", cli.Usagef("--unit wants --passphrase-file: nobody is there to type the passphrase")
+	}
+	file, err := filepath.Abs(p.passphrase)
+	if err != nil {
+		return "", err
+	}
+	data, err := p.host.Data()
+	if err != nil {
+		return "", err
+	}
+	home := filepath.Dir(filepath.Dir(data)) // below it are the programs' own
+	for _, word := range []string{p.account, file, home} {
+		if err := cli.UnitWord(word); err != nil {
+			return "", err
+		}
+	}
+	return fmt.Sprintf(unitText, line+" --passphrase-file "+file+" --home "+home), nil
+}
