@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -239,28 +240,40 @@ func (p *place) unread(ctx context.Context, c *rpc.Client, keep bool) (shown int
 		if v.Unread == 0 {
 			continue
 		}
-		params := where(v.ID)
-		params["limit"] = v.Unread*2 + 50
-		var messages []*history.Message
-		if err := c.Call(ctx, "listMessages", params, &messages); err != nil {
+		messages, err := unreadOf(ctx, c, v)
+		if err != nil {
 			return shown, err
 		}
+		read := where(v.ID)
 		for _, m := range messages {
-			if m.Kind != history.Text || m.Outgoing || m.Seen {
-				continue
-			}
 			shown++
 			if err := p.show(m, v, called); err != nil {
 				return shown, err
 			}
+			read["upTo"] = m.Seq // what arrives while these are shown is not read
 		}
 		if !keep {
-			if err := c.Call(ctx, "markRead", where(v.ID), nil); err != nil {
+			if err := c.Call(ctx, "markRead", read, nil); err != nil {
 				return shown, err
 			}
 		}
 	}
 	return shown, nil
+}
+
+// unreadOf are the messages of a conversation that are not read, oldest first.
+func unreadOf(ctx context.Context, c *rpc.Client, v rpc.Conversation) (out []*history.Message, err error) {
+	params := where(v.ID)
+	params["limit"] = min(v.Unread*2+50, 1000)
+	for len(out) < v.Unread {
+		var page []*history.Message
+		if err := c.Call(ctx, "listMessages", params, &page); err != nil || len(page) == 0 {
+			return out, err
+		}
+		params["before"] = page[0].Seq
+		out = append(slices.DeleteFunc(page, func(m *history.Message) bool { return m.Kind != history.Text || m.Outgoing || m.Seen }), out...)
+	}
+	return out, nil
 }
 
 func (p *place) show(m *history.Message, v rpc.Conversation, called func(string) string) error {
