@@ -49,6 +49,13 @@ func (p *place) newDesk(ctx context.Context, log *slog.Logger, dir string) *desk
 func (d *desk) use(a *client.Account) *rpc.Server {
 	s := &rpc.Server{Account: a, Version: anchor.Version(), Log: d.log, More: d.methods(a), Bell: d.p.bell}
 	d.server.Store(s)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, p := range []*web.Page{d.tcp, d.socket} {
+		if p != nil {
+			p.Opened()
+		}
+	}
 	return s
 }
 
@@ -153,7 +160,7 @@ func (d *desk) awaitPage(ctx context.Context, params json.RawMessage) (any, erro
 }
 
 func (d *desk) newPage(host string) *web.Page {
-	return web.New(d.ctx, web.Options{Files: page.Files(), Server: d.server.Load, Check: d.check, Log: d.log, Now: d.p.app.Now, Rand: rand.Reader}, host)
+	return web.New(d.ctx, web.Options{Files: page.Files(), Server: d.server.Load, Locks: func() bool { return !d.locked() }, Check: d.check, Log: d.log, Now: d.p.app.Now, Rand: rand.Reader}, host)
 }
 
 func (d *desk) check(ctx context.Context, passphrase []byte) error {

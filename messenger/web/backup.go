@@ -19,13 +19,13 @@ const maxBackup = 64 << 30
 
 // backup answers {} with a backup of the account, to be saved as a file. Its recovery words are in X-Recovery-Words, and nowhere else. If it
 // cannot be made whole the connection breaks off before its end.
-func (p *Page) backup(_ *session, w http.ResponseWriter, q *http.Request) {
+func (p *Page) backup(s *session, w http.ResponseWriter, q *http.Request) {
 	a := p.Server().Account
 	switch {
 	case !isJSON(q):
 		http.Error(w, "want Content-Type application/json", http.StatusUnsupportedMediaType)
 		return
-	case !p.use() || a == nil:
+	case !p.use(s) || a == nil:
 		http.Error(w, "locked", http.StatusForbidden)
 		return
 	}
@@ -62,7 +62,11 @@ func readWords(q *http.Request) (in words, err error) {
 }
 
 // restore makes the account of a backup again, where there is none: {number, messages}.
-func (p *Page) restore(_ *session, w http.ResponseWriter, q *http.Request) {
+func (p *Page) restore(s *session, w http.ResponseWriter, q *http.Request) {
+	if !p.use(s) {
+		http.Error(w, "locked", http.StatusForbidden)
+		return
+	}
 	in, err := readWords(q)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
@@ -77,14 +81,14 @@ func (p *Page) restore(_ *session, w http.ResponseWriter, q *http.Request) {
 }
 
 // history takes over what a backup of the same account has: {messages}. It is read twice, and so lies beside the account meanwhile, sealed as it came.
-func (p *Page) history(_ *session, w http.ResponseWriter, q *http.Request) {
+func (p *Page) history(s *session, w http.ResponseWriter, q *http.Request) {
 	in, err := readWords(q)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
 	a := p.Server().Account
-	if !p.use() || a == nil {
+	if !p.use(s) || a == nil {
 		http.Error(w, "locked", http.StatusForbidden)
 		return
 	}

@@ -39,7 +39,7 @@ func (p *Page) events(w http.ResponseWriter, q *http.Request) {
 		return
 	}
 	lines := make(chan []byte, waiting)
-	lines <- fmt.Appendf(nil, `{"jsonrpc":"2.0","method":"ready","params":{"locked":%v}}`, p.locked())
+	lines <- fmt.Appendf(nil, `{"jsonrpc":"2.0","method":"ready","params":{"locked":%v}}`, p.locked(s))
 	s.attach(lines)
 	defer s.detach(lines)
 	gone := make(chan struct{})

@@ -12,10 +12,10 @@ import (
 
 // upload takes the bytes of a file into the account, which encrypts them on the way: no plain copy touches the disk. X-Name has the file's
 // name, percent-encoded. The answer's id is for "uploads" of the method send.
-func (p *Page) upload(_ *session, w http.ResponseWriter, q *http.Request) {
+func (p *Page) upload(s *session, w http.ResponseWriter, q *http.Request) {
 	name, err := url.PathUnescape(q.Header.Get("X-Name"))
 	switch {
-	case !p.use() || p.Server().Account == nil:
+	case !p.use(s) || p.Server().Account == nil:
 		http.Error(w, "locked", http.StatusForbidden)
 	case err != nil || len(name) > 1000:
 		http.Error(w, "X-Name: want a percent-encoded file name", http.StatusBadRequest)
@@ -35,7 +35,7 @@ func (p *Page) upload(_ *session, w http.ResponseWriter, q *http.Request) {
 
 // file answers {"id":"17/0"} with the bytes of a file somebody has sent, as something to be saved and never to be shown: whoever opens this
 // address by itself gets a sandbox without scripts. If the bytes do not prove whole the connection breaks off before its end.
-func (p *Page) file(_ *session, w http.ResponseWriter, q *http.Request) {
+func (p *Page) file(s *session, w http.ResponseWriter, q *http.Request) {
 	var in struct {
 		ID string `json:"id"`
 	}
@@ -43,7 +43,7 @@ func (p *Page) file(_ *session, w http.ResponseWriter, q *http.Request) {
 		http.Error(w, "want {\"id\":…} as application/json", http.StatusBadRequest)
 		return
 	}
-	if !p.use() || p.Server().Account == nil {
+	if !p.use(s) || p.Server().Account == nil {
 		http.Error(w, "locked", http.StatusForbidden)
 		return
 	}

@@ -89,6 +89,7 @@ func (p *Page) token(w http.ResponseWriter, q *http.Request) {
 		http.Error(w, "want Content-Type application/json", http.StatusUnsupportedMediaType)
 		return
 	}
+	_ = http.NewResponseController(w).SetReadDeadline(p.Now().Add(tokenWithin)) // strangers may not keep this open
 	if err := json.NewDecoder(http.MaxBytesReader(w, q.Body, maxToken)).Decode(&in); err != nil {
 		http.Error(w, "want {\"key\":…}", http.StatusBadRequest)
 		return

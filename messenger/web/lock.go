@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 )
 
@@ -30,21 +31,25 @@ func (l *lock) due(now time.Time) bool {
 	return l.on
 }
 
-func (p *Page) locked() bool {
+// covered tells whether a tab sees nothing. The caller holds mu.
+func (p *Page) covered(s *session) bool {
+	return s.restored || p.Locks() && p.lock.due(p.Now())
+}
+
+func (p *Page) locked(s *session) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.lock.due(p.Now())
+	return p.covered(s)
 }
 
 // use notes that the page is used, and tells whether it may be.
-func (p *Page) use() bool {
+func (p *Page) use(s *session) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	now := p.Now()
-	if p.lock.due(now) {
+	if p.covered(s) {
 		return false
 	}
-	p.lock.touch(now)
+	p.lock.touch(p.Now())
 	return true
 }
 
@@ -52,14 +57,17 @@ func (p *Page) use() bool {
 func (p *Page) Lock() {
 	p.mu.Lock()
 	p.lock.on = true
-	var all []*session
-	for _, s := range p.sessions {
-		all = append(all, s)
-	}
 	p.mu.Unlock()
-	for _, s := range all {
-		s.send([]byte(`{"jsonrpc":"2.0","method":"locked","params":{}}`))
+	p.tellAll("locked")
+}
+
+// Opened says that another Server answers now: the account was opened, with its passphrase.
+func (p *Page) Opened() {
+	p.open()
+	for _, s := range p.all() {
+		s.rpc() // events come from the new one
 	}
+	p.tellAll("opened")
 }
 
 // unlock takes the passphrase, one try at a time: each costs what opening the account costs.
@@ -72,16 +80,30 @@ func (p *Page) unlock(ctx context.Context, passphrase string) error {
 	if err := p.Check(ctx, []byte(passphrase)); err != nil {
 		return err
 	}
+	p.open()
+	p.tellAll("unlocked")
+	return nil
+}
+
+func (p *Page) open() {
 	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.lock.on = false
 	p.lock.touch(p.Now())
-	var all []*session
+}
+
+func (p *Page) all() (list []*session) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	for _, s := range p.sessions {
-		all = append(all, s)
+		list = append(list, s)
 	}
-	p.mu.Unlock()
-	for _, s := range all {
-		s.send([]byte(`{"jsonrpc":"2.0","method":"unlocked","params":{}}`))
+	return list
+}
+
+// tellAll tells all tabs something that is no secret.
+func (p *Page) tellAll(method string) {
+	for _, s := range p.all() {
+		s.send(fmt.Appendf(nil, `{"jsonrpc":"2.0","method":%q,"params":{}}`, method))
 	}
-	return nil
 }

@@ -2,6 +2,7 @@ package web
 
 import (
 	"crypto/sha256"
+	"maps"
 	"net/http"
 	"strings"
 	"sync"
@@ -13,6 +14,8 @@ import (
 // session is one tab that has shown a key.
 type session struct {
 	p *Page
+	// restored: it is of the process before, and has yet to give the passphrase.
+	restored bool // p.mu
 
 	mu      sync.Mutex
 	server  *rpc.Server            // mu; whose caller it is
@@ -87,7 +90,7 @@ const waiting = 1024
 
 // tell gives a notification to the tab's sockets.
 func (s *session) tell(line []byte) {
-	if s.p.locked() {
+	if s.p.locked(s) {
 		return
 	}
 	s.send(line)
@@ -103,6 +106,31 @@ func (s *session) send(line []byte) {
 			delete(s.sockets, c)
 			close(c)
 		}
+	}
+}
+
+// renew gives a restored tab another token, and ends what was begun with the old one: somebody may have got that who had the port in between.
+func (p *Page) renew(s *session) (token string, err error) {
+	token, sum, err := p.secret()
+	if err != nil {
+		return "", err
+	}
+	p.mu.Lock()
+	maps.DeleteFunc(p.sessions, func(_ digest, other *session) bool { return other == s })
+	p.sessions[sum] = s
+	s.restored = false
+	p.mu.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.cut()
+	return token, nil
+}
+
+// cut ends all sockets. The caller holds mu.
+func (s *session) cut() {
+	for c := range s.sockets {
+		delete(s.sockets, c)
+		close(c)
 	}
 }
 
@@ -125,10 +153,7 @@ func (s *session) detach(c chan<- []byte) {
 func (s *session) close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for c := range s.sockets {
-		delete(s.sockets, c)
-		close(c)
-	}
+	s.cut()
 	if s.caller != nil {
 		go s.caller.Close()
 	}

@@ -48,8 +48,8 @@ func (p *Page) Save(path string, at net.Addr) error {
 	return os.WriteFile(path, b, 0o600)
 }
 
-// Restore lets the tabs of the process before in again, locked: a token alone, which somebody may have taken who had the port in between, opens
-// nothing. None get in if the port is another one now, or the state is old.
+// Restore lets the tabs of the process before in again, each to give the passphrase: a token alone, which somebody may have taken who had the port
+// in between, opens nothing. None get in if the port is another one now, or the state is old.
 func (p *Page) Restore(s State) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -63,8 +63,7 @@ func (p *Page) Restore(s State) {
 		if err != nil || len(b) != len(digest{}) || len(p.sessions) >= maxSessions {
 			continue
 		}
-		p.sessions[digest(b)] = &session{p: p, sockets: map[chan<- []byte]bool{}, used: now}
-		p.lock.on = true
+		p.sessions[digest(b)] = &session{p: p, restored: true, sockets: map[chan<- []byte]bool{}, used: now}
 	}
 }
 

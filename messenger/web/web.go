@@ -19,7 +19,8 @@
 //	GET  /…         the page's files
 //	POST /token     {"key"} → {"token"}; all others want Authorization: Bearer TOKEN
 //	POST /rpc       a JSON-RPC request of package rpc, and the page's own: lock, unlock, lockAfter (see call)
-//	GET  /events    a websocket; the first message to it is the token, then notifications arrive: "ready" {locked}, "locked", "unlocked", and those of rpc.
+//	GET  /events    a websocket; the first message to it is the token, then notifications arrive: "ready" {locked}, "locked", "unlocked", "opened" (the account is open
+//	                now), and those of rpc.
 //	                It closes with 4401 where the token is not good (any more)
 //	POST /upload    a file's bytes, Content-Type its own, X-Name its name, percent-encoded → {"id"} for "uploads" of send
 //	POST /file      {"id":"17/0"} → the bytes of a file that was sent
@@ -27,7 +28,8 @@
 //	POST /restore   a backup, X-Parameters {"recoveryWords","passphrase"} percent-encoded, where there is no account → {"number","messages"}
 //	POST /history   a backup of the same account, X-Parameters {"recoveryWords"} → {"messages"}
 //
-// A locked page answers 403, and code -5 to what is no unlock.
+// A locked page answers 403, and code -5 to what is no unlock. A tab that was open while the messenger was updated is locked; unlock answers {"token"}
+// to it, with which it goes on and opens /events anew.
 //
 // The worst another user of the machine can do is to take the port while no messenger runs and show a page of his own there: it gets no key and
 // no token, and what is typed into it is typed to him. The worst a program of the same user can do is what it can do anyway.
@@ -49,6 +51,8 @@ import (
 type Options struct {
 	Files  fs.FS              // of package page
 	Server func() *rpc.Server // the one that answers now
+	// Locks tells whether the account is open, so that there is something to cover.
+	Locks func() bool
 	// Check tells whether a passphrase opens the account.
 	Check func(ctx context.Context, passphrase []byte) error
 	Log   *slog.Logger
@@ -72,7 +76,7 @@ type Page struct {
 // New makes a page for requests to exactly this host; "localhost" of any port where it is empty, for a unix socket, whose other end picks its own.
 // It ends with ctx.
 func New(ctx context.Context, o Options, host string) *Page {
-	return &Page{Options: o, ctx: ctx, host: host, sessions: map[digest]*session{}}
+	return &Page{Options: o, ctx: ctx, host: host, sessions: map[digest]*session{}, lock: lock{used: o.Now()}}
 }
 
 // Handler serves the page.

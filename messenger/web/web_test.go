@@ -62,7 +62,7 @@ func newWorld(t *testing.T) *world {
 	ctx, cancel := context.WithCancel(t.Context())
 	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
 	server := &rpc.Server{Door: &rpc.Door{Options: client.Options{Dir: t.TempDir()}}, Version: "1.2.3", Log: quiet, Bell: w.bell}
-	w.page = web.New(ctx, web.Options{Files: page.Files(), Server: func() *rpc.Server { return server }, Log: quiet, Now: w.clock, Rand: rand.Reader,
+	w.page = web.New(ctx, web.Options{Files: page.Files(), Server: func() *rpc.Server { return server }, Log: quiet, Now: w.clock, Rand: rand.Reader, Locks: func() bool { return true },
 		Check: func(_ context.Context, passphrase []byte) error {
 			if string(passphrase) != "right" {
 				return errors.New("the passphrase does not open this account")
@@ -340,8 +340,37 @@ func TestATabOutlivesTheProcess(t *testing.T) {
 	}
 	after := restart(true, time.Minute)
 	after.says(token, "version", "{}", `"code":-5`)
-	after.says(token, "unlock", `{"passphrase":"right"}`, "result")
-	after.says(token, "version", "{}", "1.2.3")
+	after.says(token, "status", "{}", "locked")
+	after.says(after.enter(), "version", "{}", "1.2.3") // who comes with a key is not meant
+	if status, _, _ := after.ask("POST", "/restore", "", "Authorization", "Bearer "+token, "Content-Type", "application/octet-stream"); status != 403 {
+		t.Error(status)
+	}
+	thief, _, err := after.listen("http://"+after.at, token)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := read(thief); !strings.Contains(got, `"locked":true`) {
+		t.Error(got)
+	}
+	after.bell.Ring("update", map[string]string{"step": "secret"})
+	after.says(token, "unlock", `{"passphrase":"wrong"}`, "does not open")
+	_, answer := after.call(token, "unlock", `{"passphrase":"right"}`)
+	var unlocked struct{ Result struct{ Token string } }
+	if err := json.Unmarshal([]byte(answer), &unlocked); err != nil || unlocked.Result.Token == "" {
+		t.Fatal(answer, err)
+	}
+	after.says(unlocked.Result.Token, "version", "{}", "1.2.3")
+	if status, _ := after.call(token, "version", "{}"); status != 401 {
+		t.Error("the old token is good still:", status)
+	}
+	for got := read(thief); ; got = read(thief) {
+		if strings.Contains(got, "secret") {
+			t.Error("a socket of the old token hears", got)
+		}
+		if strings.Contains(got, "close") || strings.Contains(got, "EOF") {
+			break
+		}
+	}
 	after.stop()
 	if status, _ := restart(true, 11*time.Minute).call(token, "version", "{}"); status != 401 {
 		t.Error("an old state:", status)
