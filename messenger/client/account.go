@@ -133,8 +133,8 @@ type change struct {
 	events []Event
 	send   bool
 	timer  bool
-	owed   bool     // receipts
-	done   []upload // whose blobs go, after the commit: a crash before it must find them
+	owed   map[string][]uint64 // receipts, by what they are stored under
+	done   []upload            // whose blobs go, after the commit: a crash before it must find them
 }
 
 // change runs f in a transaction.
@@ -146,7 +146,10 @@ func (a *Account) change(ctx context.Context, f func(*change) error) error {
 			return err
 		}
 		c = &change{a: a, tx: tx, book: b, now: a.World.Now().UnixMilli()}
-		return f(c)
+		if err := f(c); err != nil {
+			return err
+		}
+		return c.keepOwed()
 	})
 	if err != nil {
 		return err
@@ -161,7 +164,7 @@ func (a *Account) change(ctx context.Context, f func(*change) error) error {
 	if c.timer {
 		signal(a.tend)
 	}
-	if c.owed {
+	if len(c.owed) > 0 {
 		a.receiptsSoon()
 	}
 	return nil

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 
+	"github.com/countersign-project/countersign/messenger/server/api"
 	"github.com/countersign-project/countersign/messenger/signaling"
 	"github.com/countersign-project/countersign/messenger/wire"
 )
@@ -21,7 +22,7 @@ func TakeForTest(ctx context.Context, a *Account, e wire.Envelope) bool {
 	if err != nil {
 		panic(err)
 	}
-	return a.take(ctx, blob)
+	return a.takeAll(ctx, [][]byte{blob})[0]
 }
 
 // AskForTest asks a member for a message of a group, as a program would that is not ours.
@@ -50,4 +51,15 @@ func CutForTest(ctx context.Context, a *Account) error {
 		}
 		return errors.New("a crash")
 	})
+}
+
+// SendForTest sends what nobody can decrypt to somebody's first device.
+func SendForTest(ctx context.Context, a *Account, to string, timestamp uint64) error {
+	who, err := a.login(ctx)
+	if err != nil {
+		return err
+	}
+	content := append([]byte{0x44}, make([]byte, 60)...)
+	_, err = a.server.Send(ctx, who, to, api.Messages{Timestamp: timestamp, NoReceipt: true, Messages: []api.Message{{Type: uint32(wire.EnvelopeCiphertext), DeviceID: 1, Content: content}}})
+	return err
 }

@@ -52,22 +52,7 @@ func BenchmarkFigures(t *testing.B) {
 	}
 	row("send, until the server has it (mean of 100)", "%8.1f ms (polled every 10)", float64(time.Since(start).Microseconds())/warm/1000)
 
-	bob.offline()
-	const backlog = 900 // the server keeps 1,000 for a device
-	var last *history.Message
-	for i := range backlog {
-		last = alice.says(bob.number, fmt.Sprint("backlog ", i))
-	}
-	start = time.Now()
-	left(last)
-	row("sending 900 queued messages, each", "%8.2f ms", float64(time.Since(start).Microseconds())/backlog/1000)
-	start = time.Now()
-	bob.online()
-	w.waitFor("the backlog", func() bool {
-		m, _ := bob.acc.Find(t.Context(), alice.number, last.Timestamp)
-		return m != nil
-	})
-	row("catching up with 900 messages, each", "%8.2f ms", float64(time.Since(start).Microseconds())/backlog/1000)
+	catchUp(w, alice, bob, left, row)
 
 	debug.FreeOSMemory()
 	var mem runtime.MemStats
@@ -99,6 +84,46 @@ func BenchmarkFigures(t *testing.B) {
 		row(fmt.Sprintf("file of %d MiB there and back", size>>20), "%8.0f ms, Go heap at most %.0f MB (server and both)", float64(time.Since(start).Milliseconds()), float64(*peak)/1e6)
 	}
 	figuresOfGroups(w, alice, row)
+}
+
+// catchUp sends 10,000 messages to somebody who is not there, and lets him come. The server keeps 1,000 for a device, so he comes a dozen times.
+func catchUp(w *world, alice, bob *device, left func(*history.Message), row func(what, format string, args ...any)) {
+	const all = 10_000
+	var sending, catching time.Duration
+	for n := all; n > 0; n -= 900 {
+		bob.offline()
+		start := time.Now()
+		var last *history.Message
+		for i := range min(n, 900) { // receipts wait there, too
+			last = alice.says(bob.number, fmt.Sprint("backlog ", i))
+		}
+		left(last)
+		sending += time.Since(start)
+		start = time.Now()
+		bob.online()
+		for m := (*history.Message)(nil); m == nil; {
+			if time.Since(start) > time.Minute {
+				w.Fatal("not there in a minute")
+			}
+			time.Sleep(time.Millisecond)
+			m, _ = bob.acc.Find(w.Context(), alice.number, last.Timestamp)
+		}
+		catching += time.Since(start)
+	}
+	row("queueing and sending 10,000 messages, each", "%8.2f ms", float64(sending.Microseconds())/all/1000)
+	row("catching up with 10,000 messages, 900 at a time", "%8.2f s", catching.Seconds())
+}
+
+// BenchmarkCatchUp is for a profile of that.
+func BenchmarkCatchUp(t *testing.B) {
+	w := newWorld(t)
+	alice, bob := w.person("alice"), w.person("bob")
+	knows(alice, bob)
+	catchUp(w, alice, bob, func(m *history.Message) {
+		w.waitFor("sending", func() bool { return alice.reached(m, history.Sent) })
+	}, func(what, format string, args ...any) {
+		fmt.Printf("%-52s "+format+"\n", append([]any{what}, args...)...)
+	})
 }
 
 // BenchmarkFiguresOfHistory prints those of a store that grows.

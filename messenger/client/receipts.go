@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -27,22 +28,44 @@ func (c *change) owe(conversation, author string, m *history.Message) error {
 }
 
 func (c *change) oweReceipt(name string, timestamp uint64) error {
-	list, _, err := store.Load[[]uint64](c.tx, store.Receipts, name)
-	if err != nil || slices.Contains(list, timestamp) {
-		return err
+	list, loaded := c.owed[name]
+	if !loaded {
+		var err error
+		if list, _, err = store.Load[[]uint64](c.tx, store.Receipts, name); err != nil {
+			return err
+		}
 	}
-	c.owed = true
-	return store.Save(c.tx, store.Receipts, name, append(list, timestamp))
+	if slices.Contains(list, timestamp) {
+		return nil
+	}
+	if c.owed == nil {
+		c.owed = map[string][]uint64{}
+	}
+	c.owed[name] = append(list, timestamp)
+	return nil
 }
 
-// receiptsSoon sends what is owed after a moment.
+// keepOwed writes down the receipts that this transaction owes, each author's once.
+func (c *change) keepOwed() error {
+	for _, name := range slices.Sorted(maps.Keys(c.owed)) {
+		if err := store.Save(c.tx, store.Receipts, name, c.owed[name]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// receiptsSoon sends what is owed a moment after the first of it.
 func (a *Account) receiptsSoon() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.receipts != nil {
-		a.receipts.Stop()
+		return
 	}
 	a.receipts = time.AfterFunc(receiptsAfter, func() {
+		a.mu.Lock()
+		a.receipts = nil
+		a.mu.Unlock()
 		if err := a.queueReceipts(context.Background()); err != nil {
 			a.Log.Warn("receipts not queued", "error", err)
 		}

@@ -12,36 +12,70 @@ import (
 	"github.com/countersign-project/countersign/messenger/wire"
 )
 
-// take takes in one envelope as it came from the server, and tells whether it need not come again: because it is on the disk, was there before, or
-// will never be readable. What cannot be read is always acknowledged, or it would come for ever (3.9).
-func (a *Account) take(ctx context.Context, blob []byte) bool {
+// takeAll takes in envelopes as they came from the server, in their order, and tells of each whether it need not come again. All are taken in with one
+// transaction, which is on the disk when they are acknowledged. If one of them is not readable nothing of that has happened, and each is taken in by itself.
+func (a *Account) takeAll(ctx context.Context, blobs [][]byte) []bool {
+	done := make([]bool, len(blobs))
 	own, err := a.Own(ctx)
 	if err != nil || len(own.SignalingKey) != signaling.KeySize {
-		a.Log.Error("envelope not taken in", "error", err)
-		return false
+		a.Log.Error("envelopes not taken in", "error", err)
+		return done
 	}
 	key := signaling.Key(own.SignalingKey)
-	raw, err := key.Open(blob)
-	if err != nil {
-		a.Log.Warn("envelope thrown away", "error", err)
-		return true
+	var list []wire.Envelope
+	var at []int // where in blobs they were
+	for i, blob := range blobs {
+		if e, ok := a.unwrap(&key, blob); ok {
+			list, at = append(list, e), append(at, i)
+		} else {
+			done[i] = true // it never will be readable, and would come for ever (3.9)
+		}
 	}
-	e, err := wire.ParseEnvelope(raw)
+	if len(list) > 1 {
+		err := a.change(ctx, func(c *change) error {
+			for _, e := range list {
+				if err := c.receive(e); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err == nil {
+			for _, i := range at {
+				done[i] = true
+			}
+			return done
+		}
+	}
+	for n, e := range list {
+		done[at[n]] = a.take(ctx, e)
+	}
+	return done
+}
+
+// unwrap opens what the server has wrapped an envelope in. Not ok: there is nothing in it to take in.
+func (a *Account) unwrap(key *signaling.Key, blob []byte) (e wire.Envelope, ok bool) {
+	raw, err := key.Open(blob)
+	if err == nil {
+		e, err = wire.ParseEnvelope(raw)
+	}
 	if err != nil {
 		a.Log.Warn("envelope thrown away", "error", err)
-		return true
+		return e, false
 	}
 	if e.Relay != "" {
 		e.Source += "@" + e.Relay
 	}
 	if !number(e.Source) {
 		a.Log.Warn("envelope thrown away", "error", "its source is no number")
-		return true
+		return e, false
 	}
-	if e.Type == wire.EnvelopeReceipt {
-		return true // the server's word, which proves nothing (14)
-	}
-	err = a.change(ctx, func(c *change) error { return c.receive(e) })
+	return e, e.Type != wire.EnvelopeReceipt // that is the server's word, which proves nothing (14)
+}
+
+// take takes in one envelope, and tells whether it need not come again: because it is on the disk, was there before, or will never be readable.
+func (a *Account) take(ctx context.Context, e wire.Envelope) bool {
+	err := a.change(ctx, func(c *change) error { return c.receive(e) })
 	switch kind := refusal.Of(err); {
 	case err == nil, kind == refusal.Duplicate:
 		return true

@@ -105,8 +105,8 @@ func (l *listener) Connected() {
 	})
 }
 
-// Envelope implements remote.Listener.
-func (l *listener) Envelope(blob []byte) bool { return l.a.take(l.ctx, blob) }
+// Envelopes implements remote.Listener.
+func (l *listener) Envelopes(blobs [][]byte) []bool { return l.a.takeAll(l.ctx, blobs) }
 
 // Empty implements remote.Listener.
 func (l *listener) Empty() { l.a.events.publish(Event{Type: EventCaughtUp}) }

@@ -35,8 +35,9 @@ const displaced = 4409
 type Listener interface {
 	// Connected is called once the server has let us in.
 	Connected()
-	// Envelope handles one; false means that we could not keep it, and it must come again.
-	Envelope(blob []byte) bool
+	// Envelopes handles those that have come, in their order; false means that we could not keep that one, and it must come again. None is acknowledged
+	// before the call returns.
+	Envelopes(blobs [][]byte) []bool
 	// Empty is called when the backlog is through.
 	Empty()
 }
@@ -53,29 +54,62 @@ func (s *Server) Listen(ctx context.Context, who Login, l Listener) error {
 	c := &connection{ws: ws}
 	defer c.close(ctx)()
 	l.Connected()
+	q := newAhead()
+	defer q.close()
+	go q.fill(c)
 	for {
-		f, err := c.read()
+		list, err := q.take()
+		if err == nil {
+			err = c.handle(list, l)
+		}
 		if err != nil {
 			return c.ended(ctx, err)
 		}
-		if f.Request == nil {
-			continue // an answer to a keepalive
-		}
-		status, after := uint32(http.StatusNotFound), func() {}
-		switch r := f.Request; {
-		case r.Verb == http.MethodPut && r.Path == "/api/v1/message":
-			status = http.StatusOK
-			if !l.Envelope(r.Body) {
-				status = http.StatusInternalServerError
-			}
-		case r.Verb == http.MethodPut && r.Path == "/api/v1/queue/empty":
-			status, after = http.StatusOK, l.Empty
-		}
-		if err := c.write(wire.Frame{Response: &wire.Response{ID: f.Request.ID, Status: status, Message: http.StatusText(int(status))}}); err != nil {
-			return c.ended(ctx, err)
-		}
-		after()
 	}
+}
+
+// handle answers requests in their order, envelopes that follow one another together.
+func (c *connection) handle(list []*wire.Request, l Listener) error {
+	for len(list) > 0 {
+		n := 0
+		var blobs [][]byte
+		for n < len(list) && envelope(list[n]) {
+			blobs = append(blobs, list[n].Body)
+			n++
+		}
+		if n > 0 {
+			for i, kept := range l.Envelopes(blobs) {
+				status := uint32(http.StatusOK)
+				if !kept {
+					status = http.StatusInternalServerError
+				}
+				if err := c.answer(list[i], status); err != nil {
+					return err
+				}
+			}
+			list = list[n:]
+			continue
+		}
+		empty := list[0].Verb == http.MethodPut && list[0].Path == "/api/v1/queue/empty"
+		status := uint32(http.StatusNotFound)
+		if empty {
+			status = http.StatusOK
+		}
+		if err := c.answer(list[0], status); err != nil {
+			return err
+		}
+		if empty {
+			l.Empty()
+		}
+		list = list[1:]
+	}
+	return nil
+}
+
+func envelope(r *wire.Request) bool { return r.Verb == http.MethodPut && r.Path == "/api/v1/message" }
+
+func (c *connection) answer(r *wire.Request, status uint32) error {
+	return c.write(wire.Frame{Response: &wire.Response{ID: r.ID, Status: status, Message: http.StatusText(int(status))}})
 }
 
 // dial opens a websocket below our server.
