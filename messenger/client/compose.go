@@ -32,6 +32,9 @@ func (a *Account) Send(ctx context.Context, d Draft) (*history.Message, error) {
 		return nil, fmt.Errorf("an empty message")
 	}
 	if before, err := a.sentBefore(ctx, d); err != nil || before != nil {
+		for _, f := range d.Files {
+			a.Discard(f.Prepared)
+		}
 		return before, err
 	}
 	files, attachments, err := a.prepareFiles(ctx, d)

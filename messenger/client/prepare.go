@@ -54,6 +54,9 @@ func (a *Account) Prepare(ctx context.Context, src io.Reader, size int64, f File
 
 // Discard removes a prepared file that no draft has used.
 func (a *Account) Discard(p *Prepared) {
+	if p == nil {
+		return
+	}
 	if u, _, err := p.take(File{}); err == nil {
 		a.dropFiles([]upload{u})
 	}

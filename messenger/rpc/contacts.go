@@ -1,18 +1,59 @@
 package rpc
 
 import (
+	"slices"
+
 	"github.com/countersign-project/countersign/messenger/client"
 )
 
+// Contact is somebody, with signal-cli's names for what it has too beside ours.
+type Contact struct {
+	client.Contact
+	IsBlocked bool        `json:"isBlocked"`
+	Profile   ProfileName `json:"profile"`
+}
+
+// ProfileName is what a contact calls himself.
+type ProfileName struct {
+	GivenName string `json:"givenName"`
+}
+
 func (c *conn) listContacts(nothing) (any, error) {
 	list, err := c.Account.Contacts(c.ctx)
-	if list == nil {
-		list = []client.Contact{}
+	out := []Contact{}
+	for _, k := range list {
+		k.ProfileKey = nil
+		out = append(out, Contact{k, k.Blocked, ProfileName{k.ProfileName}})
 	}
-	for i := range list {
-		list[i].ProfileKey = nil
+	return out, err
+}
+
+// UserStatus says whether somebody can be written to.
+type UserStatus struct {
+	Recipient  string `json:"recipient"` // as it was asked
+	Number     string `json:"number,omitempty"`
+	Registered bool   `json:"isRegistered"`
+}
+
+// getUserStatus asks the server, which thereby learns whom we think of writing to.
+func (c *conn) getUserStatus(p struct {
+	Recipient  texts `json:"recipient"`
+	Recipients texts `json:"recipients"`
+	Username   texts `json:"username"`
+	Usernames  texts `json:"usernames"`
+}) (any, error) {
+	out := []UserStatus{}
+	for _, name := range slices.Concat(p.Recipient, p.Recipients, p.Username, p.Usernames) {
+		number, ok, err := c.Account.Registered(c.ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, UserStatus{name, number, ok})
 	}
-	return list, err
+	if len(out) == 0 {
+		return nil, userError("want recipient or username")
+	}
+	return out, nil
 }
 
 func (c *conn) updateContact(p struct {

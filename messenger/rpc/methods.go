@@ -36,6 +36,8 @@ func methods() map[string]method {
 		"sendMessageRequestResponse": call((*conn).requestResponse),
 		"listContacts":               call((*conn).listContacts),
 		"updateContact":              call((*conn).updateContact),
+		"getUserStatus":              call((*conn).getUserStatus),
+		"getAttachment":              call((*conn).getAttachment),
 		"block":                      call((*conn).block),
 		"unblock":                    call((*conn).unblock),
 		"listGroups":                 call((*conn).listGroups),

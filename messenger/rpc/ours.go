@@ -4,13 +4,28 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"path/filepath"
+	"strings"
 
 	"github.com/countersign-project/countersign/messenger/client"
 	"github.com/countersign-project/countersign/messenger/client/history"
 	"github.com/countersign-project/countersign/messenger/session"
 )
 
-func (c *conn) listDevices(nothing) (any, error) { return c.Account.Devices(c.ctx) }
+// Device is one of the account's, with signal-cli's names for its times beside ours.
+type Device struct {
+	client.Device
+	CreatedTimestamp  int64 `json:"createdTimestamp"`
+	LastSeenTimestamp int64 `json:"lastSeenTimestamp"`
+}
+
+func (c *conn) listDevices(nothing) (any, error) {
+	list, err := c.Account.Devices(c.ctx)
+	out := []Device{}
+	for _, d := range list {
+		out = append(out, Device{d, d.Created, d.LastSeen})
+	}
+	return out, err
+}
 
 // addDevice lets a device in whose code was scanned. Six digits are sent as a notification "confirmDevice" {id, digits}; the call goes on when the
 // caller answers with the method confirmDevice {id, accept}.
@@ -70,11 +85,18 @@ func (c *conn) removeDevice(p struct {
 }
 
 func (c *conn) updateProfile(p struct {
-	Name      *string `json:"name"`
-	GivenName *string `json:"givenName"`
+	Name       *string `json:"name"`
+	GivenName  *string `json:"givenName"`
+	FamilyName string  `json:"familyName"`
+	About      *string `json:"about"`
+	Avatar     *string `json:"avatar"`
 }) (any, error) {
-	if p.Name == nil {
-		p.Name = p.GivenName
+	if p.About != nil || p.Avatar != nil {
+		return nil, userError("about and avatar are not there: a profile is a name")
+	}
+	if p.Name == nil && p.GivenName != nil {
+		full := strings.TrimSpace(*p.GivenName + " " + p.FamilyName)
+		p.Name = &full
 	}
 	if p.Name == nil {
 		return nil, userError("want a name")

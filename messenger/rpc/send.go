@@ -21,6 +21,9 @@ type sendParams struct {
 	QuoteAuthor    string `json:"quoteAuthor"`
 	EditTimestamp  uint64 `json:"editTimestamp"`
 	EndSession     bool   `json:"endSession"`
+	// What we do not have is refused: who asks for it must not believe that it was done.
+	ViewOnce bool   `json:"viewOnce"`
+	Sticker  string `json:"sticker"`
 	// Once is ours: a name the caller has made up for this message. Whoever got no answer says all of it again; under one name a message goes out once.
 	Once string `json:"once"`
 	// NoWait is ours: answer when it is queued. Otherwise the answer waits a while for the server to have it.
@@ -38,8 +41,18 @@ func (c *conn) sendMessage(p sendParams) (any, error) {
 	if len(p.Uploads) > 0 && len(to) > 1 {
 		return nil, userError("uploads go to one conversation, not to %d", len(to))
 	}
+	if p.ViewOnce || p.Sticker != "" {
+		return nil, userError("viewOnce and sticker are not there: nothing was sent")
+	}
 	var out Sent
 	for _, conversation := range to {
+		if p.EndSession {
+			if err := c.Account.EndSession(c.ctx, conversation); err != nil {
+				return nil, err
+			}
+			out.Results = append(out.Results, Result{Address: address(conversation), GroupID: groupID(conversation), Type: "QUEUED"})
+			continue
+		}
 		if p.EditTimestamp != 0 {
 			if err := c.Account.Edit(c.ctx, conversation, p.EditTimestamp, p.Message); err != nil {
 				return nil, err
@@ -50,7 +63,11 @@ func (c *conn) sendMessage(p sendParams) (any, error) {
 		}
 		d := client.Draft{To: conversation, Text: p.Message, Once: p.Once}
 		for _, path := range slices.Concat(p.Attachments, p.Attachment) {
-			d.Files = append(d.Files, client.File{Path: path})
+			f, err := c.file(path)
+			if err != nil {
+				return nil, err
+			}
+			d.Files = append(d.Files, f)
 		}
 		for _, id := range p.Uploads {
 			prepared, err := c.uploads.take(id)

@@ -1,0 +1,135 @@
+package rpc_test
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/countersign-project/countersign/messenger/rpc"
+)
+
+// Requests as programs for signal-cli write them, and what they may count on in the answer. TIME is any number, TEXT any text.
+func TestShapesOfSignalCLI(t *testing.T) {
+	url, invite := newServer(t)
+	aliceDir, alice := daemon(t, url, invite())
+	bobDir, bob := daemon(t, url, invite())
+	a, b := dial(t, aliceDir), dial(t, bobDir)
+	var said struct{ Timestamp json.Number }
+	ask := func(c *rpc.Client, method, params string) (string, error) {
+		t.Helper()
+		var out json.RawMessage
+		err := c.Call(t.Context(), method, json.RawMessage(params), &out)
+		return string(out), err
+	}
+	// What arrives, in the order in which it does.
+	envelope := func(c *rpc.Client, with string) string {
+		t.Helper()
+		for n := range c.Notifications() {
+			if n.Method == "receive" && strings.Contains(string(n.Params), with) {
+				return string(n.Params)
+			}
+		}
+		t.Fatal("the connection has ended")
+		return ""
+	}
+	same := func(what, got, want string) {
+		t.Helper()
+		pattern := regexp.QuoteMeta(want)
+		pattern = strings.ReplaceAll(strings.ReplaceAll(pattern, "TIME", `\d+`), "TEXT", `[^"]*`)
+		if !regexp.MustCompile("^" + pattern + "$").MatchString(got) {
+			t.Errorf("%s\n got %s\nwant %s", what, got, want)
+		}
+	}
+	out, err := ask(a, "send", `{"recipient":["`+bob+`"],"message":"hello"}`)
+	if err != nil || json.Unmarshal([]byte(out), &said) != nil {
+		t.Fatal(out, err)
+	}
+	same("send", out, `{"timestamp":TIME,"results":[{"recipientAddress":{"number":"`+bob+`"},"type":"SUCCESS"}]}`)
+	same("receive", envelope(b, "hello"), `{"account":"`+bob+`","envelope":{"source":"`+alice+`","sourceNumber":"`+alice+`","sourceDevice":1,"timestamp":`+said.Timestamp.String()+
+		`,"dataMessage":{"timestamp":`+said.Timestamp.String()+`,"message":"hello","expiresInSeconds":0,"viewOnce":false}}}`)
+	at := said.Timestamp.String()
+	if out, err = ask(a, "send", `{"recipient":"`+bob+`","attachment":"data:text/plain;filename=note.txt;base64,aGVsbG8=","quoteTimestamp":`+at+`,"quoteAuthor":"`+alice+`"}`); err != nil {
+		t.Fatal(err)
+	}
+	var got struct {
+		Envelope struct {
+			Data rpc.DataMessage `json:"dataMessage"`
+		}
+	}
+	if err := json.Unmarshal([]byte(envelope(b, "note.txt")), &got); err != nil || len(got.Envelope.Data.Attachments) != 1 || got.Envelope.Data.Quote == nil {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	file := got.Envelope.Data.Attachments[0]
+	if file.ContentType != "text/plain" || file.Size != 5 || got.Envelope.Data.Quote.Text != "hello" || got.Envelope.Data.Quote.Author != alice {
+		t.Errorf("%+v", got.Envelope.Data)
+	}
+	path := filepath.Join(t.TempDir(), "picture.png")
+	if err := os.WriteFile(path, []byte("a picture"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var made struct{ GroupID string }
+	out, err = ask(a, "updateGroup", `{"name":"Choir","members":["`+bob+`"]}`)
+	if err != nil || json.Unmarshal([]byte(out), &made) != nil {
+		t.Fatal(out, err)
+	}
+	same("updateGroup", out, `{"groupId":"TEXT"}`)
+	out, err = ask(a, "send", `{"groupId":"`+made.GroupID+`","message":"sing","attachments":["`+path+`"]}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	same("send to a group", out, `{"timestamp":TIME,"results":[{"recipientAddress":{"number":"`+bob+`"},"groupId":"`+made.GroupID+`","type":"SUCCESS"}]}`)
+	same("receive in a group", envelope(b, "sing"), `{"account":"`+bob+`","envelope":{"source":"`+alice+`","sourceNumber":"`+alice+`","sourceDevice":1,"timestamp":TIME,"dataMessage":{"timestamp":TIME,"message":"sing",`+
+		`"expiresInSeconds":0,"viewOnce":false,"groupInfo":{"groupId":"`+made.GroupID+`","type":"DELIVER"},"attachments":[{"contentType":"image/png","filename":"picture.png","id":"TEXT","size":TIME}]}}}`)
+	group := `{"id":"` + made.GroupID + `","name":"Choir","isMember":true,"isBlocked":false,"messageExpirationTime":0,"members":[{"number":"TEXT"},{"number":"TEXT"}],"admins":[{"number":"` + alice + `"}],"conversation":"TEXT"}`
+	for _, c := range []struct {
+		who                  *rpc.Client
+		method, params, want string
+	}{
+		{b, "getAttachment", `{"id":"` + file.ID + `","recipient":"` + alice + `"}`, `{"data":"aGVsbG8="}`},
+		{b, "sendReaction", `{"recipient":["` + alice + `"],"emoji":"+","targetAuthor":"` + alice + `","targetTimestamp":` + at + `}`, `{}`},
+		{b, "sendReceipt", `{"recipient":"` + alice + `","targetTimestamp":[` + at + `],"type":"read"}`, `{}`},
+		{b, "sendTyping", `{"recipient":["` + alice + `"]}`, `{}`},
+		{b, "sendTyping", `{"recipient":["` + alice + `"],"stop":true}`, `{}`},
+		{b, "listContacts", `{}`, `[{"number":"` + alice + `"TEXT`},
+		{b, "listGroups", `{}`, `[` + group + `]`},
+		{a, "getUserStatus", `{"recipient":["` + bob + `","+99900000"],"username":["nobody.of.this.name"]}`,
+			`[{"recipient":"` + bob + `","number":"` + bob + `","isRegistered":true},{"recipient":"+99900000","number":"+99900000","isRegistered":false},{"recipient":"nobody.of.this.name","isRegistered":false}]`},
+		{a, "listIdentities", `{"number":"` + bob + `"}`, `[{"number":"` + bob + `","trustLevel":"TRUSTED_UNVERIFIED","safetyNumber":"TEXT","fingerprint":"TEXT","addedTimestamp":TIME,"scannableSafetyNumber":"TEXT"}]`},
+		{a, "trust", `{"recipient":"` + bob + `","trustAllKnownKeys":true}`, `{}`},
+		{a, "updateProfile", `{"givenName":"Alice","familyName":"A."}`, `{}`},
+		{a, "remoteDelete", `{"recipient":["` + bob + `"],"targetTimestamp":` + at + `}`, `{}`},
+		{b, "block", `{"recipient":["` + alice + `"]}`, `{}`},
+		{b, "unblock", `{"recipient":["` + alice + `"],"groupId":["` + made.GroupID + `"]}`, `{}`},
+		{a, "listDevices", `{}`, `[{"id":1,"created":TIME,"lastSeen":TIME,"this":true,"signed":true,"createdTimestamp":TIME,"lastSeenTimestamp":TIME}]`},
+		{b, "quitGroup", `{"groupId":"` + made.GroupID + `"}`, `{}`},
+		{a, "version", `{}`, `{"version":"1.4.0"}`},
+	} {
+		out, err := ask(c.who, c.method, c.params)
+		if err != nil {
+			t.Errorf("%s %s: %v", c.method, c.params, err)
+			continue
+		}
+		if prefix, cut := strings.CutSuffix(c.want, "TEXT"); cut { // the beginning
+			out = out[:min(len(out), len(prefix))]
+			c.want = prefix
+		}
+		same(c.method, out, c.want)
+	}
+	// What is not there says so, instead of seeming to be done.
+	for _, c := range []struct{ method, params, want string }{
+		{"send", `{"recipient":"` + bob + `","message":"x","viewOnce":true}`, "viewOnce and sticker are not there: nothing was sent"},
+		{"send", `{"recipient":"` + bob + `","attachment":"data:nonsense"}`, `attachment "data:nonsense", want a path or data:TYPE;filename=NAME;base64,DATA`},
+		{"updateProfile", `{"givenName":"A","about":"me"}`, "about and avatar are not there: a profile is a name"},
+		{"addDevice", `{"uri":"nonsense"}`, ""},
+		{"removeDevice", `{"deviceId":77}`, ""},
+		{"getAttachment", `{"id":"1/7"}`, "no attachment 1/7"},
+		{"getUserStatus", `{}`, "want recipient or username"},
+	} {
+		if out, err := ask(a, c.method, c.params); err == nil || c.want != "" && err.Error() != c.want {
+			t.Errorf("%s %s: %s, %v, want %s", c.method, c.params, out, err, c.want)
+		}
+	}
+}
