@@ -18,17 +18,9 @@ import (
 func newRPCCommand(shared *place) *cobra.Command {
 	p := *shared
 	cmd := &cobra.Command{
-		Use:   "rpc",
-		Short: "Let a program drive the account, by JSON-RPC over standard input and output",
-		Long: `Let a program drive the account, by JSON-RPC 2.0 over standard input and output: one request a line, one answer a line.
-Messages arrive as notifications "receive". Methods and parameters are signal-cli's wherever we have the same thing;
-the method "methods" lists all.
-
-While a daemon runs, programs can also connect to its socket, rpc.sock in the account's directory, which speaks the
-same; then this command passes everything on to it. Without an account the methods are those that make one: register,
-link, restore.
-
-` + cli.ExitHelp,
+		Use:     "rpc",
+		Short:   "Let a program drive the account, by JSON-RPC over standard input and output",
+		Long:    rpcHelp + "\n\n" + cli.ExitHelp,
 		Example: `  echo '{"jsonrpc":"2.0","id":1,"method":"send","params":{"recipient":["+999123456789012"],"message":"hello"}}' | messenger rpc`,
 		Args:    cobra.NoArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return p.rpc(cmd.Context()) },

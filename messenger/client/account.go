@@ -243,8 +243,10 @@ func (a *Account) SetPreferences(ctx context.Context, f func(*Preferences)) erro
 func (c *change) tell(e Event) { c.events = append(c.events, e) }
 
 // changed tells that a message is no longer as it was, and stores it.
-func (c *change) changed(m *history.Message) error {
-	c.tell(Event{Type: EventUpdate, Conversation: m.Conversation, Message: m})
+func (c *change) changed(m *history.Message) error { return c.changedBy(m, nil) }
+
+func (c *change) changedBy(m *history.Message, h *Heard) error {
+	c.tell(Event{Type: EventUpdate, Conversation: m.Conversation, Message: m, Heard: h})
 	return history.Set(c.tx, m)
 }
 

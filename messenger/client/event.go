@@ -26,10 +26,20 @@ type Event struct {
 	Type         EventType        `json:"type"`
 	Conversation string           `json:"conversation,omitempty"`
 	Message      *history.Message `json:"message,omitempty"`
+	Heard        *Heard           `json:"heard,omitempty"`   // of an update: what somebody has said about the message
 	Author       string           `json:"author,omitempty"`  // of typing
 	Stopped      bool             `json:"stopped,omitempty"` // of typing
 	Connected    bool             `json:"connected,omitempty"`
 	Why          string           `json:"why,omitempty"` // of a lost connection
+}
+
+// Heard is a reaction that has come or gone, or, without an emoji, that the author takes the message back.
+type Heard struct {
+	Author    string `json:"author"`
+	Device    uint32 `json:"device"`
+	Timestamp uint64 `json:"timestamp"`
+	Emoji     string `json:"emoji,omitempty"`
+	Remove    bool   `json:"remove,omitempty"`
 }
 
 // maxWaiting is how many events wait for a listener before it loses its subscription: it can find all messages in the history.

@@ -180,7 +180,7 @@ func (c *change) heardReaction(s said) error {
 	if len(r.Emoji) > 64 || !m.React(history.Reaction{Author: s.author, Emoji: r.Emoji, Timestamp: s.timestamp}, r.Remove) {
 		return nil
 	}
-	return c.changed(m)
+	return c.changedBy(m, &Heard{s.author, s.device, s.timestamp, r.Emoji, r.Remove})
 }
 
 // heardDelete takes back a message of the very author who asks for it.
@@ -190,7 +190,7 @@ func (c *change) heardDelete(s said) error {
 		return err
 	}
 	m.Delete()
-	return c.changed(m)
+	return c.changedBy(m, &Heard{Author: s.author, Device: s.device, Timestamp: s.timestamp})
 }
 
 // heardEdit changes a message of the very author who asks for it.

@@ -83,6 +83,22 @@ type DataMessage struct {
 	Group       *GroupInfo   `json:"groupInfo,omitempty"`
 	Quote       *Quote       `json:"quote,omitempty"`
 	Attachments []Attachment `json:"attachments,omitempty"`
+	Reaction    *Reaction    `json:"reaction,omitempty"`
+	Delete      *Delete      `json:"remoteDelete,omitempty"`
+}
+
+// Reaction is what somebody thinks of a message.
+type Reaction struct {
+	Emoji           string `json:"emoji"`
+	Author          string `json:"targetAuthor"`
+	AuthorNumber    string `json:"targetAuthorNumber"`
+	TargetTimestamp uint64 `json:"targetSentTimestamp"`
+	Remove          bool   `json:"isRemove"`
+}
+
+// Delete says that the author takes a message back.
+type Delete struct {
+	Timestamp uint64 `json:"timestamp"`
 }
 
 // SyncMessage is what the person wrote on another device.
@@ -130,6 +146,18 @@ func (c *conn) envelope(e client.Event, own session.Own) *Envelope {
 			action = "STOPPED"
 		}
 		return &Envelope{Source: e.Author, SourceNumber: e.Author, SourceDevice: 1, Typing: &Typing{action, groupID(e.Conversation)}}
+	case e.Type == client.EventUpdate && e.Heard != nil && e.Heard.Author != own.Number:
+		h := e.Heard
+		d := &DataMessage{Timestamp: h.Timestamp, Expires: m.Expires}
+		if id := groupID(m.Conversation); id != "" {
+			d.Group = &GroupInfo{id, "DELIVER"}
+		}
+		if h.Emoji == "" {
+			d.Delete = &Delete{m.Timestamp}
+		} else {
+			d.Reaction = &Reaction{h.Emoji, m.Author, m.Author, m.Timestamp, h.Remove}
+		}
+		return &Envelope{Source: h.Author, SourceNumber: h.Author, SourceDevice: h.Device, Timestamp: h.Timestamp, Data: d}
 	case e.Type != client.EventMessage || m == nil || m.Kind != history.Text:
 		return nil
 	case m.Outgoing && m.Device == own.Device:

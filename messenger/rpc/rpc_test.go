@@ -121,7 +121,7 @@ func dial(t *testing.T, dir string) *rpc.Client {
 	return c
 }
 
-// echo is a whole bot, in ten lines: it says everything again that is said to it. It is the one of the README.
+// echo is a whole bot: it says everything again that is said to it.
 func echo(conn io.ReadWriter) error {
 	lines := bufio.NewScanner(conn)
 	for lines.Scan() {

@@ -118,6 +118,11 @@ func TestShapesOfSignalCLI(t *testing.T) {
 		}
 		same(c.method, out, c.want)
 	}
+	about := func(what string) string {
+		return `{"account":"TEXT","envelope":{"source":"TEXT","sourceNumber":"TEXT","sourceDevice":1,"timestamp":TIME,"dataMessage":{"timestamp":TIME,"message":"","expiresInSeconds":0,"viewOnce":false,` + what + `}}}`
+	}
+	same("receive a reaction", envelope(a, "reaction"), about(`"reaction":{"emoji":"+","targetAuthor":"`+alice+`","targetAuthorNumber":"`+alice+`","targetSentTimestamp":`+at+`,"isRemove":false}`))
+	same("receive a deletion", envelope(b, "remoteDelete"), about(`"remoteDelete":{"timestamp":`+at+`}`))
 	// What is not there says so, instead of seeming to be done.
 	for _, c := range []struct{ method, params, want string }{
 		{"send", `{"recipient":"` + bob + `","message":"x","viewOnce":true}`, "viewOnce and sticker are not there: nothing was sent"},

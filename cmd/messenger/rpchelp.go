@@ -1,0 +1,46 @@
+package main
+
+// rpcHelp is the manual of what programs can ask; a test holds it against what there is.
+const rpcHelp = `Let a program drive the account, by JSON-RPC 2.0 over standard input and output: one request a line, one answer a line.
+Methods and parameters are signal-cli's wherever we have the same thing. Parameters are in an object; of those that take
+several values, one may stand alone.
+
+While a daemon runs, programs can also connect to its socket, rpc.sock in the account's directory, which speaks the
+same; then this command passes everything on to it. Without an account the methods are those that make one: register,
+link, restore.
+
+Conversations. Most methods want one of recipient (a number, a name you gave, a username), groupId, and noteToSelf: true.
+
+Notifications. "receive" {account, envelope} is a message, a reaction or a deletion of somebody's, or what you have
+written on another device (syncMessage), or that somebody is typing. "event" is everything else that happens, such as
+how far a message of yours has come. There are none of what arrived while the program was away: that is in listMessages.
+  subscribeReceive, unsubscribeReceive     both notifications come until the latter
+
+As signal-cli has them:
+  send {message, attachments (paths, or data:TYPE;filename=NAME;base64,DATA), quoteTimestamp, quoteAuthor,
+        editTimestamp, endSession, uploads} → {timestamp, results}. A result's type is SUCCESS, QUEUED, IDENTITY_FAILURE,
+        UNREGISTERED_FAILURE or FAILURE. Ours: noWait answers once it is queued; once is a name you made up for this
+        message: who got no answer says the same again, and under one name it is sent once
+  sendReaction {emoji, targetAuthor, targetTimestamp, remove}      remoteDelete {targetTimestamp}
+  sendReceipt {recipient, targetTimestamp}                         sendTyping {stop}
+  sendMessageRequestResponse {type: accept or block}               block, unblock {recipient, groupId}
+  listContacts, updateContact {recipient, name, expiration}        getUserStatus {recipient, username}
+  listGroups, quitGroup {groupId}                                  getAttachment {id} → {data}, up to 16 MiB
+  updateGroup {groupId (none: a new group), name, members, removeMembers, admins, removeAdmins, expiration}
+  listIdentities {number}, trust {recipient, verifiedSafetyNumber or trustAllKnownKeys}
+  listDevices, removeDevice {deviceId}, addDevice {uri}            updateProfile {givenName, familyName}
+  setUsername {username}, updateConfiguration {readReceipts, typingIndicators}
+  version, listAccounts
+
+What differs: people are numbers, there are no UUIDs; addDevice first shows six digits in a notification "confirmDevice"
+{id, digits}, which confirmDevice {id, accept} answers; sendReaction and the like answer {} when it is queued; a profile
+is a name; viewOnce, stickers, stories, mentions and calls are not there.
+
+Ours:
+  methods, status, flush, about, checkForUpdate, updateNow, updateSettings, returnToLastVersion, serverAbout, qrCode
+  listConversations, listMessages {before, limit}, searchMessages {query, before, limit}, getMessage {seq}
+  markRead {upTo}, retryMessage {seq}, deleteMessage {seq}: here only, mute {muted}
+  saveAttachment {id, directory} → {path}, discardUpload {id}, backup {path}, takeHistory {path, recoveryWords}
+  resolve {name}, getProfile, setRule {rule: notify, ask or verified-only}, allowDowngrade {allow}, endSession
+  groupConsistency, askForMissing, confirmDevice
+  openPage, awaitPage: of the daemon, for 'messenger open'`
