@@ -121,11 +121,73 @@ func TestProquint(t *testing.T) {
 	}
 }
 
+// sealed is an archive with a given salt.
+func sealed(t testing.TB, seed archive.Seed, salt, plain []byte) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	w, err := archive.NewWriter(&b, seed, bytes.NewReader(salt))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Write(plain); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// A file can be read in one way only: what opens is, byte for byte, what is written of it again.
 func FuzzReader(f *testing.F) {
-	f.Add([]byte("CSBK1"))
+	const chunk, header = 64<<10 + 16, 21
+	seed, salt := archive.Seed{1}, make([]byte, 16)
+	small := sealed(f, seed, salt, []byte(`{"version":2,"own":{"Number":"+491","Device":1}}`+"\n"+`{"message":{"seq":1,"conversation":"+492","kind":"text","body":"hello"}}`+"\n"+`{"end":2}`+"\n"))
+	large := sealed(f, seed, salt, bytes.Repeat([]byte("a long history "), 10_000))
+	whole := sealed(f, seed, salt, make([]byte, 2*64<<10)) // ends at the border of a chunk
+	for _, b := range [][]byte{
+		nil, []byte("CSBK1"), small, large, whole, sealed(f, seed, salt, nil),
+		small[:len(small)-1], small[:header], small[:header+16], large[:header+chunk], large[:header+chunk+15], whole[:len(whole)-16], // cut off
+		append(bytes.Clone(small), 0), append(bytes.Clone(large), large...), append(bytes.Clone(small), make([]byte, 3*chunk)...), // too long
+		append([]byte("CSBK2"), small[5:]...), sealed(f, archive.Seed{2}, salt, []byte("of other words")),
+	} {
+		f.Add(b)
+	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if got, err := read(b, archive.Seed{1}); err == nil {
-			t.Errorf("%x opens to %x", b, got)
+		got, err := read(b, seed)
+		if err != nil {
+			return
+		}
+		if again := sealed(t, seed, b[5:header], got); !bytes.Equal(again, b) {
+			t.Errorf("%d bytes open to %d, which are written as %d others", len(b), len(got), len(again))
 		}
 	})
+}
+
+// endless is a file without an end. It counts what is read of it.
+type endless struct{ read int }
+
+func (e *endless) Read(b []byte) (int, error) {
+	clear(b)
+	if e.read == 0 {
+		copy(b, "CSBK1")
+	}
+	e.read += len(b)
+	return len(b), nil
+}
+
+// Of a file that does not open no more is read, or held, than its first chunk needs, however long it is; nothing of a chunk is handed out before its tag is right.
+func TestLittleIsReadOfAStrangersFile(t *testing.T) {
+	e := new(endless)
+	r, err := archive.NewReader(e, archive.Seed{1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := io.Copy(io.Discard, r)
+	if n != 0 || !errors.Is(err, archive.ErrDamaged) {
+		t.Error(n, err)
+	}
+	if e.read > 256<<10 {
+		t.Errorf("%d bytes were read", e.read)
+	}
 }
