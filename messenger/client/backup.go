@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/countersign-project/countersign/messenger/archive"
 	"github.com/countersign-project/countersign/messenger/client/history"
@@ -20,8 +21,12 @@ import (
 	"github.com/countersign-project/countersign/messenger/transcript"
 )
 
-// backupVersion is the form of what is inside the archive: one JSON object a line, the first with Version and Own, the last with End.
-const backupVersion = 1
+// The form of what is inside the archive: one JSON object a line, the first with Version and Own, the last with End. In form 1 messages came the newest
+// first, so that all had to be held before one could be stored; from form 2 on the oldest comes first. Form 1 is still read.
+const (
+	backupVersion = 2
+	newestFirst   = 1
+)
 
 // line is one entry of a backup: exactly one field is set, besides Name.
 type line struct {
@@ -118,9 +123,9 @@ func (c *change) backupAccount(enc *json.Encoder) error {
 	})
 }
 
-// backupMessages writes the messages, the newest first, as they lie in the store.
+// backupMessages writes the messages, the oldest first, as they lie in the store.
 func (c *change) backupMessages(enc *json.Encoder) (n int, err error) {
-	err = c.tx.Scan(0, func(row store.Row) (bool, error) {
+	err = c.tx.Forth(0, func(row store.Row) (bool, error) {
 		m := new(history.Message)
 		if err := json.Unmarshal(row.Body, m); err != nil {
 			return false, err
@@ -185,7 +190,7 @@ func Restore(ctx context.Context, o Options, passphrase []byte, src io.Reader, s
 	if err != nil {
 		return nil, 0, err
 	}
-	messages, err = a.takeIn(ctx, dec, true)
+	messages, err = a.takeIn(ctx, dec, first.Version, true)
 	if err != nil {
 		return nil, 0, errors.Join(err, a.Close())
 	}
@@ -293,7 +298,7 @@ func (a *Account) TakeHistory(ctx context.Context, src io.ReadSeeker, seed archi
 	if first.Own.Number != own.Number {
 		return 0, fmt.Errorf("the backup is of %s, and this account is %s", first.Own.Number, own.Number)
 	}
-	return a.takeIn(ctx, dec, false)
+	return a.takeIn(ctx, dec, first.Version, false)
 }
 
 // complete reads a backup to its end, so that nothing is done with one that is damaged or cut off.
@@ -332,8 +337,8 @@ func begin(src io.Reader, seed archive.Seed) (*json.Decoder, *line, error) {
 	if err := dec.Decode(first); err != nil {
 		return nil, nil, err
 	}
-	if first.Version != backupVersion || first.Own == nil {
-		return nil, nil, fmt.Errorf("a backup of form %d, this program knows %d", first.Version, backupVersion)
+	if first.Version < newestFirst || first.Version > backupVersion || first.Own == nil {
+		return nil, nil, fmt.Errorf("a backup of form %d, this program knows %d to %d", first.Version, newestFirst, backupVersion)
 	}
 	return dec, first, nil
 }
@@ -341,53 +346,58 @@ func begin(src io.Reader, seed archive.Seed) (*json.Decoder, *line, error) {
 // batch is how many entries are taken in with one transaction.
 const batch = 1000
 
-// takeIn stores the entries of a backup. Messages come the newest first, and are stored the oldest first. Whole says that the account is new.
-func (a *Account) takeIn(ctx context.Context, dec *json.Decoder, whole bool) (n int, err error) {
-	var messages []*history.Message
+// takeIn stores the entries of a backup, with one transaction for a batch of them. Whole says that the account is new.
+func (a *Account) takeIn(ctx context.Context, dec *json.Decoder, form int, whole bool) (n int, err error) {
+	var held []*history.Message // of form 1
 	for end := false; !end; {
+		var messages []*history.Message
 		err := a.change(ctx, func(c *change) error {
 			for range batch {
 				var l line
 				if err := dec.Decode(&l); err != nil {
 					return err
 				}
-				if l.Message != nil {
+				switch {
+				case l.Message != nil && form == newestFirst:
+					held = append(held, l.Message)
+				case l.Message != nil:
 					messages = append(messages, l.Message)
-					continue
-				}
-				if end = l.End != 0; end {
-					return nil
-				}
-				if err := c.takeLine(l, whole); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-		if err != nil {
-			return 0, err
-		}
-	}
-	for len(messages) > 0 {
-		k := min(len(messages), batch)
-		err := a.change(ctx, func(c *change) error {
-			for i := len(messages) - 1; i >= len(messages)-k; i-- {
-				added, err := c.takeMessage(messages[i])
-				if err != nil {
-					return err
-				}
-				if added {
-					n++
+				case l.End != 0:
+					end = true
+					return c.takeMessages(messages, &n)
+				default:
+					if err := c.takeLine(l, whole); err != nil {
+						return err
+					}
 				}
 			}
-			return nil
+			return c.takeMessages(messages, &n)
 		})
 		if err != nil {
 			return n, err
 		}
-		messages = messages[:len(messages)-k]
+	}
+	slices.Reverse(held)
+	for part := range slices.Chunk(held, batch) {
+		if err := a.change(ctx, func(c *change) error { return c.takeMessages(part, &n) }); err != nil {
+			return n, err
+		}
 	}
 	return n, nil
+}
+
+// takeMessages stores messages, and adds to n how many this account had not.
+func (c *change) takeMessages(list []*history.Message, n *int) error {
+	for _, m := range list {
+		added, err := c.takeMessage(m)
+		if err != nil {
+			return err
+		}
+		if added {
+			*n++
+		}
+	}
+	return nil
 }
 
 // takeLine stores one entry that is no message. What this device knows by itself stays.

@@ -1,11 +1,14 @@
 package client_test
 
 import (
+	"bufio"
 	"bytes"
 	"crypto/rand"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -282,4 +285,88 @@ func TestARestoreThatWasCutOff(t *testing.T) {
 	}
 	again.use(acc)
 	again.reopen()
+}
+
+// asForm1 writes a backup as it was written before: messages the newest first.
+func asForm1(t *testing.T, file []byte, seed archive.Seed) []byte {
+	t.Helper()
+	r, err := archive.NewReader(bytes.NewReader(file), seed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	w, err := archive.NewWriter(&out, seed, rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var messages [][]byte
+	lines := bufio.NewScanner(r)
+	for n := 0; lines.Scan(); n++ {
+		b := append(bytes.Clone(lines.Bytes()), '\n')
+		switch {
+		case n == 0 && bytes.HasPrefix(b, []byte(`{"version":2,`)):
+			b[len(`{"version":`)] = '1'
+		case n == 0:
+			t.Fatalf("%.40s", b)
+		case bytes.HasPrefix(b, []byte(`{"message":`)):
+			messages = append(messages, b)
+			continue
+		case bytes.HasPrefix(b, []byte(`{"end":`)):
+			slices.Reverse(messages)
+			b = append(bytes.Join(messages, nil), b...)
+		}
+		if _, err := w.Write(b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(lines.Err(), w.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+// A backup of either form brings back the same, in the same order, over many transactions.
+func TestBackupsOfBothForms(t *testing.T) {
+	w := newWorld(t)
+	alice, bob := w.person("alice"), w.person("bob")
+	knows(alice, bob)
+	if err := client.FillForTest(t.Context(), alice.acc, bob.number, 2_345); err != nil {
+		t.Fatal(err)
+	}
+	want := alice.conversation(bob.number)
+	file, seed := alice.backup()
+	alice.close()
+	for form, b := range map[int][]byte{1: asForm1(t, file, seed), 2: file} {
+		again := &device{world: w, name: "alice again", dir: filepath.Join(t.TempDir(), "again"), log: new(logBook)}
+		acc, n, err := client.Restore(t.Context(), w.options(again), []byte("passphrase"), bytes.NewReader(b), seed)
+		if err != nil {
+			t.Fatal(form, err)
+		}
+		again.use(acc)
+		if got := again.conversation(bob.number); n < 2_347 || !slices.Equal(got, want) {
+			t.Errorf("form %d: %d messages, the conversation %.100q, want %.100q", form, n, got, want)
+		}
+		again.close()
+	}
+}
+
+func TestABackupOfAnUnknownForm(t *testing.T) {
+	w := newWorld(t)
+	alice := w.person("alice")
+	file, seed := alice.backup()
+	b := asForm1(t, file, seed)
+	for form, want := range map[string]string{"0": "a backup of form 0, this program knows 1 to 2", "9": "a backup of form 9, this program knows 1 to 2"} {
+		r, _ := archive.NewReader(bytes.NewReader(b), seed)
+		plain, err := io.ReadAll(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var out bytes.Buffer
+		aw, _ := archive.NewWriter(&out, seed, rand.Reader)
+		_, _ = aw.Write(bytes.Replace(plain, []byte(`{"version":1,`), []byte(`{"version":`+form+`,`), 1))
+		_ = aw.Close()
+		if _, err := alice.acc.TakeHistory(t.Context(), bytes.NewReader(out.Bytes()), seed); err == nil || err.Error() != want {
+			t.Error(err)
+		}
+	}
 }

@@ -5,7 +5,9 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
+	"fmt"
 
+	"github.com/countersign-project/countersign/messenger/client/history"
 	"github.com/countersign-project/countersign/messenger/server/api"
 	"github.com/countersign-project/countersign/messenger/signaling"
 	"github.com/countersign-project/countersign/messenger/wire"
@@ -62,4 +64,24 @@ func SendForTest(ctx context.Context, a *Account, to string, timestamp uint64) e
 	content := append([]byte{0x44}, make([]byte, 60)...)
 	_, err = a.server.Send(ctx, who, to, api.Messages{Timestamp: timestamp, NoReceipt: true, Messages: []api.Message{{Type: uint32(wire.EnvelopeCiphertext), DeviceID: 1, Content: content}}})
 	return err
+}
+
+// FillForTest stores so many messages of somebody, as if they had come long ago and were read.
+func FillForTest(ctx context.Context, a *Account, from string, n int) error {
+	for at := 0; at < n; at += 1000 {
+		err := a.change(ctx, func(c *change) error {
+			for i := at; i < min(n, at+1000); i++ {
+				m := &history.Message{Conversation: from, Kind: history.Text, Author: from, Timestamp: uint64(i + 1), Received: int64(i + 1), Seen: true,
+					Body: fmt.Sprintf("message %d, of some words as people write them, so that it is not shorter than usual", i)}
+				if added, err := history.Add(c.tx, m); err != nil || !added {
+					return fmt.Errorf("message %d: %v, %v", i, added, err)
+				}
+			}
+			return history.Change(c.tx, from, func(v *history.Conversation) { v.Unread = 0 })
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }

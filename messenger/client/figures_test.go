@@ -2,6 +2,7 @@ package client_test
 
 import (
 	"context"
+	crand "crypto/rand"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -13,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/countersign-project/countersign/messenger/archive"
 	"github.com/countersign-project/countersign/messenger/client"
 	"github.com/countersign-project/countersign/messenger/client/history"
 	"github.com/countersign-project/countersign/messenger/store"
@@ -123,6 +125,49 @@ func BenchmarkCatchUp(t *testing.B) {
 		w.waitFor("sending", func() bool { return alice.reached(m, history.Sent) })
 	}, func(what, format string, args ...any) {
 		fmt.Printf("%-52s "+format+"\n", append([]any{what}, args...)...)
+	})
+}
+
+// BenchmarkFiguresOfBackup backs a million messages up, and restores them.
+func BenchmarkFiguresOfBackup(t *testing.B) {
+	w := newWorld(t)
+	alice := w.person("alice")
+	alice.offline()
+	const n = 1_000_000
+	if err := client.FillForTest(t.Context(), alice.acc, "+49555", n); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Create(filepath.Join(t.TempDir(), "backup"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	seed, err := archive.NewSeed(crand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	report := func(what string, f func() (int, error)) {
+		debug.FreeOSMemory()
+		stop, peak := watchMemory()
+		start := time.Now()
+		got, err := f()
+		if stop(); err != nil || got < n {
+			t.Fatal(what, got, err)
+		}
+		fmt.Printf("%-52s %8.1f s, at most %.0f MB of heap\n", fmt.Sprint(what, " of ", n, " messages"), time.Since(start).Seconds(), float64(*peak)/1e6)
+	}
+	report("backup", func() (int, error) { return alice.acc.Backup(t.Context(), f, seed) })
+	alice.close()
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		t.Fatal(err)
+	}
+	again := &device{world: w, name: "alice again", dir: filepath.Join(t.TempDir(), "again"), log: new(logBook)}
+	report("restore", func() (int, error) {
+		acc, got, err := client.Restore(t.Context(), w.options(again), []byte("passphrase"), f, seed)
+		if err == nil {
+			again.use(acc)
+		}
+		return got, err
 	})
 }
 
