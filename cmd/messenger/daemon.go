@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -86,6 +87,7 @@ func (p *place) work(ctx context.Context, log *slog.Logger, ready func()) (err e
 	if err != nil {
 		return err
 	}
+	ready = sync.OnceFunc(ready) // with the page it is the page that is ready first
 	ctx, cancel := context.WithCancel(ctx)
 	d := p.newDesk(ctx, log, dir)
 	p.desk = d

@@ -17,6 +17,7 @@ import (
 	"github.com/countersign-project/countersign/cmd/updatecmd"
 	"github.com/countersign-project/countersign/messenger/client"
 	"github.com/countersign-project/countersign/messenger/rpc"
+	"github.com/countersign-project/countersign/messenger/store"
 	"github.com/countersign-project/countersign/messenger/web"
 	"github.com/countersign-project/countersign/messenger/web/page"
 	"github.com/countersign-project/countersign/release/anchor"
@@ -188,7 +189,9 @@ func (d *desk) overTCP() (*web.Page, error) {
 		return nil, fmt.Errorf("page: %w", err)
 	}
 	d.tcp, d.at = d.newPage(l.Addr().String()), l.Addr()
-	d.tcp.Restore(before)
+	if store.Exists(d.dir) { // otherwise there is no passphrase to give
+		d.tcp.Restore(before)
+	}
 	d.serve(d.tcp, l)
 	return d.tcp, nil
 }
@@ -219,7 +222,8 @@ func (d *desk) serve(p *web.Page, l net.Listener) {
 	})
 }
 
-// goOn serves the page again at once, where a browser showed it when the process before ended; it tells whether that is so.
+// goOn serves the page again at once, where a browser showed it when the process before ended. It tells whether that was for another version below the same
+// parent, so that the person has the page before him still.
 func (d *desk) goOn() (bool, error) {
 	before, err := web.ReadState(d.stateFile())
 	if err != nil || len(before.Sessions) == 0 {
@@ -228,7 +232,7 @@ func (d *desk) goOn() (bool, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	p, err := d.overTCP()
-	return err == nil && p.Tabs() > 0, err
+	return err == nil && p.Tabs() > 0 && before.Parent == os.Getppid(), err
 }
 
 // call is a call of this process's own, as over the socket.
@@ -255,5 +259,5 @@ func (d *desk) end() error {
 	if d.tcp == nil {
 		return nil
 	}
-	return d.tcp.Save(d.stateFile(), d.at)
+	return d.tcp.Save(d.stateFile(), d.at, os.Getppid())
 }

@@ -56,9 +56,11 @@ func (o *openOptions) run(ctx context.Context, host *updatecmd.Host) error {
 	if err != nil {
 		return err
 	}
-	if c, err := rpc.Dial(ctx, dir); err == nil {
-		defer c.Close()
-		return o.show(ctx, c.Call)
+	if !host.Serving() {
+		if c, err := rpc.Dial(ctx, dir); err == nil {
+			defer c.Close()
+			return o.show(ctx, c.Call)
+		}
 	}
 	o.first = o.show
 	return host.Serve(ctx, *o.service)

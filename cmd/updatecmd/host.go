@@ -97,6 +97,9 @@ func (h *Host) Data() (string, error) {
 	return filepath.Join(h.started.Home.Dir, "data"), nil
 }
 
+// Serving tells whether this process is of a long-running mode that goes on already, and so must Serve.
+func (h *Host) Serving() bool { return h.started.Serving(h.world) }
+
 // running is this program as the updater sees it.
 func (h *Host) running() update.Running {
 	s := h.started

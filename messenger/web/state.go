@@ -13,6 +13,7 @@ import (
 // the tokens. They are good for a short time, and only together with the passphrase: see Restore.
 type State struct {
 	Address  string    `json:"address"`
+	Parent   int       `json:"parent"` // process that outlives updates, below which this one ran
 	Written  time.Time `json:"written"`
 	Sessions []string  `json:"sessions"` // SHA-256 of the tokens, hexadecimal
 	LockS    int64     `json:"lockAfterSeconds,omitempty"`
@@ -34,9 +35,9 @@ func ReadState(path string) (s State, err error) {
 }
 
 // Save writes the state of a page on a port for the next process.
-func (p *Page) Save(path string, at net.Addr) error {
+func (p *Page) Save(path string, at net.Addr, parent int) error {
 	p.mu.Lock()
-	s := State{Address: at.String(), Written: p.Now().UTC(), LockS: int64(p.lock.after / time.Second)}
+	s := State{Address: at.String(), Parent: parent, Written: p.Now().UTC(), LockS: int64(p.lock.after / time.Second)}
 	for d := range p.sessions {
 		s.Sessions = append(s.Sessions, hex.EncodeToString(d[:]))
 	}

@@ -322,7 +322,7 @@ func TestATabOutlivesTheProcess(t *testing.T) {
 	restart := func(same bool, wait time.Duration) *world {
 		w := newWorld(t)
 		w.later(wait)
-		if err := before.page.Save(file, addr(before.at)); err != nil {
+		if err := before.page.Save(file, addr(before.at), 1); err != nil {
 			t.Fatal(err)
 		}
 		s, err := web.ReadState(file)

@@ -42,6 +42,14 @@ func (s *Started) Connect(w World) *Parent {
 	return p
 }
 
+// Serving tells whether this process is of a long-running mode that goes on already: its working process, or a parent that has just become another
+// version. It must go on with it, and not look around as a command would that was just typed.
+func (s *Started) Serving(w World) bool {
+	_, working := w.readNote(s.Program.variable("SUPERVISED"), 2)
+	_, adopting := w.readNote(s.Program.variable("ADOPT"), 4)
+	return working || adopting
+}
+
 // inherited wraps a pipe end that was handed down, and keeps it from being handed down further.
 func inherited(fd uintptr, name string) *os.File {
 	closeOnExec(fd)
