@@ -24,7 +24,7 @@ func newAccountCommand(p *place) *cobra.Command {
 
 // exclusive runs f with the account opened here.
 func (p *place) exclusive(ctx context.Context, f func(a *client.Account, closed *bool) error) (err error) {
-	a, err := p.open(ctx, quiet(), commandWait)
+	a, err := p.open(ctx, quiet(), commandWait, nil)
 	if err != nil {
 		return err
 	}

@@ -139,7 +139,7 @@ func (p *place) begin(ctx context.Context, d *desk, log *slog.Logger, ready func
 		<-ctx.Done()
 		return nil, nil
 	}
-	a, err := p.open(ctx, log, daemonWait)
+	a, err := p.open(ctx, log, daemonWait, nil)
 	if err == nil {
 		d.use(a)
 		_, err = d.goOn()
@@ -158,7 +158,7 @@ func (p *place) throughPage(ctx context.Context, d *desk) (*client.Account, erro
 		accounts <- a
 	}}
 	if given := p.passphrase != "" || p.app.Getenv("MESSENGER_PASSPHRASE") != ""; given && store.Exists(d.dir) {
-		a, err := p.open(ctx, d.log, daemonWait)
+		a, err := p.open(ctx, d.log, daemonWait, nil)
 		if err != nil {
 			return nil, err
 		}

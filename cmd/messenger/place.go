@@ -67,8 +67,8 @@ func (p *place) dir() (string, error) {
 
 func (p *place) world() session.World { return session.World{Now: p.app.Now, Rand: rand.Reader} }
 
-// open unlocks the account. If another process has it, open waits for that long.
-func (p *place) open(ctx context.Context, log *slog.Logger, wait time.Duration) (*client.Account, error) {
+// open unlocks the account. If another process has it, open waits for that long, unless giveUp, which may be nil, says that there is no use.
+func (p *place) open(ctx context.Context, log *slog.Logger, wait time.Duration, giveUp func() bool) (*client.Account, error) {
 	dir, err := p.dir()
 	if err != nil {
 		return nil, err
@@ -81,7 +81,7 @@ func (p *place) open(ctx context.Context, log *slog.Logger, wait time.Duration) 
 		return nil, err
 	}
 	a, err := client.Open(ctx, client.Options{Dir: dir, World: p.world(), Log: log}, secret)
-	for deadline := time.Now().Add(wait); errors.Is(err, store.ErrInUse) && time.Now().Before(deadline) && ctx.Err() == nil; {
+	for deadline := time.Now().Add(wait); errors.Is(err, store.ErrInUse) && time.Now().Before(deadline) && ctx.Err() == nil && (giveUp == nil || !giveUp()); {
 		time.Sleep(lookAgain)
 		a, err = client.Open(ctx, client.Options{Dir: dir, World: p.world(), Log: log}, secret)
 	}
@@ -165,7 +165,7 @@ func (p *place) with(ctx context.Context, f func(ctx context.Context, c *rpc.Cli
 }
 
 func (p *place) alone(ctx context.Context, f func(ctx context.Context, c *rpc.Client) error) (err error) {
-	a, err := p.open(ctx, quiet(), commandWait)
+	a, err := p.open(ctx, quiet(), commandWait, func() bool { return p.daemonRuns(ctx) })
 	if err != nil {
 		return err
 	}

@@ -46,7 +46,7 @@ func (p *place) rpc(ctx context.Context) error {
 	if !store.Exists(dir) {
 		return p.door(ctx, dir)
 	}
-	a, err := p.open(ctx, quiet(), commandWait)
+	a, err := p.open(ctx, quiet(), commandWait, nil)
 	if err != nil {
 		return err
 	}

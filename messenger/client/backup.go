@@ -458,16 +458,9 @@ func (c *change) takeMessage(m *history.Message) (bool, error) {
 			m.Delivery[name] = history.Delivery{State: history.Failed, Why: "it was still waiting when the backup was made", When: c.now}
 		}
 	}
-	v, err := history.Open(c.tx, m.Conversation)
-	if err != nil {
-		return false, err
-	}
 	m.Seen = true
 	added, err := history.Add(c.tx, m)
 	if err != nil || !added {
-		return false, err
-	}
-	if err := history.Change(c.tx, m.Conversation, func(now *history.Conversation) { now.Unread = v.Unread }); err != nil {
 		return false, err
 	}
 	if m.Transcript != "" {

@@ -101,7 +101,7 @@ func (s *Store) create(ctx context.Context, dir string, passphrase []byte, cost 
 	if err := f.Close(); err != nil {
 		return err
 	}
-	db, err := sql.Open("sqlite", dsn(fresh, "synchronous(FULL)"))
+	db, err := sql.Open("sqlite", dsn(fresh, "synchronous(FULL)", writerCache))
 	if err != nil {
 		return err
 	}
@@ -148,7 +148,7 @@ func take(dir string) (*Store, error) {
 
 func (s *Store) open(ctx context.Context, dir string, unlock func(vault []byte) ([]byte, error)) (err error) {
 	path := filepath.Join(dir, fileName)
-	if s.write, err = sql.Open("sqlite", dsn(path, "synchronous(FULL)", "secure_delete(1)")); err != nil {
+	if s.write, err = sql.Open("sqlite", dsn(path, "synchronous(FULL)", "secure_delete(1)", writerCache)); err != nil {
 		return err
 	}
 	s.write.SetMaxOpenConns(1)
@@ -166,17 +166,24 @@ func (s *Store) open(ctx context.Context, dir string, unlock func(vault []byte) 
 	if s.keys, err = newSealer(master); err != nil {
 		return err
 	}
-	if s.read, err = sql.Open("sqlite", dsn(path, "query_only(1)")); err != nil {
+	if s.read, err = sql.Open("sqlite", dsn(path, "query_only(1)", readerCache)); err != nil {
 		return err
 	}
 	s.read.SetMaxOpenConns(4)
+	s.read.SetMaxIdleConns(1)
 	return nil
 }
+
+// The most that connections keep of the file in memory, in KiB. There are few: one that writes, and one that reads while nobody is in a hurry.
+const (
+	writerCache = "cache_size(-4096)"
+	readerCache = "cache_size(-2048)"
+)
 
 // dsn names the file with the settings of a connection; the path may hold any character.
 func dsn(path string, pragmas ...string) string {
 	q := url.Values{}
-	for _, p := range append([]string{"busy_timeout(10000)", "journal_mode(WAL)", "cache_size(-8192)", "temp_store(2)"}, pragmas...) {
+	for _, p := range append([]string{"busy_timeout(10000)", "journal_mode(WAL)", "temp_store(2)"}, pragmas...) {
 		q.Add("_pragma", p)
 	}
 	q.Set("_txlock", "immediate")

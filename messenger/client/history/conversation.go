@@ -49,7 +49,7 @@ func Change(tx *store.Tx, id string, f func(*Conversation)) error {
 func touch(tx *store.Tx, m *Message) error {
 	return Change(tx, m.Conversation, func(c *Conversation) {
 		c.LastSeq, c.LastTime = m.Seq, m.Received
-		if m.Kind == Text && !m.Outgoing {
+		if m.Kind == Text && !m.Outgoing && !m.Seen {
 			c.Unread++
 		}
 	})
