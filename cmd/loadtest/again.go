@@ -41,6 +41,6 @@ func readResult(file string) (r result, err error) {
 
 // inOrder puts rows of several runs into the order of one.
 func inOrder(rows []row) []row {
-	slices.SortStableFunc(rows, func(a, b row) int { return slices.Index(workNames, a.Work) - slices.Index(workNames, b.Work) })
+	slices.SortStableFunc(rows, func(a, b row) int { return slices.Index(workNames(), a.Work) - slices.Index(workNames(), b.Work) })
 	return rows
 }

@@ -48,8 +48,8 @@ func (o *options) flags(cmd *cobra.Command) {
 
 func (o *options) compareFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringSliceVar(&o.systems, "systems", systemNames, "which `servers`, in the order of the table")
-	f.StringSliceVar(&o.works, "works", workNames, "which measurements")
+	f.StringSliceVar(&o.systems, "systems", systemNames(), "which `servers`, in the order of the table")
+	f.StringSliceVar(&o.works, "works", workNames(), "which measurements")
 	f.IntVar(&o.rounds, "rounds", 3, "rounds, in which the servers alternate; the table has the median and, in brackets, the least, and the JSON all")
 	f.IntVar(&o.connections, "connections", 1000, "connections under load")
 	f.IntSliceVar(&o.idle, "idle", []int{1000, 10_000}, "numbers of idle connections")
@@ -60,11 +60,14 @@ func (o *options) growthFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&o.plot, "plot", "growth.svg", "`file` for the plot")
 	f.IntSliceVar(&o.sizes.connections, "grow-connections", []int{1000, 5000, 10_000, 50_000}, "numbers of idle connections")
+	c := &o.sizes.cluster
+	f.StringVar(&c.database, "cluster-database", "", "`URL` of an empty PostgreSQL database for a cluster (default: none is measured)")
+	f.StringVar(&c.bus, "cluster-bus", "", "`URL` of its nats-server, on this computer")
+	f.IntVar(&c.perServer, "per-server", 15_000, "connections a server of the cluster gets at most")
+	f.IntSliceVar(&c.sizes, "grow-cluster", []int{1000, 10_000, 50_000}, "numbers of idle connections of the cluster")
 	f.IntSliceVar(&o.sizes.queued, "grow-queue", []int{0, 10_000, 100_000, 1_000_000}, "numbers of queued envelopes")
 	f.IntSliceVar(&o.sizes.accounts, "grow-accounts", []int{1000, 10_000, 100_000, 1_000_000}, "numbers of accounts")
 }
-
-var workNames = []string{workPairs, workRate, workGroups, workAbsent, workBacklog, workIdle}
 
 func (o *options) check() error {
 	switch {
@@ -78,13 +81,13 @@ func (o *options) check() error {
 
 func (o *options) checkCompare() error {
 	for _, w := range o.works {
-		if !slices.Contains(workNames, w) {
-			return cli.Usagef("--works %q: want some of %s", w, strings.Join(workNames, ", "))
+		if !slices.Contains(workNames(), w) {
+			return cli.Usagef("--works %q: want some of %s", w, strings.Join(workNames(), ", "))
 		}
 	}
 	for _, s := range o.systems {
-		if !slices.Contains(systemNames, s) {
-			return cli.Usagef("--systems %q: want some of %s", s, strings.Join(systemNames, ", "))
+		if !slices.Contains(systemNames(), s) {
+			return cli.Usagef("--systems %q: want some of %s", s, strings.Join(systemNames(), ", "))
 		}
 	}
 	if o.rounds < 1 || o.connections < 2*groupSize || o.rate <= 0 {
@@ -138,7 +141,9 @@ func newGrowthCommand(app *cli.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "growth", Short: "Measure how messengerd's costs grow, and draw it", Args: cobra.NoArgs,
 		Long: "Measure what messengerd costs with more idle connections, longer queues and more accounts, print a table and draw a plot.\n" +
-			"A process may hold only so many connections: see 'ulimit -n'.\n\n" + cli.ExitHelp,
+			"A process may hold only so many connections: see 'ulimit -Hn'. More of them are held by several servers that are one, over a\n" +
+			"PostgreSQL database and a nats-server that you have started, with as many processes of clients.\n\n" + cli.ExitHelp,
+		Example: "  go run ./cmd/loadtest growth --cluster-database 'postgres://postgres@127.0.0.1/loadtest' --cluster-bus nats://127.0.0.1:4222",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return o.do(cmd.Context(), app, false, true)
 		},
@@ -177,6 +182,11 @@ func (o *options) do(ctx context.Context, app *cli.App, compare, growth bool) er
 	}
 	if err := check(); err != nil {
 		return err
+	}
+	if growth {
+		if err := o.sizes.cluster.check(); err != nil {
+			return err
+		}
 	}
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()

@@ -16,7 +16,10 @@ import (
 )
 
 // growthSizes are the points at which growth is measured, each list ascending.
-type growthSizes struct{ connections, queued, accounts []int }
+type growthSizes struct {
+	connections, queued, accounts []int
+	cluster                       clusterOptions
+}
 
 // Works of growth. Connections in their rows are the size that grows.
 const (
@@ -40,6 +43,9 @@ func (b *bench) growth(ctx context.Context, m *messengerd, sizes growthSizes) (r
 	for _, grow := range []func(func(string, int, map[string]float64)) error{
 		func(add func(string, int, map[string]float64)) error {
 			return b.growConnections(ctx, m, sizes.connections, add)
+		},
+		func(add func(string, int, map[string]float64)) error {
+			return b.growCluster(ctx, m, sizes.cluster, add)
 		},
 		func(add func(string, int, map[string]float64)) error { return b.growQueue(ctx, m, sizes.queued, add) },
 		func(add func(string, int, map[string]float64)) error {
@@ -254,7 +260,7 @@ func growthPlot(rows []row) []byte {
 		return s
 	}
 	return plot([]panel{
-		{title: "Memory of idle connections", x: growIdle, series: []series{line(growIdle, perIdle)}},
+		{title: "Memory of idle connections", x: growIdle, series: []series{line(growIdle, perIdle), line(growCluster, perIdle).named("of a cluster")}},
 		{title: "Sending to absent devices", x: growQueue, series: []series{line(growQueue, cpuMicros), line(growQueue, backlogWall)}},
 		{title: "1:1 among ever more people", x: growAccounts, series: []series{line(growAccounts, cpuMicros)}},
 	})

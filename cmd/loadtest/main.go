@@ -38,6 +38,6 @@ directories. Peers come from Debian: apt-get install --no-install-recommends eja
 			"  go run ./cmd/loadtest table monday.json tuesday.json",
 	}
 	app.Prepare(root)
-	root.AddCommand(newAllCommand(app), newCompareCommand(app), newGrowthCommand(app), newTableCommand(app), newEchoServerCommand())
+	root.AddCommand(newAllCommand(app), newCompareCommand(app), newGrowthCommand(app), newTableCommand(app), newEchoServerCommand(), newHoldCommand())
 	return root
 }

@@ -23,6 +23,12 @@ type series struct {
 
 type point struct{ x, y float64 }
 
+// named is the same line with something added to its name.
+func (s series) named(more string) series {
+	s.name += ", " + more
+	return s
+}
+
 // Sizes of the picture, in pixels.
 const (
 	panelWidth  = 340
@@ -72,12 +78,11 @@ func nice(v float64) float64 {
 	return 10 * unit
 }
 
-var colours = []string{"#1b6ca8", "#c8553d", "#3c8d5a"}
-
 func (p panel) draw(s *strings.Builder) {
 	if len(p.series) == 0 {
 		return
 	}
+	colours := []string{"#1b6ca8", "#c8553d", "#3c8d5a"}
 	left, right, top := p.bounds()
 	at := func(q point) (x, y float64) {
 		x = margin + (math.Log(max(q.x, 1))-math.Log(left))/(math.Log(right)-math.Log(left))*(panelWidth-2*margin)

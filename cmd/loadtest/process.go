@@ -42,7 +42,12 @@ func launch(dir, name string, env []string, program string, args ...string) (*pr
 
 // wait asks again and again until the server is ready, has ended, or a minute has passed.
 func (p *process) wait(ctx context.Context, ready func() bool) error {
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	return p.waitFor(ctx, time.Minute, ready)
+}
+
+// waitFor is wait with another patience.
+func (p *process) waitFor(ctx context.Context, limit time.Duration, ready func() bool) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	for !ready() {
 		select {

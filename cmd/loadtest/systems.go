@@ -3,7 +3,9 @@ package main
 import "slices"
 
 // systemNames are the servers that --systems can name.
-var systemNames = []string{"messengerd", "ejabberd", "prosody", "mosquitto", "echo"}
+func systemNames() []string {
+	return []string{"messengerd", "ejabberd", "prosody", "mosquitto", "echo"}
+}
 
 // chosen returns the systems of a work. Some have further ones, for what they show: our server with its own receipts, and with TLS;
 // and XMPP without any acknowledgement.
@@ -26,7 +28,7 @@ func (o *options) chosen(work string) []system {
 		delete(all, "echo") // it has nobody else to send to
 	}
 	var list []system
-	for _, name := range systemNames {
+	for _, name := range systemNames() {
 		if slices.Contains(o.systems, name) {
 			list = append(list, all[name]...)
 		}

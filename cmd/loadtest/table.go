@@ -71,20 +71,40 @@ type line struct {
 	measure     string
 }
 
-// shown are the measures of each work that the table has; the JSON has all.
-var shown = map[string][]string{
-	workPairs:   {perCPUSecond, cpuMicros, perSecond, p50, p99, writtenBytes},
-	workRate:    {p50, p99, cpuMicros},
-	workGroups:  {perCPUSecond, cpuMicros, perSecond},
-	workAbsent:  {perCPUSecond, cpuMicros, perSecond, writtenBytes},
-	workBacklog: {storeMicros, deliverMicros, backlogWall},
-	workIdle:    {perIdle},
+// shown are the measures of a work that the table has; the JSON has all.
+func shown(work string) []string {
+	switch work {
+	case workPairs:
+		return []string{perCPUSecond, cpuMicros, perSecond, p50, p99, writtenBytes}
+	case workRate:
+		return []string{p50, p99, cpuMicros}
+	case workGroups:
+		return []string{perCPUSecond, cpuMicros, perSecond}
+	case workAbsent:
+		return []string{perCPUSecond, cpuMicros, perSecond, writtenBytes}
+	case workBacklog:
+		return []string{storeMicros, deliverMicros, backlogWall}
+	case workIdle:
+		return []string{perIdle}
+	}
+	return nil
 }
 
-// titles are what the table calls works.
-var titles = map[string]string{
-	workPairs: "1:1, as fast as it goes", workRate: "1:1, at a fixed rate", workGroups: "groups of 20, by delivery", workAbsent: "to absent devices",
-	workBacklog: "backlogs of 1,000", workIdle: "idle",
+// title is what the table calls a work.
+func title(work string) string {
+	switch work {
+	case workPairs:
+		return "1:1, as fast as it goes"
+	case workRate:
+		return "1:1, at a fixed rate"
+	case workGroups:
+		return "groups of 20, by delivery"
+	case workAbsent:
+		return "to absent devices"
+	case workBacklog:
+		return "backlogs of 1,000"
+	}
+	return work
 }
 
 // compareTable is the table in Markdown: a line for each measure, a column for each system, the median of the rounds and in brackets the least.
@@ -96,7 +116,7 @@ func compareTable(rows []row) string {
 		if !slices.Contains(systems, r.System) {
 			systems = append(systems, r.System)
 		}
-		for _, m := range shown[r.Work] {
+		for _, m := range shown(r.Work) {
 			l := line{r.Work, r.Connections, m}
 			if cells[l] == nil {
 				cells[l] = map[string][]float64{}
@@ -108,12 +128,12 @@ func compareTable(rows []row) string {
 		}
 	}
 	slices.SortStableFunc(lines, func(a, b line) int {
-		return cmp.Or(slices.Index(workNames, a.work)-slices.Index(workNames, b.work), a.connections-b.connections)
+		return cmp.Or(slices.Index(workNames(), a.work)-slices.Index(workNames(), b.work), a.connections-b.connections)
 	})
 	t := &strings.Builder{}
 	fmt.Fprintf(t, "| work | connections | measure | %s |\n|---|---|---|%s\n", strings.Join(systems, " | "), strings.Repeat("---|", len(systems)))
 	for _, l := range lines {
-		fmt.Fprintf(t, "| %s | %d | %s |", titles[l.work], l.connections, l.measure)
+		fmt.Fprintf(t, "| %s | %d | %s |", title(l.work), l.connections, l.measure)
 		for _, s := range systems {
 			text := " "
 			if v := cells[l][s]; len(v) > 0 {

@@ -16,21 +16,16 @@ import (
 // Every work runs through against the real server: its counts are those of messages that were acknowledged, however long that took.
 func TestWorksWithTheRealServer(t *testing.T) {
 	dir := t.TempDir()
-	program := filepath.Join(dir, "messengerd")
-	build := exec.Command("go", "build", "-o", program, "../messengerd")
-	build.Env = append(os.Environ(), "GOENV=off", "GOFLAGS=", "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
+	program := build(t, dir)
 	b := &bench{app: &cli.App{Err: io.Discard, Quiet: true}, dir: dir, payload: 1024, lasts: 300 * time.Millisecond}
 	o := &options{program: program, connections: 40, rate: 100, idle: []int{40}}
-	for _, work := range workNames {
+	for _, work := range workNames() {
 		rows, err := o.measure(t.Context(), b, work, &messengerd{program: program, dialer: newDialer()}, 0)
 		if err != nil {
 			t.Errorf("%s: %v", work, err)
 			continue
 		}
-		for _, m := range shown[work] {
+		for _, m := range shown(work) {
 			if m == cpuMicros || m == perCPUSecond || m == perIdle || m == writtenBytes {
 				continue // on so little, the system's clock and its pages are too coarse to tell; and the disk may be memory
 			}
@@ -54,6 +49,18 @@ func TestWorksWithTheRealServer(t *testing.T) {
 			t.Errorf("%s was left behind", entry.Name())
 		}
 	}
+}
+
+// build builds the server into a directory.
+func build(t *testing.T, dir string) string {
+	t.Helper()
+	program := filepath.Join(dir, "messengerd")
+	cmd := exec.Command("go", "build", "-o", program, "../messengerd")
+	cmd.Env = append(os.Environ(), "GOENV=off", "GOFLAGS=", "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return program
 }
 
 func must[T any](v T, err error) T {

@@ -16,6 +16,11 @@ const (
 	workIdle    = "idle"
 )
 
+// workNames are all works, in the order of the table.
+func workNames() []string {
+	return []string{workPairs, workRate, workGroups, workAbsent, workBacklog, workIdle}
+}
+
 // heard waits until a user has got a message.
 func (r *running) heard(user int) error {
 	if _, err := await(r.signals[user], nil); err != nil {
