@@ -39,6 +39,15 @@ func AskForTest(ctx context.Context, a *Account, conversation, whom, transcriptI
 	})
 }
 
+// TendForTest has an account look at its timers, which the passing of a test's time alone does not.
+func TendForTest(a *Account) { signal(a.tend) }
+
+// ShowGapsForTest shows the gaps that are due, before it returns.
+func ShowGapsForTest(ctx context.Context, a *Account) error {
+	_, err := a.showGaps(ctx)
+	return err
+}
+
 // CutForTest finishes every job of the outbox in a transaction that a crash cuts off before its commit.
 func CutForTest(ctx context.Context, a *Account) error {
 	jobs, err := a.jobs(ctx)

@@ -19,8 +19,8 @@ type gap struct {
 
 const settingGaps = "gaps"
 
-// patience is how long a gap is not shown: five seconds.
-func (a *Account) patience() int64 { return 5 * a.firstPause().Milliseconds() }
+// patience is how long a gap is not shown, in milliseconds.
+const patience = 5_000
 
 func (c *change) noteGap(conversation, author string, missing []transcript.ID) error {
 	list, _, err := store.Load[[]gap](c.tx, store.Settings, settingGaps)
@@ -48,7 +48,7 @@ func (a *Account) showGaps(ctx context.Context) (next int64, err error) {
 		}
 		var later []gap
 		for _, g := range list {
-			due := g.Since + a.patience()
+			due := g.Since + patience
 			if due > c.now && g.Since <= c.now { // a clock that was set back shows it at once
 				later = append(later, g)
 				if next == 0 || due < next {

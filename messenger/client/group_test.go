@@ -39,6 +39,7 @@ func TestAGroupTalks(t *testing.T) {
 	// Everybody has answered, so everybody has seen everything so far.
 	carol.says(id, "bye")
 	bob.sees(id, "[group]", "rehearsal at eight", "I will be late", "see you", "bye")
+	alice.sees(id, "[group]", "rehearsal at eight", "I will be late", "see you", "bye")
 	bob.says(id, "bye bye")
 	alice.sees(id, "[group]", "rehearsal at eight", "I will be late", "see you", "bye", "bye bye")
 	c, err := alice.acc.Consistency(t.Context(), id)
@@ -128,6 +129,10 @@ func TestTwoQuestionsOneAnswer(t *testing.T) {
 	w.hostile(nil)
 	alice.says(id, "yes")
 	for _, d := range []*device{carol, dave} {
+		d.sees(id, "[group]", "good evening", "shall we meet at noon?", "yes")
+	}
+	w.later(6*time.Second, carol, dave) // longer than a gap is not shown
+	for _, d := range []*device{carol, dave} {
 		d.sees(id, "[group]", "good evening", "shall we meet at noon?", "yes", "[gap]")
 		if got, want := d.notice(id, "gap"), alice.number+" answered something you have not received. It is asked for."; got != want {
 			t.Errorf("%s reads %q", d.name, got)
@@ -166,6 +171,8 @@ func TestALostMessageIsAskedFor(t *testing.T) {
 	alice.state(lost, history.Sent)
 	w.hostile(nil)
 	bob.says(id, "neither do I")
+	carol.sees(id, "[group]", "neither do I")
+	w.later(6*time.Second, carol)
 	carol.sees(id, "[group]", "neither do I", "[gap]")
 	w.skew.Add(int64(3 * time.Minute)) // she asks by herself after two
 	carol.reopen()
@@ -254,7 +261,10 @@ func TestABlockedMember(t *testing.T) {
 	alice.sees(id, "[group]", "buy this")
 	alice.says(id, "no, thank you")
 	bob.sees(id, "[group]", "no, thank you")
-	time.Sleep(200 * time.Millisecond) // longer than a gap is not shown
+	w.later(6 * time.Second) // longer than a gap is not shown
+	if err := client.ShowGapsForTest(t.Context(), bob.acc); err != nil {
+		t.Fatal(err)
+	}
 	bob.sees(id, "[group]", "no, thank you")
 	if c, err := bob.acc.Consistency(t.Context(), id); err != nil || c.Missing != 0 {
 		t.Errorf("%+v, %v", c, err)
@@ -268,7 +278,7 @@ func TestNewcomersGetNoHistory(t *testing.T) {
 	id := alice.founds("friends", bob)
 	m := alice.says(id, "not for Mallory's eyes")
 	bob.sees(id, "[group]", "not for Mallory's eyes")
-	time.Sleep(5 * time.Millisecond) // times are told apart by milliseconds
+	w.later(5 * time.Millisecond) // times are told apart by milliseconds
 	alice.changes(id, func(g *group.State, self string) error { return g.Add(self, mallory.number) })
 	mallory.memberOf(id, 3)
 	if err := client.AskForTest(t.Context(), mallory.acc, id, alice.number, m.Transcript); err != nil {

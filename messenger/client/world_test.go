@@ -92,6 +92,14 @@ func newWorldWith(t testing.TB, change func(*server.Config)) *world {
 
 func (w *world) now() time.Time { return time.Now().Add(time.Duration(w.skew.Load())) }
 
+// later lets time go by for everybody, and has some look at what is due.
+func (w *world) later(d time.Duration, who ...*device) {
+	w.skew.Add(int64(d))
+	for _, one := range who {
+		client.TendForTest(one.acc)
+	}
+}
+
 // hostile puts a test between everybody and the server; nil makes it honest again.
 func (w *world) hostile(f func(http.ResponseWriter, *http.Request) bool) {
 	if f == nil {
