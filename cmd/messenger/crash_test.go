@@ -135,7 +135,7 @@ func TestDaemonKilledAgainAndAgain(t *testing.T) {
 	w.says("alice", "hello", "messages", bob)
 	w.run("alice", 0, "send", bob, "hello back")
 	out, _ := w.run("bob", 0, "group", "create", "Choir", alice)
-	group := strings.TrimSpace(out)
+	group := strings.TrimPrefix(strings.TrimSpace(out), "group:")
 	w.await("the group at Alice's", func() bool { out, _ := w.run("alice", 0, "group", "list"); return strings.Contains(out, "Choir") })
 	file := filepath.Join(w.dir, "file")
 	if err := os.WriteFile(file, []byte(strings.Repeat("a file of Bob's. ", 5000)), 0o600); err != nil {

@@ -28,7 +28,7 @@ func newDaemonCommand(host *updatecmd.Host, p *place) *cobra.Command {
 
 The daemon owns the account while it runs: it receives, sends what is queued, and answers all other commands, and
 programs, over a socket in the account's directory that only you can open: see 'messenger rpc'. Without an account it
-keeps the program updated and does nothing else.
+keeps the program updated, and waits for one.
 
 The process that was started is a small parent that stays the same while versions change below it. A new version that
 does not come up is stopped, and the last good one is back by itself. A passphrase that is typed is asked for once.
@@ -136,8 +136,9 @@ func (p *place) begin(ctx context.Context, d *desk, log *slog.Logger, ready func
 	if !store.Exists(d.dir) {
 		log.Info("no account here yet: only keeping this program updated", "account", p.account)
 		ready()
-		<-ctx.Done()
-		return nil, nil
+		if !p.appears(ctx, d.dir, log) {
+			return nil, nil
+		}
 	}
 	a, err := p.open(ctx, log, daemonWait, nil)
 	if err == nil {
@@ -148,6 +149,25 @@ func (p *place) begin(ctx context.Context, d *desk, log *slog.Logger, ready func
 		return nil, errors.Join(err, a.Close())
 	}
 	return a, err
+}
+
+// appears waits until somebody has made the account, and tells whether it can be opened without asking: whoever made it is at another terminal.
+func (p *place) appears(ctx context.Context, dir string, log *slog.Logger) bool {
+	look := time.NewTicker(time.Second)
+	defer look.Stop()
+	for !store.Exists(dir) {
+		select {
+		case <-look.C:
+		case <-ctx.Done():
+			return false
+		}
+	}
+	if p.passphrase != "" || p.app.Getenv("MESSENGER_PASSPHRASE") != "" {
+		return true
+	}
+	log.Warn("there is an account now: start the daemon again, so that it can ask for the passphrase", "account", p.account)
+	<-ctx.Done()
+	return false
 }
 
 // throughPage shows the page, and waits until somebody has unlocked or made the account there. A passphrase that the command was given is used.

@@ -139,7 +139,7 @@ remove. 'group show' says up to when everybody has seen everything.
 		p.command(simple{use: "list", short: "List groups", example: "  messenger group list", args: cobra.NoArgs, method: "listGroups", params: func([]string) (any, error) { return nil, nil }, print: printed(printGroups)}),
 		p.command(simple{use: "create NAME [MEMBER]...", short: "Make a group", example: "  messenger group create 'My choir' alice +999123456789012", args: cobra.MinimumNArgs(1), method: "updateGroup",
 			params: func(args []string) (any, error) { return map[string]any{"name": args[0], "members": args[1:]}, nil },
-			print:  printed(func(r struct{ GroupID string }) string { return r.GroupID })}),
+			print:  printed(func(r struct{ GroupID string }) string { return "group:" + r.GroupID })}),
 		change("add GROUP MEMBER...", "Add members", "members"),
 		change("remove GROUP MEMBER...", "Remove members", "removeMembers"),
 		change("appoint GROUP MEMBER...", "Make members admins", "admins"),

@@ -87,7 +87,7 @@ func (p *place) open(ctx context.Context, log *slog.Logger, wait time.Duration, 
 	}
 	switch {
 	case errors.Is(err, store.ErrInUse):
-		return nil, cli.Hint(err, "a daemon that has just started answers in a moment; otherwise wait until the other command has ended")
+		return nil, cli.Hint(err, "if that is your daemon, stop it first; another command ends in a moment")
 	case errors.Is(err, store.ErrPassphrase):
 		return nil, cli.Refusef("%v", err)
 	}

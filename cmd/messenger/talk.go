@@ -81,8 +81,9 @@ func (p *place) send(ctx context.Context, c *rpc.Client, params map[string]any) 
 		return err
 	}
 	var lines []string
-	held := 0
+	held, key := 0, false
 	for _, r := range sent.Results {
+		key = key || r.Type == "IDENTITY_FAILURE"
 		to := r.Address["number"]
 		if r.GroupID != "" && to == "" {
 			to = "the group"
@@ -98,12 +99,19 @@ func (p *place) send(ctx context.Context, c *rpc.Client, params map[string]any) 
 		}
 		lines = append(lines, line)
 	}
+	if len(lines) == 0 {
+		lines = append(lines, "noted: nobody else gets it")
+	}
 	lines = append(lines, fmt.Sprintf("timestamp %d", sent.Timestamp))
 	if err := p.app.Print(sent, strings.Join(lines, "\n")); err != nil {
 		return err
 	}
 	if held > 0 {
-		return cli.Hint(cli.Refusef("not sent to %d of %d", held, len(sent.Results)), "messenger verify NAME shows a safety number and says what can be done")
+		err := cli.Refusef("not sent to %d of %d", held, len(sent.Results))
+		if key {
+			return cli.Hint(err, "messenger verify NAME shows a safety number and says what can be done")
+		}
+		return err
 	}
 	return nil
 }

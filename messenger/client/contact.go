@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 
 	"github.com/countersign-project/countersign/messenger/client/history"
+	"github.com/countersign-project/countersign/messenger/client/remote"
 	"github.com/countersign-project/countersign/messenger/safety"
 	"github.com/countersign-project/countersign/messenger/session"
 	"github.com/countersign-project/countersign/messenger/store"
@@ -155,6 +157,9 @@ func (a *Account) Resolve(ctx context.Context, text string) (string, error) {
 		return "", err
 	}
 	to, err := a.server.Username(ctx, who, name)
+	if status := remote.Status(err); status == http.StatusNotFound || status == http.StatusBadRequest {
+		return "", &unknownError{text, err}
+	}
 	if err != nil {
 		return "", fmt.Errorf("%q: %w", text, err)
 	}
@@ -169,6 +174,19 @@ func (a *Account) Resolve(ctx context.Context, text string) (string, error) {
 	}
 	return to, a.change(ctx, func(c *change) error { return c.changeContact(to, func(k *Contact) { k.Username = name }) })
 }
+
+// unknownError says that nobody is called so.
+type unknownError struct {
+	text string
+	said error // by the server
+}
+
+func (e *unknownError) Error() string {
+	return fmt.Sprintf("%q is no number, no contact or group of yours, and no username the server knows", e.text)
+}
+
+// Unwrap makes it a refusal of the server's.
+func (e *unknownError) Unwrap() error { return e.said }
 
 // SetName names a contact.
 func (a *Account) SetName(ctx context.Context, whom, name string) error {

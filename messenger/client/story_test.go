@@ -328,7 +328,7 @@ func TestProfilesAndUsernames(t *testing.T) {
 		k, err := bob.acc.Contact(ctx, alice.number)
 		return err == nil && k.ProfileName == "Alice Liddell"
 	})
-	if _, err := bob.acc.Resolve(ctx, "nobody"); err == nil || err.Error() != `"nobody": the server says: no such user, device or thing (404)` {
+	if _, err := bob.acc.Resolve(ctx, "nobody"); err == nil || err.Error() != `"nobody" is no number, no contact or group of yours, and no username the server knows` {
 		t.Error(err)
 	}
 }

@@ -207,7 +207,7 @@ func groupConversation(id string) (string, error) {
 	if groupID(id) != "" {
 		return id, nil
 	}
-	b, err := base64.StdEncoding.DecodeString(id)
+	b, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(id, "group:"))
 	if err != nil || len(b) != 16 {
 		return "", userError("%.40q is not a group id", id)
 	}
