@@ -263,13 +263,13 @@ func TestLinkingALaptop(t *testing.T) {
 	w.says("laptop", "a note", "messages", "me")
 }
 
-// A daemon that was started too early takes the account up as soon as there is one.
+// A daemon that was started too early takes the account up as soon as there is one. Who follows what arrives outlives the daemon's restart.
 func TestDaemonBeforeItsAccount(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds two programs")
 	}
 	w := newTown(t)
-	w.logged("alice")
+	daemon := w.logged("alice")
 	w.await("the daemon waits", func() bool {
 		log, _ := os.ReadFile(filepath.Join(w.dir, "alice.log"))
 		return strings.Contains(string(log), "no account here yet")
@@ -277,4 +277,28 @@ func TestDaemonBeforeItsAccount(t *testing.T) {
 	number := w.register("alice")
 	w.connected("alice").Close()
 	w.says("alice", number+", device 1, at "+w.url+": connected, 0 queued", "status")
+
+	w.register("bob")
+	follow := w.program("messenger", "alice", "receive", "--follow")
+	path := filepath.Join(w.dir, "followed")
+	shown, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer shown.Close()
+	follow.Stdout, follow.Stderr = shown, shown
+	w.begin(follow)
+	shows := func(what string) {
+		t.Helper()
+		w.await(what, func() bool { b, _ := os.ReadFile(path); return strings.Count(string(b), what) == 1 })
+	}
+	w.run("bob", 0, "send", number, "before")
+	shows(": before")
+	w.kill(daemon)
+	shows("the daemon has ended the connection; waiting for it to come back")
+	w.run("bob", 0, "send", number, "meanwhile")
+	w.logged("alice")
+	shows(": meanwhile")
+	w.run("bob", 0, "send", number, "after")
+	shows(": after")
 }

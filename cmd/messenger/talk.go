@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -132,7 +133,16 @@ With --follow it goes on until it is stopped. With --json each message is one li
 		Example: "  messenger receive\n  messenger receive --follow --json | while read -r line; do …; done",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return p.with(cmd.Context(), func(ctx context.Context, c *rpc.Client) error { return p.receive(ctx, c, follow, keep, timeout) })
+			for {
+				err := p.with(cmd.Context(), func(ctx context.Context, c *rpc.Client) error { return p.receive(ctx, c, follow, keep, timeout) })
+				if !follow || !errors.Is(err, rpc.ErrEnded) {
+					return err
+				}
+				p.app.Say("%v; waiting for it to come back", err)
+				if !p.comesBack(cmd.Context()) {
+					return err
+				}
+			}
 		},
 	}
 	p.flags(cmd)
@@ -162,13 +172,26 @@ func (p *place) receive(ctx context.Context, c *rpc.Client, follow, keep bool, t
 		for {
 			n, ok := <-c.Notifications()
 			if !ok {
-				return fmt.Errorf("the connection to the daemon has ended")
+				return rpc.ErrEnded
 			}
 			if n.Method == "receive" {
 				break
 			}
 		}
 	}
+}
+
+// backWithin is how long a daemon may take to become another version.
+const backWithin = time.Minute
+
+// comesBack waits for a daemon.
+func (p *place) comesBack(ctx context.Context) bool {
+	for end := time.Now().Add(backWithin); time.Now().Before(end) && ctx.Err() == nil; time.Sleep(lookAgain) {
+		if p.daemonRuns(ctx) {
+			return true
+		}
+	}
+	return false
 }
 
 // awaitCaughtUp waits until the backlog is in: at once if a daemon is connected.
@@ -193,7 +216,7 @@ func (p *place) awaitCaughtUp(ctx context.Context, c *rpc.Client, timeout time.D
 				Why       string
 			}
 			if !ok {
-				return fmt.Errorf("the connection to the account has ended")
+				return rpc.ErrEnded
 			}
 			if n.Method != "event" || json.Unmarshal(n.Params, &e) != nil {
 				continue

@@ -50,7 +50,7 @@ func (c *change) again(name string) error {
 		if err == nil {
 			err = c.changeJob(id, func(j *job) error {
 				delete(j.Wait, name)
-				j.Tries[name] = max(0, j.Tries[name]-1)
+				put(&j.Tries, name, max(0, j.Tries[name]-1))
 				return nil
 			})
 		}

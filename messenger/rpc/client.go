@@ -33,6 +33,9 @@ type reply struct {
 	err    *Error
 }
 
+// ErrEnded says that the connection is over: the daemon was stopped, or has become another version, which can be dialled in a moment.
+var ErrEnded = errors.New("the daemon has ended the connection")
+
 // maxAnswer bounds an answer in bytes.
 const maxAnswer = 64 << 20
 
@@ -82,7 +85,7 @@ func (c *Client) read() {
 		}
 	}
 	c.mu.Lock()
-	c.failed = errors.Join(errors.New("the daemon has ended the connection"), lines.Err())
+	c.failed = errors.Join(ErrEnded, lines.Err())
 	for _, w := range c.waiting {
 		close(w)
 	}
