@@ -1,20 +1,136 @@
-// The connection to the messenger: the key is taken out of the address at once and exchanged for a token.
-const key = location.hash.slice(1);
-history.replaceState(null, '', '/');
-const post = async (path, body, token) => {
-  const headers = { 'Content-Type': 'application/json' };
-  if (token) headers.Authorization = `Bearer ${token}`;
-  const r = await fetch(path, { method: 'POST', headers, body: JSON.stringify(body) });
-  if (!r.ok) throw new Error(await r.text());
-  return r.json();
-};
-const main = document.getElementById('app');
+// The page: a list of conversations beside what is open.
+import { about } from './about.js';
+import { el, fill, when } from './dom.js';
+import { first, unlock } from './door.js';
+import { settings } from './settings.js';
+import { talk, target } from './talk.js';
+import { call, connect, enter, listen } from './wire.js';
+
+const root = document.getElementById('app');
+let contacts = new Map(), conversations = [], open = null, onEvent = null, frame = null;
+const called = (number) => contacts.get(number) ?? number;
+
+async function start() {
+  const { state } = await call('status');
+  onEvent = open = frame = null;
+  if (state === 'locked') return unlock(root, start);
+  if (state === 'none') return first(root, start);
+  return house();
+}
+
+const list = el('ul.list', {}), main = el('section.main', { 'aria-label': 'Open conversation' }), bar = el('div.bar', { role: 'status', hidden: true });
+let quiet = 0;
+function say(text) {
+  bar.textContent = text;
+  bar.hidden = false;
+  clearTimeout(quiet);
+  quiet = setTimeout(() => { bar.hidden = true; }, 8000);
+}
+
+const back = () => { frame.classList.remove('inside'); open = onEvent = null; draw(); };
+function show(what) {
+  frame.classList.add('inside');
+  open = onEvent = null;
+  const panel = el('div.panel', {}), body = el('div', {});
+  panel.append(el('button.back', { onclick: back }, '←'), body);
+  fill(main, panel);
+  main.ondrop = main.ondragover = null;
+  draw();
+  what(body, say).catch((e) => say(e.message));
+}
+function enterTalk(c) {
+  open = c.id;
+  frame.classList.add('inside');
+  onEvent = talk(main, c, called, say, back);
+  draw();
+}
+
+function draw() {
+  fill(list, conversations.map((c) => el('li', {}, el('button', { 'aria-current': String(c.id === open), onclick: () => enterTalk(c) }, el('strong', {}, c.name), el('span.soft', {}, c.lastTime ? when(c.lastTime) : ''),
+    el('span.last', {}, c.accepted ? '' : 'Request: ', c.last ? c.last.body || (c.last.attachments?.length ? 'a file' : '') : ''), c.unread > 0 && el('span.badge', { 'aria-label': `${c.unread} unread` }, String(c.unread)))))),
+  document.title = conversations.some((c) => c.unread) ? `(${conversations.reduce((n, c) => n + (c.unread ?? 0), 0)}) Messenger` : 'Messenger';
+}
+
+let asking = null;
+/** refresh reads the list anew, once for many events. */
+function refresh() {
+  asking ??= (async () => {
+    await new Promise((r) => setTimeout(r, 100));
+    asking = null;
+    try {
+      const [people, all] = await Promise.all([call('listContacts'), call('listConversations')]);
+      contacts = new Map(people.map((k) => [k.number, k.name || k.profileName || k.username || k.number]));
+      conversations = all;
+      draw();
+    } catch (e) { if (e.code !== -5) say(e.message); }
+  })();
+  return asking;
+}
+
+async function search(text) {
+  if (!text.trim()) return draw();
+  const found = await call('searchMessages', { query: text, limit: 50 });
+  const named = conversations.filter((c) => c.name.toLowerCase().includes(text.toLowerCase()));
+  fill(list, named.map((c) => el('li', {}, el('button', { onclick: () => enterTalk(c) }, el('strong', {}, c.name)))), found.map((m) => {
+    const c = conversations.find((x) => x.id === m.conversation);
+    return c && el('li', {}, el('button', { onclick: () => enterTalk(c) }, el('strong', {}, c.name), el('span.soft', {}, when(m.timestamp)), el('span.last', {}, m.body)));
+  }));
+}
+
+async function write() {
+  const to = prompt('Number, username, or the name you gave somebody; for a group: its members, with commas between');
+  if (!to) return;
+  try {
+    const names = to.split(',').map((s) => s.trim()).filter(Boolean);
+    if (names.length > 1) {
+      const name = prompt('What is the group called?');
+      if (!name) return;
+      await call('updateGroup', { name, members: names });
+      await refresh();
+      return;
+    }
+    const { conversation } = await call('resolve', { name: names[0] });
+    enterTalk(conversations.find((c) => c.id === conversation) ?? { id: conversation, name: called(conversation), accepted: true });
+  } catch (e) { say(e.message); }
+}
+
+async function house() {
+  const query = el('input', { type: 'search', placeholder: 'Search', 'aria-label': 'Search conversations and messages', oninput: () => search(query.value).catch((e) => say(e.message)) });
+  fill(main, el('p.center.soft', {}, 'Choose a conversation, or write to somebody.'));
+  frame = el('div.frame', {}, el('nav.side', { 'aria-label': 'Conversations' }, el('header', {}, el('button.primary', { onclick: write }, 'Write'), el('button', { onclick: () => enterTalk({ id: me, name: 'Note to self', accepted: true }) }, 'Notes'), el('button', { onclick: () => show(settings) }, 'Settings'), el('button', { onclick: () => show(about) }, 'Audited?'), query), bar, list), main);
+  fill(root, frame);
+  const me = (await call('getProfile')).number;
+  await refresh();
+}
+
+function notify(e) {
+  const c = conversations.find((x) => x.id === e.conversation);
+  if (document.hasFocus() || e.message.outgoing || e.message.kind !== 'text' || c?.muted || typeof Notification === 'undefined' || Notification.permission !== 'granted') return;
+  new Notification('Messenger', { body: `A message from ${c?.name ?? called(e.message.author)}`, tag: e.conversation }); // what it says stays here
+}
+
+listen((method, p) => {
+  if (method === 'over') return fill(root, el('p.center', {}, "This page is over. Run 'messenger open' again."));
+  if (method === 'locked' && frame) { frame = null; return unlock(root, start); }
+  if (method === 'unlocked' || method === 'opened' || method === 'ready') { if (!frame || method === 'ready') start().catch((e) => say(e.message)); return; }
+  if (method === 'away') return say('The messenger does not answer; waiting for it…');
+  if (method === 'update') return say(`Update ${p.version ?? ''}: ${p.total ? `${Math.round((100 * p.done) / p.total)} %` : p.text}`);
+  if (method !== 'event' || !frame) return;
+  onEvent?.(p);
+  if (p.type === 'message') notify(p);
+  if (p.type === 'connection') say(p.connected ? 'Connected.' : `Not connected: ${p.why ?? ''}`);
+  if (p.type !== 'typing') refresh();
+});
+
+// Idle: who leaves the screen alone is asked for the passphrase.
+let touched = Date.now();
+for (const t of ['keydown', 'pointerdown', 'pointermove', 'wheel']) addEventListener(t, () => { touched = Date.now(); }, { passive: true });
+setInterval(() => { if (frame && Date.now() - touched > 15 * 60e3) call('lock').catch(() => {}); }, 10e3);
+addEventListener('click', () => { if (typeof Notification !== 'undefined' && Notification.permission === 'default') Notification.requestPermission(); }, { once: true });
+
 try {
-  if (key) sessionStorage.setItem('token', (await post('/token', { key })).token);
-  const token = sessionStorage.getItem('token');
-  if (!token) throw new Error("Run 'messenger open' to open this page.");
-  const status = await post('/rpc', { jsonrpc: '2.0', id: 1, method: 'status' }, token);
-  main.textContent = JSON.stringify(status.result ?? status.error);
+  await enter();
+  connect();
 } catch (e) {
-  main.textContent = e.message;
+  fill(root, el('p.center', {}, e.message));
 }

@@ -1,0 +1,49 @@
+// Is this the audited code? What the auditors' judge says of the running bytes, of older versions, and of the server.
+import { el, fill } from './dom.js';
+import { call } from './wire.js';
+
+const words = { genuine: 'Yes: these are the bytes that the auditors vouch for.', refused: 'No: something was checked and found wrong.', 'could not tell': 'Nobody can tell from here.' };
+
+function ring(p) {
+  const need = Math.max(p.need.quorum || 0, 1), r = 50, whole = 2 * Math.PI * r, part = Math.min(p.counts.signed / need, 1) * whole;
+  return el(`svg.ring${p.outcome === 'refused' ? '.bad' : ''}`, { viewBox: '0 0 120 120', role: 'img', 'aria-label': `${p.counts.signed} of ${p.need.quorum} needed auditors signed` },
+    el('circle', { cx: 60, cy: 60, r }), el('circle.part', { cx: 60, cy: 60, r, 'stroke-dasharray': `${part} ${whole}`, transform: 'rotate(-90 60 60)' }),
+    el('text.big', { x: 60, y: 56 }, p.version), el('text', { x: 60, y: 70 }, p.sha256.slice(0, 16)), el('text', { x: 60, y: 82 }, p.need.quorum ? `${p.counts.signed} signed, ${p.need.quorum} needed` : p.outcome));
+}
+
+const day = (t) => (t ? ` (${new Date(t).toLocaleDateString()})` : '');
+const did = (v) => [v.signed && 'signed', v.rebuilt && `rebuilt the same bytes${day(v.rebuiltAt)}`, v.reviewed && `read the source${day(v.reviewedAt)}`, v.witnessed && `witnessed the log${day(v.witnessedAt)}`,
+  v.otherBytes && `REBUILT OTHER BYTES${day(v.rebuiltAt)}`, v.foundFault && `FOUND FAULT${day(v.reviewedAt)}`, v.withdrew && `WITHDREW IT${day(v.withdrewAt)}`].filter(Boolean);
+
+export async function about(root, say) {
+  fill(root, el('p', {}, 'Looking…'));
+  const p = await call('about');
+  const act = (label, method, params) => el('button', { onclick: async () => {
+    say('…');
+    try {
+      const r = await call(method, params);
+      say(r.installed ? `${r.newest} is installed; the messenger starts again with it.` : r.newest ? `${r.newest} is there.` : 'Nothing newer is there.');
+      about(root, say);
+    } catch (e) { say(e.message); }
+  } }, label);
+  const server = el('div', {}, el('button', { onclick: () => ofServer(server) }, 'Ask the server what it runs'));
+  fill(root, el('h1', {}, 'Is this the audited code?'), ring(p), el('p', {}, el('strong', {}, words[p.outcome])), p.why && el('p.soft', {}, p.why),
+    el('p', {}, `${p.program} ${p.version} for ${p.os}/${p.arch}, SHA-256 `, el('code', {}, p.sha256)),
+    p.people.length > 0 && [el('h2', {}, 'The people'), el('ul.people', {}, p.people.map((v) => el(`li${v.otherBytes || v.foundFault || v.withdrew ? '.against' : ''}`, {}, el('strong', {}, v.name), el('div.soft', {}, `${v.organisation}, ${v.jurisdiction}`), did(v).length ? did(v).map((d) => el('div', {}, d)) : el('div.soft', {}, 'has not vouched for this version'))))],
+    p.verdict && [el('h2', {}, 'The seven reasons'), el('table', {}, p.verdict.reasons.map((r) => el('tr', {}, el('td', {}, String(r.number)), el('td', {}, r.name), el('td', {}, r.state), el('td', {}, r.text))))],
+    el('h2', {}, 'Updates'), el('p', {}, `Channel ${p.channel}; automatic updates ${p.automatic ? 'on' : 'off'}${p.pinned ? `; pinned to ${p.pinned}` : ''}. ${p.freshness.text}`),
+    p.refused && el('p.error', {}, `${p.refused.wrong ? 'Refused' : 'Could not tell'}: ${p.refused.version ?? 'the repository'}: ${p.refused.reason}`),
+    el('p', {}, act('Look for an update', 'checkForUpdate'), ' ', act('Update now', 'updateNow'), ' ', p.pinned ? act('Follow the channel again', 'updateSettings', { unpin: true }) : act('Stay on this version', 'updateSettings', { pin: 'current' }), ' ', p.return && act(`Return to ${p.return}`, 'returnToLastVersion')),
+    p.versions.length > 0 && [el('h2', {}, 'Versions on this computer'), el('table', {}, p.versions.map((v) => el('tr', {}, el('td', {}, v.version + (v.running ? ' (runs)' : '')), el('td', {}, v.outcome), el('td', {}, v.held ? v.held.reason : v.why ?? ''), el('td', {}, v.signed.map((s) => s.name).join(', '))))) ],
+    el('h2', {}, 'Check it yourself'), p.checkItYourself.map((c) => el('p', {}, el('code', {}, c))),
+    el('h2', {}, 'The server'), server);
+}
+
+async function ofServer(box) {
+  fill(box, 'Asking…');
+  try {
+    const s = await call('serverAbout');
+    fill(box, el('p', {}, `${s.server} says that it runs ${s.says.program} ${s.says.version}. `, el('strong', {}, { genuine: 'That is a genuine release.', refused: 'That is refused.', 'could not tell': 'Whether that is a genuine release cannot be told.' }[s.checked.outcome])),
+      s.checked.behind && el('p.error', {}, `It is out of date: ${s.checked.newest} is the newest.`), s.checked.why && el('p', {}, s.checked.why), el('p.soft', {}, s.checked.limits));
+  } catch (e) { fill(box, el('p.error', {}, e.message)); }
+}

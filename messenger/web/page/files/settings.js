@@ -1,0 +1,33 @@
+// Profile, receipts, devices, backup, and the lock.
+import { confirmDigits } from './door.js';
+import { el, field, fill } from './dom.js';
+import { backup, call, listen, save } from './wire.js';
+
+export async function settings(root, say) {
+  const [profile, config, devices, status] = await Promise.all([call('getProfile'), call('updateConfiguration'), call('listDevices'), call('status')]);
+  const [ln, name] = field('Your name: those you write to see it, the server does not', { value: profile.name ?? '' });
+  const [lu, username] = field('A name by which others find you; the server knows it', {});
+  const [la, code] = field('Let a new device in: the text below its code', { placeholder: 'tsdevice:/?…' });
+  const asked = el('div', {}), words = el('div', {});
+  const doing = (f) => async () => { try { await f(); say('Done.'); } catch (e) { say(e.message); } };
+  const choice = (label, key) => {
+    const box = el('input', { type: 'checkbox', checked: config[key], onchange: doing(() => call('updateConfiguration', { [key]: box.checked })) });
+    return el('label', {}, box, ' ', label);
+  };
+  fill(root, el('h1', {}, 'Settings'), el('p', {}, `You are ${profile.number}, on ${status.server}${status.proxy ? ` through ${status.proxy}` : ''}. ${status.connected ? 'Connected.' : 'Not connected: what you write waits.'}`),
+    ln, el('button', { onclick: doing(() => call('updateProfile', { name: name.value })) }, 'Set the name'), lu, el('button', { onclick: doing(() => call('setUsername', { username: username.value })) }, 'Take the name'),
+    el('h2', {}, 'Privacy'), choice('Tell others that I have read what they wrote', 'readReceipts'), choice('Tell others that I am writing', 'typingIndicators'),
+    el('p', {}, el('button', { onclick: () => call('lock') }, 'Lock this page now')),
+    el('h2', {}, 'Devices'), el('table', {}, devices.map((d) => el('tr', {}, el('td', {}, String(d.id)), el('td', {}, d.name || 'the first device', d.this && ' (this one)'), el('td', {}, d.signed ? '' : el('strong.error', {}, 'NOT SIGNED FOR: remove it if you do not know it')),
+      el('td', {}, d.id > 1 && !d.this && el('button', { onclick: doing(async () => { await call('removeDevice', { deviceId: d.id }); settings(root, say); }) }, 'Remove'))))),
+    la, el('button', { onclick: doing(async () => {
+      const stop = listen((method, p) => { if (method === 'confirmDevice') fill(asked, confirmDigits(p, 'The new device must show the same digits.')); });
+      try { await call('addDevice', { uri: code.value.trim() }); } finally { stop(); }
+      settings(root, say);
+    }) }, 'Let it in'), asked,
+    el('h2', {}, 'Backup'), el('p.soft', {}, 'One file that opens with nine words, which are shown once. Who has both is you to everybody.'), el('button', { onclick: doing(async () => {
+      const b = await backup();
+      save(b.blob, 'messenger.csbk');
+      fill(words, el('p', {}, 'Write these words down, away from the file:'), el('p.digits', {}, b.words));
+    }) }, 'Save a backup'), words);
+}

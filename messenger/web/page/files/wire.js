@@ -1,0 +1,78 @@
+// The way to the messenger: requests, notifications, files. The token is in this tab only.
+let token = sessionStorage.getItem('token');
+const listeners = new Set();
+let socket = null;
+let pause = 500;
+
+export const listen = (f) => { listeners.add(f); return () => listeners.delete(f); };
+const tell = (method, params) => { for (const f of [...listeners]) f(method, params ?? {}); };
+
+/** enter takes the key out of the address at once and exchanges it. */
+export async function enter() {
+  const key = location.hash.slice(1);
+  history.replaceState(null, '', '/');
+  if (key) {
+    const r = await fetch('/token', { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify({ key }) });
+    if (!r.ok) throw new Error(await r.text());
+    keep((await r.json()).token);
+  }
+  if (!token) throw new Error("Run 'messenger open' on this computer to open this page.");
+}
+
+function keep(fresh) {
+  token = fresh;
+  sessionStorage.setItem('token', token);
+}
+
+export class Refused extends Error {
+  constructor(error) { super(error.message); this.code = error.code; this.refusal = error.refusal; }
+}
+
+async function post(path, headers, body) {
+  const r = await fetch(path, { method: 'POST', headers: { Authorization: `Bearer ${token}`, ...headers }, body });
+  if (r.status === 401) { sessionStorage.removeItem('token'); tell('over'); }
+  if (!r.ok) throw new Error(await r.text());
+  return r;
+}
+
+/** call asks for a method of the messenger. */
+export async function call(method, params = {}) {
+  const r = await (await post('/rpc', { 'Content-Type': 'application/json' }, JSON.stringify({ jsonrpc: '2.0', id: 1, method, params }))).json();
+  if (r.error) {
+    if (r.error.code === -5 && method !== 'unlock') tell('locked');
+    throw new Refused(r.error);
+  }
+  if (method === 'unlock' && r.result.token) { keep(r.result.token); connect(); }
+  return r.result;
+}
+
+export const upload = async (file) => (await (await post('/upload', { 'Content-Type': file.type || 'application/octet-stream', 'X-Name': encodeURIComponent(file.name) }, file)).json()).id;
+export const file = async (id) => (await post('/file', { 'Content-Type': 'application/json' }, JSON.stringify({ id }))).blob();
+export async function backup() {
+  const r = await post('/backup', { 'Content-Type': 'application/json' }, '{}');
+  return { words: r.headers.get('X-Recovery-Words'), blob: await r.blob() };
+}
+export const restore = async (blob, recoveryWords, passphrase) => (await post('/restore', { 'Content-Type': 'application/octet-stream', 'X-Parameters': encodeURIComponent(JSON.stringify({ recoveryWords, passphrase })) }, blob)).json();
+
+/** connect listens, and comes again when the messenger was away: while it is updated, say. */
+export function connect() {
+  if (socket) { socket.onclose = null; socket.close(); }
+  const s = socket = new WebSocket(`ws://${location.host}/events`);
+  s.onopen = () => s.send(token);
+  s.onmessage = (m) => { pause = 500; const n = JSON.parse(m.data); tell(n.method, n.params); };
+  s.onclose = (e) => {
+    tell('away');
+    if (e.code === 4401) { sessionStorage.removeItem('token'); tell('over'); return; }
+    setTimeout(connect, pause);
+    pause = Math.min(pause * 2, 10000);
+  };
+}
+
+/** save hands a blob to the person as a file. */
+export function save(blob, name) {
+  const a = document.createElement('a');
+  a.href = URL.createObjectURL(new Blob([blob], { type: 'application/octet-stream' }));
+  a.download = name;
+  a.click();
+  setTimeout(() => URL.revokeObjectURL(a.href), 60000);
+}
