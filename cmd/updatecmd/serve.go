@@ -30,7 +30,7 @@ type Service struct {
 	Check func(ctx context.Context) error
 	// Event is told how an update goes, while the service runs; nil: nobody.
 	Event func(update.Event)
-	// Ask runs in the parent, before all else: it asks a person for what the service needs to know, so that the next version has it too, and returns
+	// Ask runs once in the parent, before all else: it asks a person for what the service needs to know, so that the next version has it too, and returns
 	// the variable in which Work finds it. An error ends the parent. Nil: nothing is needed.
 	Ask func(ctx context.Context) (variable, value string, err error)
 
@@ -53,7 +53,7 @@ func (h *Host) Serve(ctx context.Context, s Service) error {
 	log := h.logger(h.app.Err)
 	parent := h.started.Connect(h.world)
 	if parent == nil {
-		if s.Ask != nil {
+		if s.Ask != nil && !h.started.Serving(h.world) { // a parent that has just become another version has its answer
 			variable, value, err := s.Ask(ctx)
 			if err != nil {
 				return err
