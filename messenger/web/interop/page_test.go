@@ -68,3 +68,38 @@ func TestTwoBrowsersTalk(t *testing.T) {
 	a.do(chromedp.SendKeys("input[type=password]", passphrase+"\r"))
 	a.wait("document.querySelector('.list')?.innerText.includes('hello alice')")
 }
+
+// A laptop is linked from page to page: its code is shown on one, taken in by the other, and both show the same digits.
+func TestLinkingFromPageToPage(t *testing.T) {
+	w := newTown(t)
+	phone := w.person("phone")
+	number := phone.register()
+	a := newBrowser(t).tab(phone.address())
+	a.wait("document.querySelector('.side') !== null")
+	cmd := w.program("messenger", "laptop", "open", "--print")
+	b := newBrowser(t).tab(w.begin(cmd, `(http://127\.0\.0\.1:\d+/#\S+)`))
+	click := func(page *tab, label string) {
+		t.Helper()
+		page.wait(fmt.Sprintf("[...document.querySelectorAll('button')].some(b => b.innerText === %q)", label))
+		script[bool](page, fmt.Sprintf("(() => { [...document.querySelectorAll('button')].find(b => b.innerText === %q).click(); return true })()", label))
+	}
+	click(b, "Link to my account")
+	b.do(chromedp.SendKeys("input[type=url]", w.url), chromedp.SendKeys("label:nth-of-type(3) input", passphrase), chromedp.SendKeys("label:nth-of-type(4) input", passphrase))
+	click(b, "Show the code")
+	b.wait("document.querySelector('.qr') !== null")
+	code := script[string](b, "document.querySelector('code').innerText")
+	click(a, "Settings")
+	a.wait("document.querySelector('input[placeholder^=tsdevice]') !== null")
+	a.do(chromedp.SendKeys("input[placeholder^=tsdevice]", code))
+	click(a, "Let it in")
+	a.wait("document.querySelector('[role=alertdialog]') !== null")
+	here := script[string](a, "document.querySelector('.digits').innerText")
+	click(a, "They are the same")
+	b.wait("document.querySelector('[role=alertdialog]') !== null")
+	if there := script[string](b, "document.querySelector('[role=alertdialog]').innerText"); !strings.Contains(there, here) || !strings.Contains(there, number) || len(here) != 7 {
+		t.Errorf("the phone shows %q, the laptop %q", here, there)
+	}
+	click(b, "They are the same")
+	b.wait("document.querySelector('.side') !== null")
+	a.wait("document.querySelector('.main').innerText.includes('laptop')")
+}

@@ -8,7 +8,7 @@ function ring(p) {
   const need = Math.max(p.need.quorum || 0, 1), r = 50, whole = 2 * Math.PI * r, part = Math.min(p.counts.signed / need, 1) * whole;
   return el(`svg.ring${p.outcome === 'refused' ? '.bad' : ''}`, { viewBox: '0 0 120 120', role: 'img', 'aria-label': `${p.counts.signed} of ${p.need.quorum} needed auditors signed` },
     el('circle', { cx: 60, cy: 60, r }), el('circle.part', { cx: 60, cy: 60, r, 'stroke-dasharray': `${part} ${whole}`, transform: 'rotate(-90 60 60)' }),
-    el('text.big', { x: 60, y: 56 }, p.version), el('text', { x: 60, y: 70 }, p.sha256.slice(0, 16)), el('text', { x: 60, y: 82 }, p.need.quorum ? `${p.counts.signed} signed, ${p.need.quorum} needed` : p.outcome));
+    el('text.big', { x: 60, y: 56 }, p.version), el('text', { x: 60, y: 70 }, p.sha256.slice(0, 12)), el('text', { x: 60, y: 82 }, p.need.quorum ? `${p.counts.signed} signed, ${p.need.quorum} needed` : p.outcome));
 }
 
 const day = (t) => (t ? ` (${new Date(t).toLocaleDateString()})` : '');

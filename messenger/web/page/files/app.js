@@ -7,8 +7,8 @@ import { talk, target } from './talk.js';
 import { call, connect, enter, listen } from './wire.js';
 
 const root = document.getElementById('app');
-let contacts = new Map(), conversations = [], open = null, onEvent = null, frame = null;
-const called = (number) => contacts.get(number) ?? number;
+let contacts = new Map(), conversations = [], open = null, onEvent = null, frame = null, me = '';
+const called = (number) => (number === me ? 'you' : contacts.get(number) ?? number);
 
 async function start() {
   const { state } = await call('status');
@@ -60,7 +60,7 @@ function refresh() {
     try {
       const [people, all] = await Promise.all([call('listContacts'), call('listConversations')]);
       contacts = new Map(people.map((k) => [k.number, k.name || k.profileName || k.username || k.number]));
-      conversations = all;
+      conversations = all.map((c) => (c.id === me ? { ...c, name: 'Note to self' } : c));
       draw();
     } catch (e) { if (e.code !== -5) say(e.message); }
   })();
@@ -95,11 +95,11 @@ async function write() {
 }
 
 async function house() {
+  me = (await call('getProfile')).number;
   const query = el('input', { type: 'search', placeholder: 'Search', 'aria-label': 'Search conversations and messages', oninput: () => search(query.value).catch((e) => say(e.message)) });
   fill(main, el('p.center.soft', {}, 'Choose a conversation, or write to somebody.'));
   frame = el('div.frame', {}, el('nav.side', { 'aria-label': 'Conversations' }, el('header', {}, el('button.primary', { onclick: write }, 'Write'), el('button', { onclick: () => enterTalk({ id: me, name: 'Note to self', accepted: true }) }, 'Notes'), el('button', { onclick: () => show(settings) }, 'Settings'), el('button', { onclick: () => show(about) }, 'Audited?'), query), bar, list), main);
   fill(root, frame);
-  const me = (await call('getProfile')).number;
   await refresh();
 }
 

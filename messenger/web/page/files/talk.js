@@ -28,12 +28,13 @@ export function talk(root, conversation, called, say, back) {
     if (m.kind === 'notice') return el(`div.notice${/changed|missing|differ|gap|fork|equivoc/.test(m.notice ?? '') ? '.alarm' : ''}`, {}, m.body);
     const acts = el('span.acts', {}, el('button.link', { onclick: () => { quoted = m; note(); text.focus(); } }, 'Reply'),
       ['👍', '❤️', '😂'].map((emoji) => el('button.link', { 'aria-label': `React with ${emoji}`, onclick: () => call('sendReaction', { ...target(id), targetAuthor: m.author, targetTimestamp: m.timestamp, emoji }).catch((e) => say(e.message)) }, emoji)),
+      m.outgoing && !m.deleted && el('button.link', { onclick: () => { const said = prompt('What it should say; everybody keeps what it said before', m.body); if (said) call('send', { ...target(id), editTimestamp: m.timestamp, message: said }).catch((e) => say(e.message)); } }, 'Edit'),
       m.outgoing && el('button.link', { onclick: () => call('remoteDelete', { ...target(id), targetTimestamp: m.timestamp }).catch((e) => say(e.message)) }, 'Take back'),
       m.outgoing && Object.values(m.delivery ?? {}).some((d) => d.state === 'failed') && el('button.link', { onclick: () => call('retryMessage', { seq: m.seq }).catch((e) => say(e.message)) }, 'Try again'));
     return el(`div.m${m.outgoing ? '.mine' : ''}`, {}, group && !m.outgoing && el('div.who', {}, called(m.author)),
       m.quote && el('blockquote', {}, `${called(m.quote.author)}: ${m.quote.text}`), m.deleted ? el('em.soft', {}, 'taken back') : m.body, (m.attachments ?? []).map((a, i) => attachment(a, `${m.seq}/${i}`)),
       m.reactions?.length && el('div', {}, m.reactions.map((r) => el('span', { title: called(r.author) }, `${r.emoji} `))),
-      el('div.meta', {}, when(m.timestamp), m.edited && ' · edited', m.expires && ` · disappears after ${m.expires} s`, m.vouchers?.length && ` · only on the word of ${m.vouchers.map(called).join(', ')}`, m.outgoing && ` · ${state(m)}`, ' ', acts));
+      el('div.meta', {}, when(m.timestamp), m.edited && el('span', { title: (m.edits ?? []).map((v) => v.body).join('\n→ ') }, ' · edited'), m.expires && ` · disappears after ${m.expires} s`, m.vouchers?.length && ` · only on the word of ${m.vouchers.map(called).join(', ')}`, m.outgoing && ` · ${state(m)}`, ' ', acts));
   };
 
   const attachment = (a, ref) => {
@@ -99,9 +100,10 @@ export function talk(root, conversation, called, say, back) {
   const request = !conversation.accepted && el('div.bar', {}, `${conversation.name} would like to write to you. `, ['accept', 'block'].map((type) => el('button', { onclick: (e) => call('sendMessageRequestResponse', { ...target(id), type }).then(() => e.target.parentElement.remove(), (x) => say(x.message)) }, type === 'accept' ? 'Accept' : 'Block')));
   fill(root, el('header', {}, el('button.back', { onclick: back, 'aria-label': 'Back to the list' }, '←'), el('h1.grow', {}, conversation.name), typing,
     el('button', { onclick: (e) => { conversation.muted = !conversation.muted; e.target.textContent = conversation.muted ? 'Unmute' : 'Mute'; call('mute', { ...target(id), muted: conversation.muted }).catch((x) => say(x.message)); } }, conversation.muted ? 'Unmute' : 'Mute'),
+    el('button', { onclick: () => details(root, conversation, called, say, () => talk(root, conversation, called, say, back)) }, 'Details'),
     !group && el('button', { onclick: () => verify(root, conversation, say, () => talk(root, conversation, called, say, back)) }, 'Verify')),
-  request, log, el('div.compose', {}, waiting, el('button', { onclick: () => picker.click(), 'aria-label': 'Add files' }, '📎'), picker, text, el('button.primary', { onclick: send }, 'Send')));
-  const read = () => { if (document.hasFocus()) call('markRead', target(id)).catch(() => {}); };
+  request, log, el('div.compose', {}, waiting, el('button', { onclick: () => picker.click(), 'aria-label': 'Add files' }, '＋'), picker, text, el('button.primary', { onclick: send }, 'Send')));
+  const read = () => { if (document.visibilityState === 'visible') call('markRead', target(id)).catch(() => {}); };
   load().then(() => { log.scrollTop = log.scrollHeight; read(); });
   text.focus();
   let clear = 0;
@@ -117,6 +119,33 @@ export function talk(root, conversation, called, say, back) {
     if (e.type === 'gone' && e.message) { shown.get(e.message.seq)?.remove(); shown.delete(e.message.seq); }
     if (e.type === 'typing') { typing.textContent = e.stopped ? '' : `${called(e.author)} is writing…`; clearTimeout(clear); clear = setTimeout(() => { typing.textContent = ''; }, 10000); }
   };
+}
+
+/** details are the timer, and who is in a group. */
+async function details(root, conversation, called, say, done) {
+  const id = conversation.id, group = id.startsWith('group:');
+  const again = () => details(root, conversation, called, say, done);
+  const act = (method, params, then = again) => async () => { try { await call(method, params); say('Done.'); then(); } catch (e) { say(e.message); } };
+  try {
+    const timer = el('select', { 'aria-label': 'Messages disappear', onchange: () => act(group ? 'updateGroup' : 'updateContact', { ...target(id), expiration: Number(timer.value) })() },
+      [[0, 'Messages stay'], [300, 'Messages disappear 5 minutes after they were read'], [3600, 'after an hour'], [86400, 'after a day'], [604800, 'after a week']].map(([v, t]) => el('option', { value: v }, t)));
+    const parts = [];
+    if (group) {
+      const [g, seen] = [(await call('listGroups')).find((x) => x.conversation === id), await call('groupConsistency', { groupId: id })];
+      const [label, input] = field('Add somebody', {});
+      timer.value = String(g.messageExpirationTime);
+      const admins = new Set(g.admins.map((m) => m.number));
+      parts.push(el('h2', {}, `${g.members.length} members`), el('ul', {}, g.members.map((m) => el('li', {}, called(m.number), admins.has(m.number) && ' (admin)', ' ', el('button.link', { onclick: act('updateGroup', { groupId: id, removeMembers: [m.number] }) }, 'Remove')))),
+        label, el('button', { onclick: () => act('updateGroup', { groupId: id, members: [input.value] })() }, 'Add'), ' ', el('button', { onclick: act('quitGroup', { groupId: id }, done) }, 'Leave the group'),
+        el('p.soft', {}, seen.seenByAll ? `Everybody has seen everything up to ${new Date(seen.seenByAll).toLocaleString()}.` : 'What everybody has seen is not known yet.'),
+        seen.missing > 0 && el('p.error', {}, `${seen.missing} messages are missing here. `, el('button', { onclick: act('askForMissing', { groupId: id }) }, 'Ask for them')));
+    } else {
+      timer.value = String(conversation.expires ?? 0);
+      const [label, input] = field('What you call this person', { value: conversation.name });
+      parts.push(label, el('button', { onclick: () => act('updateContact', { ...target(id), name: input.value }, done)() }, 'Set the name'), el('p', {}, el('button', { onclick: act('block', target(id), done) }, 'Block')));
+    }
+    fill(root, el('div.panel', {}, el('button', { onclick: done }, '← Back'), el('h1', {}, conversation.name), timer, parts));
+  } catch (e) { say(e.message); }
 }
 
 /** verify compares the safety number with a contact: scan first, digits read in turns otherwise. */
