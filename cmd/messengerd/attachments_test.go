@@ -48,7 +48,7 @@ func TestAttachmentsInABucket(t *testing.T) {
 	write := func(text string) { must(t, os.WriteFile(credentials, []byte(text), 0o600)) }
 	write(store.Key + "\nnot the secret\n")
 	args := []string{"--attachments", store.URL, "--attachments-credentials", credentials}
-	if out, _ := o.run(1, append([]string{"doctor"}, args...)...); !strings.Contains(out, "wrong    attachments: the store of objects says 403 SignatureDoesNotMatch") {
+	if out, _ := o.run(1, append([]string{"doctor", "--listen", "127.0.0.1:1"}, args...)...); !strings.Contains(out, "wrong    attachments: the store of objects says 403 SignatureDoesNotMatch") {
 		t.Error(out)
 	}
 	write("one line\n")
@@ -56,7 +56,7 @@ func TestAttachmentsInABucket(t *testing.T) {
 		t.Error(stderr)
 	}
 	write(store.Key + "\n" + store.Secret + "\n")
-	if out, _ := o.run(0, append([]string{"doctor"}, args...)...); !strings.Contains(out, "ok       attachments: in "+store.URL) {
+	if out, _ := o.run(0, append([]string{"doctor", "--listen", "127.0.0.1:1"}, args...)...); !strings.Contains(out, "ok       attachments: in "+store.URL) {
 		t.Error(out)
 	}
 	const ann, bob = "+14155550001", "+14155550002"
@@ -111,7 +111,7 @@ func TestAttachmentsInABucket(t *testing.T) {
 	if code, body := r.ready(); code != 200 {
 		t.Errorf("%d %s", code, body)
 	}
-	if out, _ := o.run(1, append([]string{"doctor"}, args...)...); !strings.Contains(out, "wrong    attachments: the store of objects does not answer") {
+	if out, _ := o.run(1, append([]string{"doctor", "--listen", "127.0.0.1:1"}, args...)...); !strings.Contains(out, "wrong    attachments: the store of objects does not answer") {
 		t.Error(out)
 	}
 	store.Start()
