@@ -102,7 +102,7 @@ export function talk(root, conversation, called, say, back) {
     el('button', { onclick: (e) => { conversation.muted = !conversation.muted; e.target.textContent = conversation.muted ? 'Unmute' : 'Mute'; call('mute', { ...target(id), muted: conversation.muted }).catch((x) => say(x.message)); } }, conversation.muted ? 'Unmute' : 'Mute'),
     el('button', { onclick: () => details(root, conversation, called, say, () => talk(root, conversation, called, say, back)) }, 'Details'),
     !group && el('button', { onclick: () => verify(root, conversation, say, () => talk(root, conversation, called, say, back)) }, 'Verify')),
-  request, log, el('div.compose', {}, waiting, el('button', { onclick: () => picker.click(), 'aria-label': 'Add files' }, '＋'), picker, text, el('button.primary', { onclick: send }, 'Send')));
+  request, log, el('div.compose', {}, waiting, el('button', { onclick: () => picker.click(), 'aria-label': 'Add files' }, '+'), picker, text, el('button.primary', { onclick: send }, 'Send')));
   const read = () => { if (document.visibilityState === 'visible') call('markRead', target(id)).catch(() => {}); };
   load().then(() => { log.scrollTop = log.scrollHeight; read(); });
   text.focus();
