@@ -340,7 +340,7 @@ func newMessagesCommand(shared *place, search bool) *cobra.Command {
 	}
 	if search {
 		cmd.Use, cmd.Short, cmd.Args = "search WORD...", "Find messages by words", cobra.MinimumNArgs(1)
-		cmd.Long = "Find messages that hold all the words, whatever their case: the newest first.\n\n" + cli.ExitHelp
+		cmd.Long = "Find messages that hold all the words, whatever their case and accents: the newest first.\n\n" + cli.ExitHelp
 		cmd.Example = "  messenger search old bridge\n  messenger search --in alice recipe"
 		cmd.Flags().StringVar(&in, "in", "", "only this `conversation`")
 	}
