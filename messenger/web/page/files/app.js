@@ -126,6 +126,7 @@ listen((method, p) => {
 let touched = Date.now();
 for (const t of ['keydown', 'pointerdown', 'pointermove', 'wheel']) addEventListener(t, () => { touched = Date.now(); }, { passive: true });
 setInterval(() => { if (frame && Date.now() - touched > 15 * 60e3) call('lock').catch(() => {}); }, 10e3);
+setInterval(() => { if (frame && Date.now() - touched < 60e3) call('version').catch(() => {}); }, 60e3); // reading is use, too
 addEventListener('click', () => { if (typeof Notification !== 'undefined' && Notification.permission === 'default') Notification.requestPermission(); }, { once: true });
 
 try {
