@@ -13,9 +13,10 @@ Conversations. Most methods want one of recipient (a number, a name you gave, a 
 
 Notifications. "receive" {account, envelope} is a message, a reaction or a deletion of somebody's, or what you have
 written on another device (syncMessage), or that somebody is typing. "event" is everything else that happens, such as
-how far a message of yours has come. There are none of what arrived while the program was away: that is in listMessages.
+how far a message of yours has come. What arrived while the program was away is told if it asks for it, with the seq of
+the last envelope it has dealt with.
 When the daemon becomes another version the connection ends, and this command with it: start it again.
-  subscribeReceive, unsubscribeReceive     both notifications come until the latter
+  subscribeReceive {after: seq, ours}, unsubscribeReceive     both notifications come until the latter
 
 As signal-cli has them:
   send {message, attachments (paths, or data:TYPE;filename=NAME;base64,DATA), quoteTimestamp, quoteAuthor,

@@ -388,6 +388,12 @@ func (a *Account) Messages(ctx context.Context, conversation string, before int6
 	return out, err
 }
 
+// Since returns the oldest messages of all conversations above a number, oldest first.
+func (a *Account) Since(ctx context.Context, after int64, limit int) (out []*history.Message, err error) {
+	err = a.store.View(ctx, func(tx *store.Tx) error { out, err = history.Since(tx, after, limit); return err })
+	return out, err
+}
+
 // Message returns one; nil if there is none.
 func (a *Account) Message(ctx context.Context, seq int64) (m *history.Message, err error) {
 	err = a.store.View(ctx, func(tx *store.Tx) error { m, err = history.Get(tx, seq); return err })

@@ -99,9 +99,16 @@ func (c *conn) listAccounts(nothing) (any, error) {
 	return []map[string]string{{"number": own.Number}}, err
 }
 
-func (c *conn) subscribeReceive(nothing) (any, error) {
+// subscribeReceive starts the notifications. After is ours: the seq of the last envelope that the caller has dealt with; all that came after it are told
+// first, those that arrive meanwhile perhaps twice, and then the answer comes.
+func (c *conn) subscribeReceive(p struct {
+	After *int64 `json:"after"`
+}) (any, error) {
 	c.subscribe()
-	return 0, nil
+	if p.After == nil {
+		return 0, nil
+	}
+	return 0, c.tellSince(*p.After)
 }
 
 func (c *conn) unsubscribeReceive(nothing) (any, error) {

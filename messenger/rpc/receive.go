@@ -38,6 +38,29 @@ func (c *conn) subscribe() {
 	})
 }
 
+// atOnce is how many messages are read from the disk at a time.
+const atOnce = 200
+
+// tellSince tells what has arrived since a message.
+func (c *conn) tellSince(after int64) error {
+	own, err := c.Account.Own(c.ctx)
+	if err != nil {
+		return err
+	}
+	for {
+		list, err := c.Account.Since(c.ctx, after, atOnce)
+		if err != nil || len(list) == 0 {
+			return err
+		}
+		for _, m := range list {
+			after = m.Seq
+			if env := c.envelope(client.Event{Type: client.EventMessage, Conversation: m.Conversation, Message: m}, own); env != nil {
+				c.notify("receive", map[string]any{"envelope": env, "account": own.Number})
+			}
+		}
+	}
+}
+
 func (c *conn) unsubscribe() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -69,6 +92,7 @@ type Envelope struct {
 	SourceName   string       `json:"sourceName,omitempty"`
 	SourceDevice uint32       `json:"sourceDevice"`
 	Timestamp    uint64       `json:"timestamp"`
+	Seq          int64        `json:"seq,omitempty"` // ours: of a message, its number on this device
 	Data         *DataMessage `json:"dataMessage,omitempty"`
 	Sync         *SyncMessage `json:"syncMessage,omitempty"`
 	Typing       *Typing      `json:"typingMessage,omitempty"`
@@ -163,14 +187,14 @@ func (c *conn) envelope(e client.Event, own session.Own) *Envelope {
 	case m.Outgoing && m.Device == own.Device:
 		return nil // the caller, or another program here, has sent it
 	case m.Outgoing:
-		env := &Envelope{Source: own.Number, SourceNumber: own.Number, SourceDevice: m.Device, Timestamp: m.Timestamp, Sync: new(SyncMessage)}
+		env := &Envelope{Source: own.Number, SourceNumber: own.Number, SourceDevice: m.Device, Timestamp: m.Timestamp, Seq: m.Seq, Sync: new(SyncMessage)}
 		env.Sync.Sent.DataMessage = dataMessage(m)
 		if groupID(m.Conversation) == "" {
 			env.Sync.Sent.Destination = m.Conversation
 		}
 		return env
 	default:
-		env := &Envelope{Source: m.Author, SourceNumber: m.Author, SourceDevice: m.Device, Timestamp: m.Timestamp, Data: dataMessage(m)}
+		env := &Envelope{Source: m.Author, SourceNumber: m.Author, SourceDevice: m.Device, Timestamp: m.Timestamp, Seq: m.Seq, Data: dataMessage(m)}
 		if k, err := c.Account.Contact(c.ctx, m.Author); err == nil && k.Called() != m.Author {
 			env.SourceName = k.Called()
 		}

@@ -4,7 +4,8 @@
 //
 // Who may connect may do everything the person may do, and read everything. So the socket is open to its owner only (mode 0600, in a directory of
 // mode 0700), and on Linux and macOS the kernel is asked who is at the other end. A request is bounded in size; requests of one connection
-// run side by side, at most 16 at once. Messages arrive as notifications "receive" on every connection that has not said unsubscribeReceive.
+// run side by side, at most 16 at once. Messages arrive as notifications "receive" on every connection that has not said unsubscribeReceive; who was away says
+// subscribeReceive with the number of the last one he has dealt with.
 package rpc
 
 import (

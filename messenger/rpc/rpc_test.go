@@ -291,3 +291,61 @@ func TestWhereTheSocketIs(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A program that was away is told all that came meanwhile, once, in order, before the answer.
+func TestWhatCameMeanwhile(t *testing.T) {
+	url, invite := newServer(t)
+	aliceDir, number := daemon(t, url, invite())
+	bobDir, bob := daemon(t, url, invite())
+	alice := dial(t, aliceDir)
+	const n = 450 // more than are read at a time
+	for i := range n {
+		if err := alice.Call(t.Context(), "send", map[string]any{"recipient": bob, "message": fmt.Sprint(i), "noWait": true}, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	waiting := dial(t, bobDir)
+	for {
+		var list []struct{ Body string }
+		if err := waiting.Call(t.Context(), "listMessages", map[string]any{"recipient": number, "limit": 1}, &list); err != nil {
+			t.Fatal(err)
+		}
+		if len(list) == 1 && list[0].Body == fmt.Sprint(n-1) {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	away := dial(t, bobDir)
+	if err := away.Call(t.Context(), "unsubscribeReceive", nil, nil); err != nil {
+		t.Fatal(err)
+	}
+	last := int64(0)
+	if err := away.Call(t.Context(), "subscribeReceive", map[string]int64{"after": last}, nil); err != nil {
+		t.Fatal(err)
+	}
+	for i := range n {
+		got := nextEnvelope(t, away)
+		if got.Data == nil || got.Data.Message != fmt.Sprint(i) || got.Seq <= last {
+			t.Fatalf("%d: %+v %+v, after number %d", i, got, got.Data, last)
+		}
+		last = got.Seq
+	}
+	if err := alice.Call(t.Context(), "send", map[string]any{"recipient": bob, "message": "now"}, nil); err != nil {
+		t.Fatal(err)
+	}
+	if got := nextEnvelope(t, away); got.Data.Message != "now" || got.Seq <= last {
+		t.Errorf("%+v", got.Data)
+	}
+}
+
+func nextEnvelope(t *testing.T, c *rpc.Client) rpc.Envelope {
+	t.Helper()
+	for n := range c.Notifications() {
+		var p struct{ Envelope rpc.Envelope }
+		if n.Method == "receive" && json.Unmarshal(n.Params, &p) == nil {
+			return p.Envelope
+		}
+	}
+	t.Fatal("the connection has ended")
+	return rpc.Envelope{}
+}

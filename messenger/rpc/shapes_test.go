@@ -49,7 +49,7 @@ func TestShapesOfSignalCLI(t *testing.T) {
 	}
 	same("send", out, `{"timestamp":TIME,"results":[{"recipientAddress":{"number":"`+bob+`"},"type":"SUCCESS"}]}`)
 	same("receive", envelope(b, "hello"), `{"account":"`+bob+`","envelope":{"source":"`+alice+`","sourceNumber":"`+alice+`","sourceDevice":1,"timestamp":`+said.Timestamp.String()+
-		`,"dataMessage":{"timestamp":`+said.Timestamp.String()+`,"message":"hello","expiresInSeconds":0,"viewOnce":false}}}`)
+		`,"seq":TIME,"dataMessage":{"timestamp":`+said.Timestamp.String()+`,"message":"hello","expiresInSeconds":0,"viewOnce":false}}}`)
 	at := said.Timestamp.String()
 	if out, err = ask(a, "send", `{"recipient":"`+bob+`","attachment":"data:text/plain;filename=note.txt;base64,aGVsbG8=","quoteTimestamp":`+at+`,"quoteAuthor":"`+alice+`"}`); err != nil {
 		t.Fatal(err)
@@ -81,7 +81,7 @@ func TestShapesOfSignalCLI(t *testing.T) {
 		t.Fatal(err)
 	}
 	same("send to a group", out, `{"timestamp":TIME,"results":[{"recipientAddress":{"number":"`+bob+`"},"groupId":"`+made.GroupID+`","type":"SUCCESS"}]}`)
-	same("receive in a group", envelope(b, "sing"), `{"account":"`+bob+`","envelope":{"source":"`+alice+`","sourceNumber":"`+alice+`","sourceDevice":1,"timestamp":TIME,"dataMessage":{"timestamp":TIME,"message":"sing",`+
+	same("receive in a group", envelope(b, "sing"), `{"account":"`+bob+`","envelope":{"source":"`+alice+`","sourceNumber":"`+alice+`","sourceDevice":1,"timestamp":TIME,"seq":TIME,"dataMessage":{"timestamp":TIME,"message":"sing",`+
 		`"expiresInSeconds":0,"viewOnce":false,"groupInfo":{"groupId":"`+made.GroupID+`","type":"DELIVER"},"attachments":[{"contentType":"image/png","filename":"picture.png","id":"TEXT","size":TIME}]}}}`)
 	about := func(what string) string {
 		return `{"account":"TEXT","envelope":{"source":"TEXT","sourceNumber":"TEXT","sourceDevice":1,"timestamp":TIME,"dataMessage":{"timestamp":TIME,"message":"","expiresInSeconds":0,"viewOnce":false,` + what + `}}}`

@@ -206,6 +206,19 @@ func List(tx *store.Tx, conversation string, before int64, limit int) ([]*Messag
 	return out, err
 }
 
+// Since returns the oldest messages above number after, whatever their conversation, oldest first.
+func Since(tx *store.Tx, after int64, limit int) (out []*Message, err error) {
+	err = tx.Forth(after, func(row store.Row) (bool, error) {
+		m, err := parse(row, true, nil)
+		if err != nil {
+			return false, err
+		}
+		out = append(out, m)
+		return len(out) < limit, nil
+	})
+	return out, err
+}
+
 // React sets or removes a person's reaction. An older one does not undo a newer one.
 func (m *Message) React(r Reaction, remove bool) bool {
 	for i, have := range m.Reactions {
