@@ -63,6 +63,9 @@ func (b *bench) growCluster(ctx context.Context, m *messengerd, o clusterOptions
 	if err := c.start(ctx, m, o, most); err != nil {
 		return err
 	}
+	if err := c.rest(ctx); err != nil {
+		return err
+	}
 	before, err := c.resident()
 	if err != nil {
 		return err
@@ -72,10 +75,8 @@ func (b *bench) growCluster(ctx context.Context, m *messengerd, o clusterOptions
 		if err := c.hold(ctx, have, n); err != nil {
 			return err
 		}
-		select {
-		case <-time.After(b.settle):
-		case <-ctx.Done():
-			return ctx.Err()
+		if err := c.rest(ctx); err != nil {
+			return err
 		}
 		after, err := c.resident()
 		if err != nil {
@@ -121,7 +122,6 @@ func (c *cluster) start(ctx context.Context, m *messengerd, o clusterOptions, mo
 		}
 		r.disconnect(0, visitors)
 	}
-	time.Sleep(time.Second) // until the servers have noticed
 	return nil
 }
 
@@ -145,6 +145,16 @@ func (c *cluster) hold(ctx context.Context, have, want int) error {
 		c.b.app.Say("%d to %d are connected to server %d of %d", first, end-1, i+1, nodes)
 	}
 	return nil
+}
+
+// rest waits until memory no longer needed has been given back.
+func (c *cluster) rest(ctx context.Context) error {
+	select {
+	case <-time.After(c.b.settle):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // resident is the memory of all servers.
