@@ -145,6 +145,7 @@ remove. 'group show' says up to when everybody has seen everything.
 		change("appoint GROUP MEMBER...", "Make members admins", "admins"),
 		change("dismiss GROUP MEMBER...", "Make members no admins", "removeAdmins"),
 		change("rename GROUP NAME", "Rename a group", "name"),
+		newPictureCommand(p),
 		p.command(simple{use: "leave GROUP", short: "Leave a group", example: "  messenger group leave 'My choir'", args: cobra.ExactArgs(1), method: "quitGroup", params: about}),
 		p.command(simple{use: "show GROUP", short: "Say up to when everybody has seen everything", example: "  messenger group show 'My choir'", args: cobra.ExactArgs(1), method: "groupConsistency", params: about, print: printed(printConsistency)}),
 		p.command(simple{use: "ask GROUP", short: "Ask members for messages that others have answered and you have not received", example: "  messenger group ask 'My choir'", args: cobra.ExactArgs(1), method: "askForMissing", params: about}),

@@ -28,7 +28,8 @@ As signal-cli has them:
   sendMessageRequestResponse {type: accept or block}               block, unblock {recipient, groupId}
   listContacts, updateContact {recipient, name, expiration}        getUserStatus {recipient, username}
   listGroups, quitGroup {groupId}                                  getAttachment {id} → {data}, up to 16 MiB
-  updateGroup {groupId (none: a new group), name, members, removeMembers, admins, removeAdmins, expiration}
+  updateGroup {groupId (none: a new group), name, members, removeMembers, admins, removeAdmins, expiration,
+        avatar (a path, or data:TYPE;base64,DATA), removeAvatar}   getAvatar {groupId} → {data, type}
   listIdentities {number}, trust {recipient, verifiedSafetyNumber or trustAllKnownKeys}
   listDevices, removeDevice {deviceId}, addDevice {uri}            updateProfile {givenName, familyName}
   setUsername {username}, updateConfiguration {readReceipts, typingIndicators}

@@ -123,6 +123,10 @@ func (a *Account) encrypt(src io.Reader, size int64) (u upload, p wire.Attachmen
 	return u, wire.Attachment{Key: key[:], Digest: digest[:], Size: uint32(size)}, nil
 }
 
+func (a *Account) openBlob(u upload) (*os.File, error) {
+	return os.Open(filepath.Join(a.filesDir(), filepath.Base(u.Blob)))
+}
+
 // dropFiles removes blobs that are not needed any more.
 func (a *Account) dropFiles(files []upload) {
 	for _, u := range files {
@@ -169,7 +173,7 @@ func (a *Account) uploadAll(ctx context.Context, j job) (job, error) {
 		if j.Files[i].ID != 0 {
 			continue
 		}
-		f, err := os.Open(filepath.Join(a.filesDir(), filepath.Base(j.Files[i].Blob)))
+		f, err := a.openBlob(j.Files[i])
 		if err != nil {
 			return j, &lostError{err}
 		}
@@ -327,6 +331,7 @@ type fetching struct {
 	Message  int64            // whose long text
 	Contacts *wire.Attachment // a list of contacts from another device of ours
 	Profile  string           // whose name
+	Picture  string           // of which group
 }
 
 // longText has the whole of a long text fetched.
@@ -383,6 +388,9 @@ func (a *Account) fetchOne(ctx context.Context, f fetching) error {
 	var b bytes.Buffer
 	if f.Profile != "" {
 		return a.fetchProfile(ctx, f.Profile)
+	}
+	if f.Picture != "" {
+		return a.fetchPicture(ctx, f.Picture)
 	}
 	if f.Contacts != nil {
 		p := attachmentsOf(&wire.Data{Attachments: []wire.Attachment{*f.Contacts}}, "")[0]

@@ -47,6 +47,9 @@ func (c *change) keepGroup(g *group.State) error {
 	if err := store.Save(c.tx, store.Groups, groupName(g.ID), g); err != nil {
 		return err
 	}
+	if err := c.pictureOf(g); err != nil {
+		return err
+	}
 	joined, err := c.joined(g.ID)
 	if err != nil {
 		return err
@@ -337,7 +340,9 @@ func (c *change) groupNotice(g *group.State, by string, d group.Change) error {
 	if d.Name {
 		parts = append(parts, fmt.Sprintf("%s named the group %q.", who, g.Name))
 	}
-	if d.Avatar {
+	if d.Avatar && g.Avatar == nil {
+		parts = append(parts, who+" removed the picture.")
+	} else if d.Avatar {
 		parts = append(parts, who+" changed the picture.")
 	}
 	if d.Admins {

@@ -1,6 +1,7 @@
 package client_test
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"net/http"
@@ -290,5 +291,54 @@ func TestNewcomersGetNoHistory(t *testing.T) {
 	mallory.sees(id, "[group]", "I have asked", "hello Mallory")
 	if log := mallory.log.String(); strings.Contains(log, "forwarded message") { // her own program refuses it; another might not
 		t.Error("the message was sent to her:", log)
+	}
+}
+
+// A group's picture comes to all, to who joins later too, and survives that the server forgets it; what is no picture is not set, and not shown.
+func TestAGroupHasAPicture(t *testing.T) {
+	w := newWorld(t)
+	alice, bob, carol := w.person("alice"), w.person("bob"), w.person("carol")
+	id := alice.founds("choir", bob)
+	bob.memberOf(id, 2)
+	picture := func(seed byte) []byte {
+		return append([]byte("\x89PNG\r\n\x1a\n"), bytes.Repeat([]byte{seed}, 5000)...)
+	}
+	shows := func(d *device, want []byte) {
+		t.Helper()
+		w.waitFor(fmt.Sprintf("a picture of %d bytes at %s's", len(want), d.number), func() bool {
+			p, err := d.acc.Picture(t.Context(), id)
+			return err == nil && (p == nil && want == nil || p != nil && bytes.Equal(p.Data, want) && p.Type == "image/png")
+		})
+	}
+	set := func(d *device, data []byte) {
+		t.Helper()
+		if err := d.acc.SetPicture(t.Context(), id, data); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for what, data := range map[string][]byte{
+		"the file is no picture: it looks like text/html, want PNG, JPEG, GIF or WebP": []byte("<html><script>alert(1)</script>"),
+		"a picture of 1048577 bytes, want at most 1048576":                             append(picture(1), make([]byte, client.MaxPicture+1-len(picture(1)))...),
+	} {
+		if err := alice.acc.SetPicture(t.Context(), id, data); err == nil || err.Error() != what {
+			t.Errorf("got %v, want %s", err, what)
+		}
+	}
+	set(alice, picture(1))
+	shows(alice, picture(1))
+	shows(bob, picture(1))
+	alice.changes(id, func(g *group.State, self string) error { return g.Add(self, carol.number) })
+	shows(carol, picture(1))
+	set(bob, picture(2)) // no admin, but a member
+	shows(alice, picture(2))
+	shows(carol, picture(2))
+	set(alice, nil)
+	shows(bob, nil)
+	shows(carol, nil)
+	if got := alice.notice(id, "group"); got != "You removed the picture." {
+		t.Error(got)
+	}
+	if err := carol.acc.SetPicture(t.Context(), "group:00000000000000000000000000000000", picture(3)); err == nil || err.Error() != "you are not a member of this group" {
+		t.Error(err)
 	}
 }

@@ -31,14 +31,12 @@ func (c *conn) getAttachment(p struct {
 
 // file is a file of a request: a path, or, as signal-cli has it, the file itself in data:TYPE;filename=NAME;base64,DATA.
 func (c *conn) file(text string) (client.File, error) {
-	rest, inline := strings.CutPrefix(text, "data:")
+	head, b, inline, err := dataURL(text)
+	if err != nil {
+		return client.File{}, err
+	}
 	if !inline {
 		return client.File{Path: text}, nil
-	}
-	head, data, ok := strings.Cut(rest, ";base64,")
-	b, err := base64.StdEncoding.DecodeString(data)
-	if !ok || err != nil {
-		return client.File{}, userError("attachment %.40q, want a path or data:TYPE;filename=NAME;base64,DATA", text)
 	}
 	f := client.File{Name: "file"}
 	f.ContentType, head, _ = strings.Cut(head, ";")
@@ -49,4 +47,17 @@ func (c *conn) file(text string) (client.File, error) {
 	}
 	f.Prepared, err = c.Account.Prepare(c.ctx, bytes.NewReader(b), int64(len(b)), f)
 	return f, err
+}
+
+// dataURL splits data:HEAD;base64,DATA. Whatever does not begin with data: is none.
+func dataURL(text string) (head string, b []byte, is bool, err error) {
+	rest, is := strings.CutPrefix(text, "data:")
+	if !is {
+		return "", nil, false, nil
+	}
+	head, data, ok := strings.Cut(rest, ";base64,")
+	if b, err = base64.StdEncoding.DecodeString(data); !ok || err != nil {
+		return "", nil, true, userError("file %.40q, want a path or data:TYPE;filename=NAME;base64,DATA", text)
+	}
+	return head, b, true, nil
 }

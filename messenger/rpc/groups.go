@@ -18,6 +18,7 @@ type Group struct {
 	Members      []map[string]string `json:"members"`
 	Admins       []map[string]string `json:"admins"`
 	Conversation string              `json:"conversation"`
+	HasAvatar    bool                `json:"hasAvatar"` // and it is here: see getAvatar
 }
 
 func (c *conn) listGroups(nothing) (any, error) {
@@ -33,9 +34,15 @@ func (c *conn) listGroups(nothing) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	pictured, err := c.Account.Pictured(c.ctx, list)
+	if err != nil {
+		return nil, err
+	}
 	out := []Group{}
 	for _, g := range list {
-		out = append(out, groupOf(g, own.Number, conversations))
+		one := groupOf(g, own.Number, conversations)
+		one.HasAvatar = pictured[one.Conversation]
+		out = append(out, one)
 	}
 	return out, nil
 }
@@ -69,10 +76,16 @@ type groupParams struct {
 	RemoveAdmins  texts   `json:"removeAdmins"`
 	RemoveAdmin   texts   `json:"removeAdmin"`
 	Expiration    *uint32 `json:"expiration"`
+	Avatar        string  `json:"avatar"` // a path, or data:TYPE;base64,DATA
+	RemoveAvatar  bool    `json:"removeAvatar"`
 }
 
 // updateGroup makes a group (without groupId), or changes one.
 func (c *conn) updateGroup(p groupParams) (any, error) {
+	picture, err := c.pictureOf(p)
+	if err != nil {
+		return nil, err
+	}
 	resolve := func(lists ...texts) (out []string, err error) {
 		for _, r := range slices.Concat(lists...) {
 			to, err := c.Account.Resolve(c.ctx, r)
@@ -135,6 +148,9 @@ func (c *conn) updateGroup(p groupParams) (any, error) {
 		}
 		return nil
 	})
+	if err == nil && (picture != nil || p.RemoveAvatar) {
+		err = c.Account.SetPicture(c.ctx, id, picture)
+	}
 	return map[string]string{"groupId": groupID(id)}, err
 }
 

@@ -38,6 +38,7 @@ func methods() map[string]method {
 		"updateContact":              call((*conn).updateContact),
 		"getUserStatus":              call((*conn).getUserStatus),
 		"getAttachment":              call((*conn).getAttachment),
+		"getAvatar":                  call((*conn).getAvatar),
 		"block":                      call((*conn).block),
 		"unblock":                    call((*conn).unblock),
 		"listGroups":                 call((*conn).listGroups),

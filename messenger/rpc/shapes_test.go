@@ -1,6 +1,7 @@
 package rpc_test
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -86,7 +87,8 @@ func TestShapesOfSignalCLI(t *testing.T) {
 	about := func(what string) string {
 		return `{"account":"TEXT","envelope":{"source":"TEXT","sourceNumber":"TEXT","sourceDevice":1,"timestamp":TIME,"dataMessage":{"timestamp":TIME,"message":"","expiresInSeconds":0,"viewOnce":false,` + what + `}}}`
 	}
-	group := `{"id":"` + made.GroupID + `","name":"Choir","isMember":true,"isBlocked":false,"messageExpirationTime":0,"members":[{"number":"TEXT"},{"number":"TEXT"}],"admins":[{"number":"` + alice + `"}],"conversation":"TEXT"}`
+	group := `{"id":"` + made.GroupID + `","name":"Choir","isMember":true,"isBlocked":false,"messageExpirationTime":0,"members":[{"number":"TEXT"},{"number":"TEXT"}],"admins":[{"number":"` + alice + `"}],"conversation":"TEXT","hasAvatar":false}`
+	png := base64.StdEncoding.EncodeToString([]byte("\x89PNG\r\n\x1a\n and so on"))
 	for _, c := range []struct {
 		who                  *rpc.Client
 		method, params, want string
@@ -98,6 +100,8 @@ func TestShapesOfSignalCLI(t *testing.T) {
 		{b, "sendTyping", `{"recipient":["` + alice + `"],"stop":true}`, `{}`},
 		{b, "listContacts", `{}`, `[{"number":"` + alice + `"TEXT`},
 		{b, "listGroups", `{}`, `[` + group + `]`},
+		{b, "updateGroup", `{"groupId":"` + made.GroupID + `","avatar":"data:image/png;base64,` + png + `"}`, `{"groupId":"` + made.GroupID + `"}`},
+		{b, "getAvatar", `{"groupId":"` + made.GroupID + `"}`, `{"data":"` + png + `","type":"image/png"}`},
 		{a, "getUserStatus", `{"recipient":["` + bob + `","+99900000"],"username":["nobody.of.this.name"]}`,
 			`[{"recipient":"` + bob + `","number":"` + bob + `","isRegistered":true},{"recipient":"+99900000","number":"+99900000","isRegistered":false},{"recipient":"nobody.of.this.name","isRegistered":false}]`},
 		{a, "listIdentities", `{"number":"` + bob + `"}`, `[{"number":"` + bob + `","trustLevel":"TRUSTED_UNVERIFIED","safetyNumber":"TEXT","fingerprint":"TEXT","addedTimestamp":TIME,"scannableSafetyNumber":"TEXT"}]`},
@@ -128,11 +132,13 @@ func TestShapesOfSignalCLI(t *testing.T) {
 	// What is not there says so, instead of seeming to be done.
 	for _, c := range []struct{ method, params, want string }{
 		{"send", `{"recipient":"` + bob + `","message":"x","viewOnce":true}`, "viewOnce and sticker are not there: nothing was sent"},
-		{"send", `{"recipient":"` + bob + `","attachment":"data:nonsense"}`, `attachment "data:nonsense", want a path or data:TYPE;filename=NAME;base64,DATA`},
+		{"send", `{"recipient":"` + bob + `","attachment":"data:nonsense"}`, `file "data:nonsense", want a path or data:TYPE;filename=NAME;base64,DATA`},
 		{"updateProfile", `{"givenName":"A","about":"me"}`, "about and avatar are not there: a profile is a name"},
 		{"addDevice", `{"uri":"nonsense"}`, ""},
 		{"removeDevice", `{"deviceId":77}`, ""},
 		{"getAttachment", `{"id":"1/7"}`, "no attachment 1/7"},
+		{"updateGroup", `{"groupId":"` + made.GroupID + `","avatar":"data:image/png;base64,"}`, "avatar: the picture is empty"},
+		{"updateGroup", `{"groupId":"` + made.GroupID + `","avatar":"data:image/png;base64,aGVsbG8="}`, "the file is no picture: it looks like text/plain, want PNG, JPEG, GIF or WebP"},
 		{"getUserStatus", `{}`, "want recipient or username"},
 	} {
 		if out, err := ask(a, c.method, c.params); err == nil || c.want != "" && err.Error() != c.want {

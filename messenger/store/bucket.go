@@ -32,6 +32,7 @@ const (
 	Timers         Bucket = 16 // client: messages that disappear
 	TranscriptRefs Bucket = 17 // client: which message has which transcript id
 	Once           Bucket = 18 // client: what was sent under a name of a caller's
+	Pictures       Bucket = 19 // client: of groups
 )
 
 // kindMessage keeps messages apart from buckets.

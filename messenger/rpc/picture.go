@@ -1,0 +1,56 @@
+package rpc
+
+import (
+	"io"
+	"os"
+
+	"github.com/countersign-project/countersign/messenger/client"
+)
+
+// pictureOf reads the picture that a group is to get; nil for none.
+func (c *conn) pictureOf(p groupParams) ([]byte, error) {
+	switch {
+	case p.Avatar == "":
+		return nil, nil
+	case p.RemoveAvatar:
+		return nil, userError("avatar and removeAvatar: give one of them")
+	}
+	_, b, inline, err := dataURL(p.Avatar)
+	if err != nil {
+		return nil, err
+	}
+	if inline && len(b) > 0 {
+		return b, nil
+	}
+	if inline {
+		return nil, userError("avatar: the picture is empty")
+	}
+	f, err := os.Open(p.Avatar)
+	if err != nil {
+		return nil, userError("avatar: %v", err)
+	}
+	defer f.Close()
+	if b, err = io.ReadAll(io.LimitReader(f, client.MaxPicture+1)); err == nil && len(b) == 0 {
+		err = userError("avatar: %s is empty", p.Avatar)
+	}
+	return b, err
+}
+
+// getAvatar answers with a group's picture.
+func (c *conn) getAvatar(p target) (any, error) {
+	conversation, err := c.conversation(p)
+	if err != nil {
+		return nil, err
+	}
+	picture, err := c.Account.Picture(c.ctx, conversation)
+	if err != nil {
+		return nil, err
+	}
+	if picture == nil {
+		return nil, userError("no picture of this group is here")
+	}
+	return struct {
+		Data []byte `json:"data"`
+		Type string `json:"type"`
+	}{picture.Data, picture.Type}, nil
+}
