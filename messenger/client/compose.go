@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -84,6 +85,9 @@ func (c *change) post(d *wire.Data, m *history.Message, files []upload) error {
 	to, err := c.dress(m.Conversation, d)
 	if err != nil {
 		return err
+	}
+	if len(to) == 0 && slices.ContainsFunc(d.Attachments, func(a wire.Attachment) bool { return a.ContentType != wire.LongText }) {
+		return errors.New("a file is uploaded for those it is sent to, and here is nobody: a note to yourself cannot hold one")
 	}
 	own := c.book.Own()
 	if d.Group != nil {

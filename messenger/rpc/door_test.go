@@ -224,6 +224,11 @@ func TestUploads(t *testing.T) {
 	ask("send", `{`+to+`,"message":"with a file","uploads":["`+id+`"]}`, `"timestamp":`)
 	ask("send", `{`+to+`,"uploads":["`+id+`"]}`, "no upload")
 	ask("discardUpload", `{"id":"`+id+`"}`, "no upload")
+	lost, err := s.Upload(t.Context(), strings.NewReader("x"), 1, "x", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ask("send", `{"noteToSelf":true,"uploads":["`+lost+`"]}`, "cannot hold one") // and not: taken in, and lost
 	ask("send", `{"recipient":["+1","+2"],"uploads":["`+id+`"]}`, `"error"`)
 	var full struct {
 		Result []struct {
