@@ -1,9 +1,13 @@
 // Package archive is the form of an account's backup: a stream of bytes encrypted under a key that is written down as eight words and a ninth that
 // checks them.
 //
-// Form: "CSBK1" ‖ salt 16 ‖ chunks. The key of a file is HKDF-SHA-256(seed, salt, "Countersign backup", 32). Each chunk is AES-256-GCM of 64 KiB of
-// plaintext, the last one of less (perhaps of nothing), under the nonce: number of the chunk, 11 bytes big-endian ‖ 1 for the last chunk, 0 for
-// the others. So chunks cannot be moved, dropped, repeated or cut off; the header is additional data of the first.
+// Form: "CSBK2" ‖ salt 16 ‖ check 16 ‖ chunks. The key of a file is HKDF-SHA-256(seed, salt, "Countersign backup", 32), its check value
+// HKDF-SHA-256(seed, salt, "Countersign backup check", 16): it tells the words of another backup from a damaged file, and helps nobody to guess a seed
+// of 128 random bits. Each chunk is AES-256-GCM of 64 KiB of plaintext, the last one of less (perhaps of nothing), under the nonce: number of the
+// chunk, 11 bytes big-endian ‖ 1 for the last chunk, 0 for the others. So chunks cannot be moved, dropped, repeated or cut off; the header is
+// additional data of the first, so that no form is taken for another.
+//
+// The form before, "CSBK1" ‖ salt 16 ‖ chunks, is read and not written any more.
 //
 // Whoever has file and words has everything; whoever has the file learns its size. A reader must not act on what it has read before it has
 // read the end.
@@ -15,6 +19,7 @@ import (
 	"crypto/cipher"
 	"crypto/hkdf"
 	"crypto/sha256"
+	"crypto/subtle"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -22,26 +27,40 @@ import (
 )
 
 const (
-	magic     = "CSBK1"
+	magic     = "CSBK2"
+	oldMagic  = "CSBK1"
 	saltSize  = 16
+	checkSize = 16
 	chunkSize = 64 << 10
 	tagSize   = 16
 )
 
-// ErrDamaged says that a file was changed, or cut off, or belongs to other words.
-var ErrDamaged = errors.New("the backup does not open: other words, or the file is damaged or cut off")
+// ErrDamaged says that a file was changed or cut off.
+var ErrDamaged = errors.New("the backup is damaged or cut off")
 
-func open(seed Seed, salt []byte) (cipher.AEAD, error) {
+// ErrWords says that a file was made with other words.
+var ErrWords = errors.New("these are the recovery words of another backup: each one has its own")
+
+// errEither is what can be said of a file of the form before. It is an ErrDamaged.
+var errEither = fmt.Errorf("these are the recovery words of another backup, or %w", ErrDamaged)
+
+// open returns what encrypts the chunks of a file, and its check value.
+func open(seed Seed, salt []byte) (cipher.AEAD, []byte, error) {
 	key, err := hkdf.Key(sha256.New, seed[:], salt, "Countersign backup", 32)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer clear(key)
+	check, err := hkdf.Key(sha256.New, seed[:], salt, "Countersign backup check", checkSize)
+	if err != nil {
+		return nil, nil, err
+	}
 	b, err := aes.NewCipher(key)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return cipher.NewGCM(b)
+	aead, err := cipher.NewGCM(b)
+	return aead, check, err
 }
 
 func nonce(n uint64, last bool) []byte {
@@ -69,10 +88,11 @@ func NewWriter(dst io.Writer, seed Seed, rand io.Reader) (*Writer, error) {
 	if _, err := io.ReadFull(rand, header[len(magic):]); err != nil {
 		return nil, err
 	}
-	aead, err := open(seed, header[len(magic):])
+	aead, check, err := open(seed, header[len(magic):])
 	if err != nil {
 		return nil, err
 	}
+	header = append(header, check...)
 	_, err = dst.Write(header)
 	return &Writer{dst: dst, aead: aead, header: header, buf: make([]byte, 0, chunkSize)}, err
 }
@@ -113,22 +133,39 @@ type Reader struct {
 	plain  []byte
 	n      uint64
 	done   bool
+	bad    error // what a chunk that does not open means
 }
 
-// NewReader reads the header.
+// NewReader reads the header. ErrWords, ErrDamaged.
 func NewReader(src io.Reader, seed Seed) (*Reader, error) {
-	header := make([]byte, len(magic)+saltSize)
-	if _, err := io.ReadFull(src, header); err != nil || string(header[:len(magic)]) != magic {
-		return nil, fmt.Errorf("not a backup of the form %s", magic)
+	header := make([]byte, len(magic)+saltSize, len(magic)+saltSize+checkSize)
+	_, err := io.ReadFull(src, header)
+	form := string(header[:len(magic)])
+	if err != nil || form != magic && form != oldMagic {
+		return nil, fmt.Errorf("not a backup of the form %s or %s", magic, oldMagic)
 	}
-	aead, err := open(seed, header[len(magic):])
+	aead, want, err := open(seed, header[len(magic):])
 	if err != nil {
 		return nil, err
 	}
-	return &Reader{src: bufio.NewReaderSize(src, chunkSize+2*tagSize), aead: aead, header: header}, nil
+	bad := errEither
+	if form == magic {
+		bad = ErrDamaged
+		got := header[len(header):cap(header)]
+		if _, err := io.ReadFull(src, got); errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+			return nil, ErrDamaged
+		} else if err != nil {
+			return nil, err
+		}
+		if subtle.ConstantTimeCompare(got, want) != 1 {
+			return nil, ErrWords
+		}
+		header = header[:cap(header)]
+	}
+	return &Reader{src: bufio.NewReaderSize(src, chunkSize+2*tagSize), aead: aead, header: header, bad: bad}, nil
 }
 
-// Read implements io.Reader. ErrDamaged.
+// Read implements io.Reader. ErrDamaged; of the form before also where the words are others.
 func (r *Reader) Read(b []byte) (int, error) {
 	for len(r.plain) == 0 {
 		if r.done {
@@ -148,13 +185,13 @@ func (r *Reader) next() error {
 	n, err := io.ReadFull(r.src, sealed)
 	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
 		if errors.Is(err, io.EOF) {
-			return ErrDamaged
+			return r.bad
 		}
 		return err
 	}
 	last := n < len(sealed)
 	if r.plain, err = r.aead.Open(nil, nonce(r.n, last), sealed[:n], r.header); err != nil {
-		return ErrDamaged
+		return r.bad
 	}
 	r.n, r.header, r.done = r.n+1, nil, last
 	return nil

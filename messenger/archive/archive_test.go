@@ -2,6 +2,7 @@ package archive_test
 
 import (
 	"bytes"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -68,22 +69,54 @@ func TestNothingOfItCanBeChanged(t *testing.T) {
 			t.Fatalf("byte %d changed", i)
 		}
 	}
+	const header = 37
 	for name, bad := range map[string][]byte{
 		"cut":               b[:len(b)-1],
-		"cut at a chunk":    b[:21+chunk],
-		"cut at two chunks": b[:21+2*chunk],
+		"cut at a chunk":    b[:header+chunk],
+		"cut at two chunks": b[:header+2*chunk],
 		"longer":            append(bytes.Clone(b), 0),
-		"swapped":           append(append(append(bytes.Clone(b[:21]), b[21+chunk:21+2*chunk]...), b[21:21+chunk]...), b[21+2*chunk:]...),
-		"only a header":     b[:21],
+		"swapped":           append(append(append(bytes.Clone(b[:header]), b[header+chunk:header+2*chunk]...), b[header:header+chunk]...), b[header+2*chunk:]...),
+		"only a header":     b[:header],
+		"half a header":     b[:header-8],
 	} {
-		if _, err := read(bad, seed); !errors.Is(err, archive.ErrDamaged) {
+		if _, err := read(bad, seed); err != archive.ErrDamaged {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if _, err := read(b, archive.Seed{}); !errors.Is(err, archive.ErrDamaged) {
+	old := append([]byte("CSBK1"), b[5:]...)
+	old = append(old[:21:21], old[header:]...)
+	if _, err := read(old, seed); !errors.Is(err, archive.ErrDamaged) {
+		t.Errorf("taken for the form before: %v", err)
+	}
+	if _, err := read(b, archive.Seed{}); err != archive.ErrWords {
 		t.Error(err)
 	}
-	if _, err := read([]byte("something else, and long enough"), seed); err == nil || err.Error() != "not a backup of the form CSBK1" {
+	if _, err := read([]byte("something else, and long enough"), seed); err == nil || err.Error() != "not a backup of the form CSBK2 or CSBK1" {
+		t.Error(err)
+	}
+}
+
+// of1 is a backup as programs of the form before wrote it: of seed 010203…, salt of zeros.
+const of1 = "4353424b310000000000000000000000000000000052e3252ee363036a2d0c4786987192a20dc5c5628b357ced3c0c95e48228"
+
+func TestTheFormBefore(t *testing.T) {
+	b, err := hex.DecodeString(of1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seed := archive.Seed{1, 2, 3}
+	if got, err := read(b, seed); err != nil || string(got) != "written before" {
+		t.Errorf("%q, %v", got, err)
+	}
+	const want = "these are the recovery words of another backup, or the backup is damaged or cut off"
+	for i := range b {
+		bad := bytes.Clone(b)
+		bad[i] ^= 1
+		if got, err := read(bad, seed); err == nil || i >= 5 && (err.Error() != want || !errors.Is(err, archive.ErrDamaged)) {
+			t.Errorf("byte %d changed: %q, %v", i, got, err)
+		}
+	}
+	if _, err := read(b, archive.Seed{}); err == nil || err.Error() != want {
 		t.Error(err)
 	}
 }
@@ -140,37 +173,40 @@ func sealed(t testing.TB, seed archive.Seed, salt, plain []byte) []byte {
 
 // A file can be read in one way only: what opens is, byte for byte, what is written of it again.
 func FuzzReader(f *testing.F) {
-	const chunk, header = 64<<10 + 16, 21
+	const chunk, header = 64<<10 + 16, 37
 	seed, salt := archive.Seed{1}, make([]byte, 16)
 	small := sealed(f, seed, salt, []byte(`{"version":2,"own":{"Number":"+491","Device":1}}`+"\n"+`{"message":{"seq":1,"conversation":"+492","kind":"text","body":"hello"}}`+"\n"+`{"end":2}`+"\n"))
 	large := sealed(f, seed, salt, bytes.Repeat([]byte("a long history "), 10_000))
 	whole := sealed(f, seed, salt, make([]byte, 2*64<<10)) // ends at the border of a chunk
 	for _, b := range [][]byte{
-		nil, []byte("CSBK1"), small, large, whole, sealed(f, seed, salt, nil),
+		nil, []byte("CSBK1"), []byte("CSBK2"), small, large, whole, sealed(f, seed, salt, nil),
 		small[:len(small)-1], small[:header], small[:header+16], large[:header+chunk], large[:header+chunk+15], whole[:len(whole)-16], // cut off
 		append(bytes.Clone(small), 0), append(bytes.Clone(large), large...), append(bytes.Clone(small), make([]byte, 3*chunk)...), // too long
-		append([]byte("CSBK2"), small[5:]...), sealed(f, archive.Seed{2}, salt, []byte("of other words")),
+		append([]byte("CSBK3"), small[5:]...), append([]byte("CSBK1"), small[5:]...), sealed(f, archive.Seed{2}, salt, []byte("of other words")),
 	} {
 		f.Add(b)
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		got, err := read(b, seed)
-		if err != nil {
+		if err != nil || string(b[:5]) == "CSBK1" { // which is not written any more
 			return
 		}
-		if again := sealed(t, seed, b[5:header], got); !bytes.Equal(again, b) {
+		if again := sealed(t, seed, b[5:21], got); !bytes.Equal(again, b) {
 			t.Errorf("%d bytes open to %d, which are written as %d others", len(b), len(got), len(again))
 		}
 	})
 }
 
 // endless is a file without an end. It counts what is read of it.
-type endless struct{ read int }
+type endless struct {
+	form string
+	read int
+}
 
 func (e *endless) Read(b []byte) (int, error) {
 	clear(b)
 	if e.read == 0 {
-		copy(b, "CSBK1")
+		copy(b, e.form)
 	}
 	e.read += len(b)
 	return len(b), nil
@@ -178,7 +214,11 @@ func (e *endless) Read(b []byte) (int, error) {
 
 // Of a file that does not open no more is read, or held, than its first chunk needs, however long it is; nothing of a chunk is handed out before its tag is right.
 func TestLittleIsReadOfAStrangersFile(t *testing.T) {
-	e := new(endless)
+	other := &endless{form: "CSBK2"}
+	if _, err := archive.NewReader(other, archive.Seed{1}); err != archive.ErrWords || other.read > 37 {
+		t.Errorf("%v, after %d bytes", err, other.read)
+	}
+	e := &endless{form: "CSBK1"}
 	r, err := archive.NewReader(e, archive.Seed{1})
 	if err != nil {
 		t.Fatal(err)

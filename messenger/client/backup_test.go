@@ -66,6 +66,9 @@ func TestBackupAndRestore(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+	if _, _, err := client.Restore(ctx, w.options(again), []byte("passphrase"), bytes.NewReader(file.Bytes()), archive.Seed{1}); !errors.Is(err, archive.ErrWords) {
+		t.Error(err)
+	}
 	acc, m, err := client.Restore(ctx, w.options(again), []byte("passphrase"), bytes.NewReader(file.Bytes()), words)
 	if err != nil || m != n {
 		t.Fatal(m, n, err)
