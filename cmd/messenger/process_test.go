@@ -157,6 +157,11 @@ func TestTwoPeopleOnOneMachine(t *testing.T) {
 	}
 	alice, bob := w.register("alice"), w.register("bob")
 	w.run("alice", 0, "profile", "username", "alice")
+	// Of a number that nobody has the error says so, and nothing of safety numbers.
+	out, errs := w.run("bob", 1, "send", "+999000000000001", "hello?")
+	if !strings.Contains(out, "NOT sent to +999000000000001: not registered with the server, or gone") || !strings.Contains(errs, "look at the number again") || strings.Contains(errs, "verify") {
+		t.Errorf("%s%s", out, errs)
+	}
 	w.says("bob", "sent to "+alice, "send", "alice", "hello", "there")
 	w.says("alice", bob+": hello there  (a request: 'messenger contacts accept "+bob+"' or block)", "receive")
 	w.run("alice", 0, "contacts", "name", bob, "Bob")
@@ -191,7 +196,7 @@ func TestTwoPeopleOnOneMachine(t *testing.T) {
 	if !strings.Contains(errs, `a daemon runs for the account "default" already`) {
 		t.Error(errs)
 	}
-	out, _ := w.run("bob", 0, "group", "create", "My choir", "alice")
+	out, _ = w.run("bob", 0, "group", "create", "My choir", "alice")
 	w.says("bob", "sent to", "send", strings.TrimSpace(out), "sing!") // what it prints is a name for it
 	w.says("bob", "sing!", "messages", "My choir")
 	w.says("alice", "[My choir]", "receive")

@@ -82,9 +82,10 @@ func (p *place) send(ctx context.Context, c *rpc.Client, params map[string]any) 
 		return err
 	}
 	var lines []string
-	held, key := 0, false
+	held, key, nobody := 0, false, false
 	for _, r := range sent.Results {
 		key = key || r.Type == "IDENTITY_FAILURE"
+		nobody = nobody || r.Type == "UNREGISTERED_FAILURE"
 		to := r.Address["number"]
 		if r.GroupID != "" && to == "" {
 			to = "the group"
@@ -109,10 +110,14 @@ func (p *place) send(ctx context.Context, c *rpc.Client, params map[string]any) 
 	}
 	if held > 0 {
 		err := cli.Refusef("not sent to %d of %d", held, len(sent.Results))
+		var hints []string
 		if key {
-			return cli.Hint(err, "messenger verify NAME shows a safety number and says what can be done")
+			hints = append(hints, "messenger verify NAME shows a safety number and says what can be done")
 		}
-		return err
+		if nobody {
+			hints = append(hints, "look at the number again, or ask for a username: who is at another server is written to as NUMBER@SERVER")
+		}
+		return cli.Hint(err, hints...)
 	}
 	return nil
 }
