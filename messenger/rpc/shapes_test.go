@@ -52,7 +52,7 @@ func TestShapesOfSignalCLI(t *testing.T) {
 	same("receive", envelope(b, "hello"), `{"account":"`+bob+`","envelope":{"source":"`+alice+`","sourceNumber":"`+alice+`","sourceDevice":1,"timestamp":`+said.Timestamp.String()+
 		`,"seq":TIME,"dataMessage":{"timestamp":`+said.Timestamp.String()+`,"message":"hello","expiresInSeconds":0,"viewOnce":false}}}`)
 	at := said.Timestamp.String()
-	if out, err = ask(a, "send", `{"recipient":"`+bob+`","attachment":"data:text/plain;filename=note.txt;base64,aGVsbG8=","quoteTimestamp":`+at+`,"quoteAuthor":"`+alice+`"}`); err != nil {
+	if _, err := ask(a, "send", `{"recipient":"`+bob+`","attachment":"data:text/plain;filename=note.txt;base64,aGVsbG8=","quoteTimestamp":`+at+`,"quoteAuthor":"`+alice+`"}`); err != nil {
 		t.Fatal(err)
 	}
 	var got struct {
