@@ -36,7 +36,7 @@ func (s *Server) Upload(ctx context.Context, who Login, blob io.Reader, size int
 	req.Header.Set("User-Agent", agent)
 	resp, err := s.http.Do(req)
 	if err != nil {
-		return 0, withoutURL(err)
+		return 0, unreached(err)
 	}
 	defer resp.Body.Close()
 	b, _ := io.ReadAll(io.LimitReader(resp.Body, 4<<10)) // for people, if at all
@@ -70,7 +70,7 @@ func (s *Server) Download(ctx context.Context, who Login, id uint64, relay strin
 	req.Header.Set("User-Agent", agent)
 	resp, err := s.http.Do(req)
 	if err != nil {
-		return withoutURL(err)
+		return unreached(err)
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {

@@ -154,7 +154,7 @@ func (s *Server) call(ctx context.Context, who Login, method, path string, in, o
 	}
 	resp, err := s.http.Do(req)
 	if err != nil {
-		return withoutURL(err)
+		return unreached(err)
 	}
 	defer resp.Body.Close()
 	b, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
@@ -178,13 +178,20 @@ func (s *Server) call(ctx context.Context, who Login, method, path string, in, o
 	return nil
 }
 
-// withoutURL drops the URL from an error of net/http: it may hold a number.
-func withoutURL(err error) error {
+// ErrAuthority says that the server's certificate was signed by none of those who are trusted here.
+var ErrAuthority = errors.New("the server's certificate is not signed by an authority that is trusted here")
+
+// unreached says in our words why there is no answer, and without the URL that net/http puts into its errors: it may hold a number. ErrAuthority.
+func unreached(err error) error {
 	var u *url.Error
 	if errors.As(err, &u) {
-		return fmt.Errorf("no answer from the server: %w", u.Err)
+		err = u.Err
 	}
-	return err
+	var authority x509.UnknownAuthorityError
+	if errors.As(err, &authority) {
+		return fmt.Errorf("no answer from the server: %w", ErrAuthority)
+	}
+	return fmt.Errorf("no answer from the server: %w", err)
 }
 
 func statusError(resp *http.Response, body []byte) error {

@@ -123,7 +123,7 @@ func (s *Server) dial(ctx context.Context, path string, header http.Header) (*we
 			body, _ := io.ReadAll(io.LimitReader(resp.Body, 4<<10))
 			return nil, statusError(resp, body)
 		}
-		return nil, fmt.Errorf("no answer from the server: %w", err)
+		return nil, unreached(err)
 	}
 	ws.SetReadLimit(wire.MaxFrame)
 	return ws, nil
