@@ -85,7 +85,7 @@ func (c *change) changeJob(id string, f func(*job) error) error {
 
 // sendQueued works through the outbox whenever there is something in it, until ctx ends.
 func (a *Account) sendQueued(ctx context.Context) {
-	pause := a.firstPause()
+	pauses := a.pauses()
 	for {
 		next, err := a.pass(ctx)
 		wait := 24 * time.Hour
@@ -94,9 +94,9 @@ func (a *Account) sendQueued(ctx context.Context) {
 			return
 		case err != nil:
 			a.Log.Info("sending has to wait", "error", err)
-			wait, pause = jitter(pause), min(2*pause, maxPause)
+			wait = pauses.next()
 		default:
-			pause = a.firstPause()
+			pauses.anew()
 			if next > 0 {
 				wait = max(10*time.Millisecond, time.Duration(next-a.World.Now().UnixMilli())*time.Millisecond)
 			}

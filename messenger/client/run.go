@@ -4,15 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net/http"
 	"time"
 
 	"github.com/countersign-project/countersign/messenger/client/remote"
 )
-
-// maxPause is the longest pause between two tries to connect.
-const maxPause = 2 * time.Minute
 
 // ErrUnlinked says that the server does not know this device any more: it was removed, or the number was registered elsewhere.
 var ErrUnlinked = errors.New("the server does not know this device any more: it was removed, or its number was registered elsewhere")
@@ -27,9 +23,9 @@ func (a *Account) Run(ctx context.Context, ready func()) error {
 	a.wg.Go(func() { a.tendTimers(ctx) })
 	a.wg.Go(func() { a.tendIndex(ctx) })
 	signal(a.queue)
-	pause := a.firstPause()
+	pauses := a.pauses()
 	for {
-		since := time.Now()
+		since := a.World.Now()
 		err := a.connect(ctx, &ready)
 		a.online(false, err)
 		switch status := remote.Status(err); {
@@ -39,25 +35,11 @@ func (a *Account) Run(ctx context.Context, ready func()) error {
 			return ErrUnlinked
 		}
 		a.Log.Info("not connected", "error", err)
-		if time.Since(since) > time.Minute { // it had worked for a while
-			pause = a.firstPause()
-		}
-		if !sleep(ctx, jitter(pause)) {
+		if !sleep(ctx, pauses.after(a.World.Now().Sub(since))) {
 			return ctx.Err()
 		}
-		pause = min(2*pause, maxPause)
 	}
 }
-
-func (a *Account) firstPause() time.Duration {
-	if a.Pause > 0 {
-		return a.Pause
-	}
-	return time.Second
-}
-
-// jitter spreads clients that lost their server together: half to one and a half times d.
-func jitter(d time.Duration) time.Duration { return d/2 + rand.N(d) }
 
 func sleep(ctx context.Context, d time.Duration) bool {
 	t := time.NewTimer(d)
