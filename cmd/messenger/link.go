@@ -13,7 +13,6 @@ import (
 	"github.com/countersign-project/countersign/cmd/cli"
 	"github.com/countersign-project/countersign/messenger/client"
 	"github.com/countersign-project/countersign/messenger/rpc"
-	"github.com/countersign-project/countersign/messenger/store"
 )
 
 type linkOptions struct {
@@ -48,25 +47,17 @@ shows you a code of his own would link this computer to his account.
 }
 
 func (o *linkOptions) run(ctx context.Context) error {
-	server, err := o.options()
+	fresh, err := o.fresh(&o.serverFlags)
 	if err != nil {
 		return err
-	}
-	dir, err := o.dir()
-	if err != nil {
-		return err
-	}
-	if store.Exists(dir) {
-		return cli.Hint(cli.Refusef("there is an account %q on this computer already", o.account), "--account NAME links another one beside it")
 	}
 	secret, err := o.newPassphrase()
 	if err != nil {
 		return err
 	}
-	a, err := client.Link(ctx, client.Options{Dir: dir, Server: server, World: o.world(), Log: quiet(), Cost: store.Usual()}, secret,
-		client.Linking{Name: o.name, Draft: o.draft, Show: o.show, Confirm: o.confirmNumber})
+	a, err := client.Link(ctx, fresh, secret, client.Linking{Name: o.name, Draft: o.draft, Show: o.show, Confirm: o.confirmNumber})
 	if err != nil {
-		return err
+		return explained(err)
 	}
 	defer a.Close()
 	own, err := a.Own(ctx)

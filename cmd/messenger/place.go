@@ -140,6 +140,30 @@ func (s *serverFlags) options() (o remote.Options, err error) {
 	return o, nil
 }
 
+// fresh is what an account that is still to be made stands on: a place where there is none yet, and a server.
+func (p *place) fresh(s *serverFlags) (o client.Options, err error) {
+	server, err := s.options()
+	if err != nil {
+		return o, err
+	}
+	dir, err := p.dir()
+	if err != nil {
+		return o, err
+	}
+	if store.Exists(dir) {
+		return o, cli.Hint(cli.Refusef("there is an account %q on this computer already", p.account), "--account NAME makes another one beside it, on this server or another")
+	}
+	return client.Options{Dir: dir, Server: server, World: p.world(), Log: quiet(), Cost: store.Usual()}, nil
+}
+
+// explained says what to do about a server that cannot be trusted yet.
+func explained(err error) error {
+	if errors.Is(err, remote.ErrAuthority) {
+		return cli.Hint(err, "if the server has an authority of its own, get its certificate from the operator and give it with --ca FILE")
+	}
+	return err
+}
+
 // quiet is the log of a short command: what matters is told by its result.
 func quiet() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)) }
 

@@ -10,7 +10,7 @@ import (
 
 	"github.com/countersign-project/countersign/cmd/cli"
 	"github.com/countersign-project/countersign/messenger/client"
-	"github.com/countersign-project/countersign/messenger/store"
+	"github.com/countersign-project/countersign/messenger/client/remote"
 )
 
 type registerOptions struct {
@@ -57,19 +57,12 @@ func (o *registerOptions) run(ctx context.Context) error {
 	if (o.invite == "") == (o.number == "") {
 		return cli.Usagef("want --invite or --number, one of them")
 	}
-	server, err := o.options()
+	fresh, err := o.fresh(&o.serverFlags)
 	if err != nil {
 		return err
-	}
-	dir, err := o.dir()
-	if err != nil {
-		return err
-	}
-	if store.Exists(dir) {
-		return cli.Hint(cli.Refusef("there is an account %q on this computer already", o.account), "--account NAME makes another one beside it")
 	}
 	if o.number != "" && o.code == "" {
-		if err := o.askCode(ctx); err != nil {
+		if err := o.askCode(ctx, fresh.Server); err != nil {
 			return err
 		}
 	}
@@ -77,10 +70,9 @@ func (o *registerOptions) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	a, err := client.Register(ctx, client.Options{Dir: dir, Server: server, World: o.world(), Log: quiet(), Cost: store.Usual()}, secret,
-		client.Registration{Invite: o.invite, Number: o.number, Code: o.code, Pin: o.pin})
+	a, err := client.Register(ctx, fresh, secret, client.Registration{Invite: o.invite, Number: o.number, Code: o.code, Pin: o.pin})
 	if err != nil {
-		return err
+		return explained(err)
 	}
 	defer a.Close()
 	own, err := a.Own(ctx)
@@ -91,19 +83,16 @@ func (o *registerOptions) run(ctx context.Context) error {
 		fmt.Sprintf("You are %s. Others can write to this number now.\nNext: 'messenger profile name YOURS', then 'messenger send NUMBER hello', or 'messenger daemon' to stay connected.", own.Number))
 }
 
-func (o *registerOptions) askCode(ctx context.Context) error {
-	server, err := o.options()
-	if err != nil {
-		return err
-	}
+func (o *registerOptions) askCode(ctx context.Context, server remote.Options) error {
 	transport := "sms"
 	if o.voice {
 		transport = "voice"
 	}
 	if _, err := client.RequestCode(ctx, server, transport, o.number); err != nil {
-		return err
+		return explained(err)
 	}
-	o.code, err = ask(o.app, "The code you were sent: ")
+	code, err := ask(o.app, "The code you were sent: ")
+	o.code = code
 	return err
 }
 
