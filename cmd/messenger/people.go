@@ -187,26 +187,35 @@ func printConsistency(c client.Consistency) string {
 
 func newVerifyCommand(shared *place) *cobra.Command {
 	p := *shared
-	var digits, rule string
+	var digits, rule, scan string
 	var accept, undo, downgrade bool
 	cmd := &cobra.Command{
 		Use:   "verify WHO",
 		Short: "Compare safety numbers with somebody",
 		Long: `Compare safety numbers with somebody: show the number, compare it with the other's in person or by telephone, and
-give what the other reads to you with --digits. From then on nothing is sent by itself if the key changes.
+give what the other reads to you with --digits, or a picture of the QR code on his screen with --scan. From then on nothing is sent by itself if the key changes.
 
 If a key has changed, --accept takes the new one without comparing. --rule says what happens at the next change:
 notify (tell, and go on unless verified), ask (hold until accepted), verified-only (send to a verified key only).
 
 ` + cli.ExitHelp,
-		Example: "  messenger verify alice\n  messenger verify alice --digits '12345 67890 …'\n  messenger verify alice --rule ask",
+		Example: "  messenger verify alice\n  messenger verify alice --digits '12345 67890 …'\n  messenger verify alice --scan photo.jpg\n  messenger verify alice --rule ask",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return p.with(cmd.Context(), func(ctx context.Context, c *rpc.Client) error {
 				params := where(args[0])
 				method := "trust"
 				switch {
+				case scan != "":
+					code, err := scanPicture(scan, cmd.InOrStdin())
+					if err != nil {
+						return err
+					}
+					params["scanned"] = code
 				case digits != "":
+					if n := len(strings.Map(onlyDigits, digits)); n != 60 {
+						return cli.Usagef("--digits: %d digits, want the 60 of a safety number", n)
+					}
 					params["verifiedSafetyNumber"] = digits
 				case accept:
 					params["trustAllKnownKeys"] = true
@@ -228,12 +237,20 @@ notify (tell, and go on unless verified), ask (hold until accepted), verified-on
 	}
 	p.flags(cmd)
 	cmd.Flags().StringVar(&digits, "digits", "", "the 60 `digits` that the other's screen shows")
+	cmd.Flags().StringVar(&scan, "scan", "", "a picture, PNG, JPEG or GIF, of the QR code on the other's screen: its `file`, or - for standard input")
 	cmd.Flags().BoolVar(&accept, "accept", false, "take the present key without comparing")
 	cmd.Flags().BoolVar(&undo, "undo", false, "do not vouch for the key any more")
 	cmd.Flags().StringVar(&rule, "rule", "", "notify, ask or verified-only")
 	cmd.Flags().BoolVar(&downgrade, "allow-downgrade", false, "let this contact speak an older protocol than he is known to")
-	cmd.MarkFlagsMutuallyExclusive("digits", "accept", "undo", "rule", "allow-downgrade")
+	cmd.MarkFlagsMutuallyExclusive("digits", "scan", "accept", "undo", "rule", "allow-downgrade")
 	return cmd
+}
+
+func onlyDigits(r rune) rune {
+	if r < '0' || r > '9' {
+		return -1
+	}
+	return r
 }
 
 func (p *place) showSafety(ctx context.Context, c *rpc.Client, who string) error {
@@ -249,7 +266,7 @@ func (p *place) showSafety(ctx context.Context, c *rpc.Client, who string) error
 	}
 	fmt.Fprintf(&b, "%s, since %s\n", map[string]string{"TRUSTED_VERIFIED": "Verified", "TRUSTED_UNVERIFIED": "Not verified", "UNTRUSTED": "CHANGED: nothing is sent until you verify or accept it"}[id.TrustLevel],
 		time.UnixMilli(id.Added).Local().Format("2006-01-02 15:04"))
-	b.WriteString("If the other's screen shows the same number, nobody is in between: give it with --digits.")
+	b.WriteString("If the other's screen shows the same number, nobody is in between: give it with --digits, or a picture of its QR code with --scan.")
 	if p.app.Terminal() && !p.app.JSON {
 		if picture, err := qrCode(string(id.Scannable)); err == nil {
 			fmt.Fprintln(p.app.Err, picture)
