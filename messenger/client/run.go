@@ -32,7 +32,11 @@ func (a *Account) Run(ctx context.Context, ready func()) error {
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case status == http.StatusUnauthorized || status == http.StatusForbidden:
-			return ErrUnlinked
+			moved, unsure := a.hasMoved(ctx)
+			if !moved && unsure == nil {
+				return ErrUnlinked
+			}
+			err = errors.Join(err, unsure)
 		}
 		a.Log.Info("not connected", "error", err)
 		if !sleep(ctx, pauses.after(a.World.Now().Sub(since))) {
