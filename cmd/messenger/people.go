@@ -229,6 +229,10 @@ notify (tell, and go on unless verified), ask (hold until accepted), verified-on
 					return p.showSafety(ctx, c, args[0])
 				}
 				if err := c.Call(ctx, method, params, nil); err != nil {
+					if (digits != "" || scan != "") && cli.Code(err) == 1 {
+						return cli.Hint(err, "if one of you has just installed anew, write once to each other and compare again",
+							"if it stays so, somebody may be in between: send nothing that matters, and meet")
+					}
 					return err
 				}
 				return errors.Join(c.Call(ctx, "flush", nil, nil), p.app.Print(map[string]bool{"done": true}, "Done. What was held for it has been sent."))

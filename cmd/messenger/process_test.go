@@ -178,7 +178,10 @@ func TestTwoPeopleOnOneMachine(t *testing.T) {
 		t.Error(a, b)
 	}
 	w.says("alice", "Done.", "verify", "Bob", "--digits", of("bob", "alice"))
-	w.run("alice", 1, "verify", "Bob", "--digits", strings.Repeat("0", 60))
+	_, errs = w.run("alice", 1, "verify", "Bob", "--digits", strings.Repeat("0", 60))
+	if !strings.Contains(errs, "safety numbers differ: ") || !strings.Contains(errs, "somebody may be in between") {
+		t.Error(errs)
+	}
 	w.says("alice", "Verified, since", "verify", "Bob")
 	// The daemon is killed at its hardest; what it had said was sent is there.
 	w.says("bob", "sent to", "send", alice, "while you are away")
