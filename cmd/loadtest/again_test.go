@@ -31,7 +31,7 @@ func TestTableOfSavedRuns(t *testing.T) {
 		rows = append(rows, got.Rows...)
 	}
 	table := compareTable(inOrder(rows))
-	backlog, idle := strings.Index(table, "| backlogs of 1,000 | 40 | "+storeMicros+" | 70.0 |"), strings.Index(table, "| idle | 10 | "+perIdle+" | 7.00 (6.00) |")
+	backlog, idle := strings.Index(table, "| backlogs of 1,000, 40 | "+storeMicros+" | 70.0 |"), strings.Index(table, "| idle, 10 | "+perIdle+" | 7.00 (6.00) |")
 	if backlog < 0 || idle < backlog {
 		t.Errorf("%s", table)
 	}

@@ -107,36 +107,55 @@ func title(work string) string {
 	return work
 }
 
-// compareTable is the table in Markdown: a line for each measure, a column for each system, the median of the rounds and in brackets the least.
+// compareTable is two tables in Markdown: the systems, and their variants, whose names have a comma, where any was measured.
 func compareTable(rows []row) string {
-	cells := map[line]map[string][]float64{}
-	var lines []line
-	var systems []string
+	variant := func(r row) bool { return strings.Contains(r.System, ",") }
+	text := sheetOf(slices.DeleteFunc(slices.Clone(rows), variant)).String()
+	if others := slices.DeleteFunc(slices.Clone(rows), func(r row) bool { return !variant(r) }); len(others) > 0 {
+		text += "\n" + sheetOf(others).String()
+	}
+	return text
+}
+
+// sheet is a table: a line for each measure, a column for each system.
+type sheet struct {
+	lines   []line
+	systems []string
+	cells   map[line]map[string][]float64 // of all rounds
+}
+
+func sheetOf(rows []row) *sheet {
+	s := &sheet{cells: map[line]map[string][]float64{}}
 	for _, r := range rows {
-		if !slices.Contains(systems, r.System) {
-			systems = append(systems, r.System)
+		if !slices.Contains(s.systems, r.System) {
+			s.systems = append(s.systems, r.System)
 		}
 		for _, m := range shown(r.Work) {
 			l := line{r.Work, r.Connections, m}
-			if cells[l] == nil {
-				cells[l] = map[string][]float64{}
-				lines = append(lines, l)
+			if s.cells[l] == nil {
+				s.cells[l] = map[string][]float64{}
+				s.lines = append(s.lines, l)
 			}
 			if v, ok := r.Values[m]; ok {
-				cells[l][r.System] = append(cells[l][r.System], v)
+				s.cells[l][r.System] = append(s.cells[l][r.System], v)
 			}
 		}
 	}
-	slices.SortStableFunc(lines, func(a, b line) int {
+	slices.SortStableFunc(s.lines, func(a, b line) int {
 		return cmp.Or(slices.Index(workNames(), a.work)-slices.Index(workNames(), b.work), a.connections-b.connections)
 	})
+	return s
+}
+
+// String gives the medians of the rounds, and in brackets the least.
+func (s *sheet) String() string {
 	t := &strings.Builder{}
-	fmt.Fprintf(t, "| work | connections | measure | %s |\n|---|---|---|%s\n", strings.Join(systems, " | "), strings.Repeat("---|", len(systems)))
-	for _, l := range lines {
-		fmt.Fprintf(t, "| %s | %d | %s |", title(l.work), l.connections, l.measure)
-		for _, s := range systems {
+	fmt.Fprintf(t, "| work, connections | measure | %s |\n|---|---|%s\n", strings.Join(s.systems, " | "), strings.Repeat("---|", len(s.systems)))
+	for _, l := range s.lines {
+		fmt.Fprintf(t, "| %s, %d | %s |", title(l.work), l.connections, l.measure)
+		for _, name := range s.systems {
 			text := " "
-			if v := cells[l][s]; len(v) > 0 {
+			if v := s.cells[l][name]; len(v) > 0 {
 				text = " " + spreadOf(v).String() + " "
 			}
 			fmt.Fprintf(t, "%s|", text)

@@ -17,15 +17,20 @@ func TestCompareTable(t *testing.T) {
 		{Work: workGroups, System: "ours", Connections: 400, Round: 1, Values: map[string]float64{cpuMicros: 1000, "not shown": 3}},
 		{Work: workGroups, System: "ours", Connections: 400, Round: 2, Values: map[string]float64{cpuMicros: 10}},
 		{Work: workGroups, System: "ours", Connections: 400, Round: 3, Values: map[string]float64{cpuMicros: 20}},
+		{Work: workIdle, System: "ours, TLS", Connections: 1000, Values: map[string]float64{perIdle: 9}},
 	}
 	got := compareTable(rows)
-	want := `| work | connections | measure | ours | theirs |
-|---|---|---|---|---|
-| groups of 20, by delivery | 400 | messages/CPU-second | | |
-| groups of 20, by delivery | 400 | server CPU µs/message | 20.0 (10.0) | |
-| groups of 20, by delivery | 400 | messages/s | | |
-| idle | 1000 | KiB/idle connection | 7.25 | 13.0 |
-| idle | 10000 | KiB/idle connection | 6.00 | |
+	want := `| work, connections | measure | ours | theirs |
+|---|---|---|---|
+| groups of 20, by delivery, 400 | messages/CPU-second | | |
+| groups of 20, by delivery, 400 | server CPU µs/message | 20.0 (10.0) | |
+| groups of 20, by delivery, 400 | messages/s | | |
+| idle, 1000 | KiB/idle connection | 7.25 | 13.0 |
+| idle, 10000 | KiB/idle connection | 6.00 | |
+
+| work, connections | measure | ours, TLS |
+|---|---|---|
+| idle, 1000 | KiB/idle connection | 9.00 |
 `
 	if got != want {
 		t.Errorf("%s\nwant\n%s", got, want)
