@@ -1,0 +1,44 @@
+//go:build linux
+
+package main
+
+import (
+	"strings"
+	"testing"
+)
+
+// A number of one's own: its operator vouches for it with a code, and again when it changes. Two accounts live on one computer, and one goes.
+func TestANumberOfOnesOwn(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds two programs")
+	}
+	const number, next = "+14155550100", "+14155550101"
+	w := newTown(t)
+	code := func(number string) string {
+		out, _ := w.run("server", 0, "invite", "--number", number)
+		return strings.TrimSpace(out)
+	}
+	right := code(number)
+	_, errs := w.run("alice", 1, "register", "--server", w.url, "--number", number, "--code", "000000")
+	if want := "messenger: refused: the server says: wrong code, or one that has expired (403)\n"; errs != want {
+		t.Errorf("got %swant %s", errs, want)
+	}
+	w.says("alice", "You are "+number+".", "register", "--server", w.url, "--number", number, "--code", right)
+	_, errs = w.run("alice", 1, "register", "--server", w.url, "--number", next, "--code", code(next))
+	if !strings.Contains(errs, `there is an account "default" on this computer already`) || !strings.Contains(errs, "--account NAME makes another one beside it") {
+		t.Error(errs)
+	}
+	w.register("bob")
+	w.says("bob", "sent to "+number, "send", number, "before")
+	w.run("alice", 1, "account", "number", next, "--code", "000000")
+	w.says("alice", number+", device 1", "status")
+	w.says("alice", "You are "+next+" now.", "account", "number", next, "--code", code(next))
+	w.says("alice", next+", device 1", "status")
+	w.says("alice", "before", "receive") // what waited came along
+	w.says("bob", "sent to "+next, "send", next, "after")
+	w.says("alice", "after", "receive")
+	// The old number is free: it is another account's, beside the first.
+	w.says("alice", "You are "+number+".", "register", "--account", "second", "--server", w.url, "--number", number, "--code", code(number))
+	w.says("alice", number+" is deleted.", "account", "delete", "--account", "second", "--yes")
+	w.says("alice", next+", device 1", "status")
+}
