@@ -2,12 +2,15 @@
 import { about } from './about.js';
 import { el, fill, when } from './dom.js';
 import { first, unlock } from './door.js';
+import { face, forget } from './face.js';
+import { keys } from './keys.js';
 import { settings } from './settings.js';
 import { talk, target } from './talk.js';
 import { call, connect, enter, listen } from './wire.js';
 
 const root = document.getElementById('app');
 let contacts = new Map(), conversations = [], open = null, onEvent = null, frame = null, me = '';
+let query = null; // where one searches
 const called = (number) => (number === me ? 'you' : contacts.get(number) ?? number);
 
 async function start() {
@@ -27,7 +30,8 @@ function say(text) {
   quiet = setTimeout(() => { bar.hidden = true; }, 8000);
 }
 
-const back = () => { frame.classList.remove('inside'); open = onEvent = null; draw(); };
+const nobody = () => fill(main, el('p.center.soft', {}, 'Choose a conversation, or write to somebody.'));
+const back = () => { frame.classList.remove('inside'); open = onEvent = null; nobody(); draw(); };
 function show(what) {
   frame.classList.add('inside');
   open = onEvent = null;
@@ -41,12 +45,13 @@ function show(what) {
 function enterTalk(c) {
   open = c.id;
   frame.classList.add('inside');
-  onEvent = talk(main, c, called, say, back);
+  onEvent = talk(main, c, called, say, back, me, () => enterTalk(conversations.find((x) => x.id === c.id) ?? c));
   draw();
 }
 
 function draw() {
-  fill(list, conversations.map((c) => el('li', {}, el('button', { 'aria-current': String(c.id === open), onclick: () => enterTalk(c) }, el('strong', {}, c.name), el('span.soft', {}, c.lastTime ? when(c.lastTime) : ''),
+  if (query?.value.trim()) return; // what was searched for stays
+  fill(list, conversations.map((c) => el('li', {}, el('button', { 'aria-current': String(c.id === open), onclick: () => enterTalk(c) }, face(c.id, c.name), el('strong', {}, c.name), el('span.soft', {}, c.lastTime ? when(c.lastTime) : ''),
     el('span.last', {}, c.accepted ? '' : 'Request: ', c.last ? c.last.body || (c.last.attachments?.length ? 'a file' : '') : ''), c.unread > 0 && el('span.badge', { 'aria-label': `${c.unread} unread` }, String(c.unread)))))),
   document.title = conversations.some((c) => c.unread) ? `(${conversations.reduce((n, c) => n + (c.unread ?? 0), 0)}) Messenger` : 'Messenger';
 }
@@ -70,10 +75,11 @@ function refresh() {
 async function search(text) {
   if (!text.trim()) return draw();
   const found = await call('searchMessages', { query: text, limit: 50 });
+  if (query.value !== text) return; // a later letter was faster
   const named = conversations.filter((c) => c.name.toLowerCase().includes(text.toLowerCase()));
-  fill(list, named.map((c) => el('li', {}, el('button', { onclick: () => enterTalk(c) }, el('strong', {}, c.name)))), found.map((m) => {
+  fill(list, named.map((c) => el('li', {}, el('button', { onclick: () => enterTalk(c) }, face(c.id, c.name), el('strong', {}, c.name)))), found.map((m) => {
     const c = conversations.find((x) => x.id === m.conversation);
-    return c && el('li', {}, el('button', { onclick: () => enterTalk(c) }, el('strong', {}, c.name), el('span.soft', {}, when(m.timestamp)), el('span.last', {}, m.body)));
+    return c && el('li', {}, el('button', { onclick: () => enterTalk(c) }, face(c.id, c.name), el('strong', {}, c.name), el('span.soft', {}, when(m.timestamp)), el('span.last', {}, m.body)));
   }));
 }
 
@@ -96,8 +102,8 @@ async function write() {
 
 async function house() {
   me = (await call('getProfile')).number;
-  const query = el('input', { type: 'search', placeholder: 'Search', 'aria-label': 'Search conversations and messages', oninput: () => search(query.value).catch((e) => say(e.message)) });
-  fill(main, el('p.center.soft', {}, 'Choose a conversation, or write to somebody.'));
+  query = el('input', { type: 'search', placeholder: 'Search', 'aria-label': 'Search conversations and messages', oninput: () => search(query.value).catch((e) => say(e.message)) });
+  nobody();
   frame = el('div.frame', {}, el('nav.side', { 'aria-label': 'Conversations' }, el('header', {}, el('button.primary', { onclick: write }, 'Write'), el('button', { onclick: () => enterTalk({ id: me, name: 'Note to self', accepted: true }) }, 'Notes'), el('button', { onclick: () => show(settings) }, 'Settings'), el('button', { onclick: () => show(about) }, 'Audited?'), query), bar, list), main);
   fill(root, frame);
   await refresh();
@@ -117,6 +123,7 @@ listen((method, p) => {
   if (method === 'update') return say(`Update ${p.version ?? ''}: ${p.total ? `${Math.round((100 * p.done) / p.total)} %` : p.text}`);
   if (method !== 'event' || !frame) return;
   onEvent?.(p);
+  if (p.conversation?.startsWith('group:') && p.message?.kind === 'notice') forget(p.conversation);
   if (p.type === 'message') notify(p);
   if (p.type === 'connection') say(p.connected ? 'Connected.' : `Not connected: ${p.why ?? ''}`);
   if (p.type !== 'typing') refresh();
@@ -127,7 +134,16 @@ let touched = Date.now();
 for (const t of ['keydown', 'pointerdown', 'pointermove', 'wheel']) addEventListener(t, () => { touched = Date.now(); }, { passive: true });
 setInterval(() => { if (frame && Date.now() - touched > 15 * 60e3) call('lock').catch(() => {}); }, 10e3);
 setInterval(() => { if (frame && Date.now() - touched < 60e3) call('version').catch(() => {}); }, 60e3); // reading is use, too
-addEventListener('click', () => { if (typeof Notification !== 'undefined' && Notification.permission === 'default') Notification.requestPermission(); }, { once: true });
+keys({
+  search: () => (frame ? query.focus() : false),
+  write: () => (frame ? void write() : false),
+  back: () => { if (!frame) return false; const at = conversations.findIndex((c) => c.id === open); query.value = ''; back(); (list.querySelectorAll('button')[at] ?? query).focus(); },
+  step: (by) => {
+    if (!frame || !conversations.length) return false;
+    const at = conversations.findIndex((c) => c.id === open);
+    enterTalk(conversations[Math.min(Math.max(at + by, 0), conversations.length - 1)]);
+  },
+});
 
 try {
   await enter();

@@ -1,6 +1,7 @@
 // Profile, receipts, devices, backup, and the lock.
 import { confirmDigits } from './door.js';
 import { el, field, fill } from './dom.js';
+import { shortcuts } from './keys.js';
 import { backup, call, listen, save } from './wire.js';
 
 export async function settings(root, say) {
@@ -14,10 +15,16 @@ export async function settings(root, say) {
     const box = el('input', { type: 'checkbox', checked: config[key], onchange: doing(() => call('updateConfiguration', { [key]: box.checked })) });
     return el('label', {}, box, ' ', label);
   };
+  const theme = el('select', { 'aria-label': 'Light or dark', onchange: () => { localStorage.setItem('theme', theme.value); document.documentElement.dataset.theme = theme.value; } },
+    [['system', 'Light or dark as the system has it'], ['light', 'Light'], ['dark', 'Dark']].map(([v, t]) => el('option', { value: v }, t)));
+  theme.value = document.documentElement.dataset.theme;
+  const notices = typeof Notification === 'undefined' ? el('p.soft', {}, 'This browser shows no notifications.') : { granted: el('p.soft', {}, 'Notifications are on: they say who wrote, never what.'), denied: el('p.soft', {}, 'Notifications are off: this browser was told not to show any from this page.'),
+    default: el('button', { onclick: async () => { await Notification.requestPermission(); settings(root, say); } }, 'Show notifications') }[Notification.permission];
   fill(root, el('h1', {}, 'Settings'), el('p', {}, `You are ${profile.number}, on ${status.server}${status.proxy ? ` through ${status.proxy}` : ''}. ${status.connected ? 'Connected.' : 'Not connected: what you write waits.'}`),
     ln, el('button', { onclick: doing(() => call('updateProfile', { name: name.value })) }, 'Set the name'), lu, el('button', { onclick: doing(() => call('setUsername', { username: username.value })) }, 'Take the name'),
     el('h2', {}, 'Privacy'), choice('Tell others that I have read what they wrote', 'readReceipts'), choice('Tell others that I am writing', 'typingIndicators'),
     el('p', {}, el('button', { onclick: () => call('lock') }, 'Lock this page now')),
+    el('h2', {}, 'This page'), el('p', {}, theme), notices, el('table', {}, shortcuts.map(([k, what]) => el('tr', {}, el('td', {}, el('kbd', {}, k)), el('td', {}, what)))),
     el('h2', {}, 'Devices'), el('table', {}, devices.map((d) => el('tr', {}, el('td', {}, String(d.id)), el('td', {}, d.name || 'the first device', d.this && ' (this one)'), el('td', {}, d.signed ? '' : el('strong.error', {}, 'NOT SIGNED FOR: remove it if you do not know it')),
       el('td', {}, d.id > 1 && !d.this && el('button', { onclick: doing(async () => { await call('removeDevice', { deviceId: d.id }); settings(root, say); }) }, 'Remove'))))),
     la, el('button', { onclick: doing(async () => {

@@ -1,5 +1,6 @@
 // One conversation: its messages, the newest at the bottom, older ones as one scrolls up.
-import { el, field, fill, qr, when } from './dom.js';
+import { el, field, fill, when } from './dom.js';
+import { verify } from './verify.js';
 import { call, file, save, upload } from './wire.js';
 
 export const target = (id) => (id.startsWith('group:') ? { groupId: id } : { recipient: [id] });
@@ -14,8 +15,8 @@ function state(m) {
   return worst ? `${marks[worst.state]}${worst.why ? `: ${worst.why}` : ''}` : '';
 }
 
-/** talk shows a conversation in root. called names people; say tells what went wrong. It returns what to do with events. */
-export function talk(root, conversation, called, say, back) {
+/** talk shows a conversation in root. called names people; me is one's own number; again comes back from what is beside it; say tells what went wrong. It returns what to do with events. */
+export function talk(root, conversation, called, say, back, me, again) {
   const id = conversation.id, group = id.startsWith('group:');
   const log = el('div.log', { role: 'log', tabindex: 0, 'aria-label': `Messages with ${conversation.name}` });
   const shown = new Map();
@@ -100,8 +101,8 @@ export function talk(root, conversation, called, say, back) {
   const request = !conversation.accepted && el('div.bar', {}, `${conversation.name} would like to write to you. `, ['accept', 'block'].map((type) => el('button', { onclick: (e) => call('sendMessageRequestResponse', { ...target(id), type }).then(() => e.target.parentElement.remove(), (x) => say(x.message)) }, type === 'accept' ? 'Accept' : 'Block')));
   fill(root, el('header', {}, el('button.back', { onclick: back, 'aria-label': 'Back to the list' }, '←'), el('h1.grow', {}, conversation.name), typing,
     el('button', { onclick: (e) => { conversation.muted = !conversation.muted; e.target.textContent = conversation.muted ? 'Unmute' : 'Mute'; call('mute', { ...target(id), muted: conversation.muted }).catch((x) => say(x.message)); } }, conversation.muted ? 'Unmute' : 'Mute'),
-    el('button', { onclick: () => details(root, conversation, called, say, () => talk(root, conversation, called, say, back)) }, 'Details'),
-    !group && el('button', { onclick: () => verify(root, conversation, say, () => talk(root, conversation, called, say, back)) }, 'Verify')),
+    el('button', { onclick: () => details(root, conversation, called, say, again) }, 'Details'),
+    !group && el('button', { onclick: () => verify(root, conversation, me, say, again) }, 'Verify')),
   request, log, el('div.compose', {}, waiting, el('button', { onclick: () => picker.click(), 'aria-label': 'Add files' }, '+'), picker, text, el('button.primary', { onclick: send }, 'Send')));
   const read = () => { if (document.visibilityState === 'visible') call('markRead', target(id)).catch(() => {}); };
   load().then(() => { log.scrollTop = log.scrollHeight; read(); });
@@ -145,21 +146,5 @@ async function details(root, conversation, called, say, done) {
       parts.push(label, el('button', { onclick: () => act('updateContact', { ...target(id), name: input.value }, done)() }, 'Set the name'), el('p', {}, el('button', { onclick: act('block', target(id), done) }, 'Block')));
     }
     fill(root, el('div.panel', {}, el('button', { onclick: done }, '← Back'), el('h1', {}, conversation.name), timer, parts));
-  } catch (e) { say(e.message); }
-}
-
-/** verify compares the safety number with a contact: scan first, digits read in turns otherwise. */
-async function verify(root, conversation, say, done) {
-  try {
-    const [i] = await call('listIdentities', { number: conversation.id });
-    const code = await call('qrCode', { data: i.scannableSafetyNumber });
-    const [label, typed] = field('What the other one reads to you, all 60 digits', { inputmode: 'numeric' });
-    const groups = i.safetyNumber.replace(/\D/g, '').match(/.{5}/g);
-    const state = { TRUSTED_VERIFIED: 'You have compared this number: it is this person.', TRUSTED_UNVERIFIED: 'Not compared yet: that it is this person is the server’s word.', UNTRUSTED: 'The key has changed since: usually a new phone, sometimes somebody in between. Nothing is sent until you decide.' }[i.trustLevel];
-    const act = (params) => async () => { try { await call('trust', { ...target(conversation.id), ...params() }); say('Done.'); done(); } catch (e) { say(e.message); } };
-    fill(root, el('div.panel', {}, el('button', { onclick: done }, '← Back'), el('h1', {}, `Is this ${conversation.name}?`), el('p', {}, state), el('p', {}, 'Let the other one scan this, or read the digits to each other: you the first half, the other one the second.'), qr(code, 'Safety number as a QR code'),
-      el('p.digits', {}, groups.slice(0, 6).join(' ')), el('p.digits', {}, groups.slice(6).join(' ')), label,
-      el('button.primary', { onclick: act(() => ({ verifiedSafetyNumber: typed.value })) }, 'Compare'), ' ', i.trustLevel === 'UNTRUSTED' && el('button', { onclick: act(() => ({ trustAllKnownKeys: true })) }, 'Go on without comparing'),
-      i.trustLevel === 'TRUSTED_VERIFIED' && el('button', { onclick: act(() => ({ unverify: true })) }, 'I do not vouch for it any more')));
   } catch (e) { say(e.message); }
 }

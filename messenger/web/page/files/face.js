@@ -1,0 +1,32 @@
+// A round picture beside a name: a group's own, and the first letters of the name where there is none.
+import { el } from './dom.js';
+import { call } from './wire.js';
+
+const known = new Map(); // conversation → promise of a blob's address, or of null
+const safe = ['image/png', 'image/jpeg', 'image/gif', 'image/webp'];
+
+async function ask(id) {
+  try {
+    const { data, type } = await call('getAvatar', { groupId: id });
+    if (!safe.includes(type)) return null;
+    return URL.createObjectURL(new Blob([Uint8Array.from(atob(data), (c) => c.charCodeAt(0))], { type }));
+  } catch { return null; }
+}
+
+/** forget is called when a group has changed: its picture is asked for again. */
+export function forget(id) {
+  known.get(id)?.then((url) => { if (url) URL.revokeObjectURL(url); });
+  known.delete(id);
+}
+
+/** face draws it; who hears the page hears the name beside it only. */
+export function face(id, name) {
+  let hue = 0;
+  for (const c of id) hue = (hue * 31 + c.charCodeAt(0)) % 8;
+  const letters = name.split(/\s+/).filter(Boolean).slice(0, 2).map((w) => [...w][0].toUpperCase()).join('');
+  const out = el(`span.face.h${hue}`, { 'aria-hidden': 'true' }, /^\p{L}/u.test(letters) ? letters : '#');
+  if (!id.startsWith('group:')) return out;
+  if (!known.has(id)) known.set(id, ask(id));
+  known.get(id).then((url) => { if (url) out.replaceChildren(el('img', { src: url, alt: '' })); });
+  return out;
+}
