@@ -43,3 +43,26 @@ func TestTheLibrariesAreWhatTheListSays(t *testing.T) {
 		t.Errorf("vendor.json lists %s, which is not there", name)
 	}
 }
+
+// All of the page together stays small, the libraries with it.
+func TestThePageIsSmall(t *testing.T) {
+	const limit = 300_000
+	var sum int64
+	err := fs.WalkDir(page.Files(), ".", func(_ string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		info, err := d.Info()
+		if err == nil {
+			sum += info.Size()
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%d bytes", sum)
+	if sum == 0 || sum > limit {
+		t.Errorf("the page's files have %d bytes; want at most %d", sum, limit)
+	}
+}

@@ -4,11 +4,19 @@ import { call } from './wire.js';
 
 const words = { genuine: 'Yes: these are the bytes that the auditors vouch for.', refused: 'No: something was checked and found wrong.', 'could not tell': 'Nobody can tell from here.' };
 
-function ring(p) {
+/** around draws the people who may vouch, as a circle of circles: filled who signed, empty of whom that is not known, marked who is against it. */
+function around(people) {
+  return people.map((v, i) => {
+    const a = (2 * Math.PI * i) / people.length - Math.PI / 2, x = 60 + 68 * Math.cos(a), y = 60 + 68 * Math.sin(a), against = v.otherBytes || v.foundFault || v.withdrew;
+    return el(`g.person${against ? '.against' : v.signed ? '.signed' : ''}`, {}, el('circle', { cx: x, cy: y, r: 9 }), el('text', { x, y: y + 2.7 }, against ? '!' : v.name.split(/\s+/).filter(Boolean).slice(0, 2).map((w) => [...w][0]).join('')));
+  });
+}
+
+export function ring(p) {
   const need = Math.max(p.need.quorum || 0, 1), r = 50, whole = 2 * Math.PI * r, part = Math.min(p.counts.signed / need, 1) * whole;
-  return el(`svg.ring${p.outcome === 'refused' ? '.bad' : ''}`, { viewBox: '0 0 120 120', role: 'img', 'aria-label': `${p.counts.signed} of ${p.need.quorum} needed auditors signed` },
+  return el(`svg.ring${p.outcome === 'refused' ? '.bad' : ''}`, { viewBox: '-20 -20 160 160', role: 'img', 'aria-label': p.need.quorum ? `${p.counts.signed} signed, ${p.need.quorum} needed` : `How many signed is not known: ${p.outcome}` },
     el('circle', { cx: 60, cy: 60, r }), el('circle.part', { cx: 60, cy: 60, r, 'stroke-dasharray': `${part} ${whole}`, transform: 'rotate(-90 60 60)' }),
-    el('text.big', { x: 60, y: 56 }, p.version), el('text', { x: 60, y: 70 }, p.sha256.slice(0, 12)), el('text', { x: 60, y: 82 }, p.need.quorum ? `${p.counts.signed} signed, ${p.need.quorum} needed` : p.outcome));
+    el('text.big', { x: 60, y: 56 }, p.version), el('text', { x: 60, y: 70 }, p.sha256.slice(0, 12)), el('text', { x: 60, y: 82 }, p.need.quorum ? `${p.counts.signed} signed, ${p.need.quorum} needed` : p.outcome), around(p.people));
 }
 
 const day = (t) => (t ? ` (${new Date(t).toLocaleDateString()})` : '');

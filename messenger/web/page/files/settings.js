@@ -2,13 +2,14 @@
 import { confirmDigits } from './door.js';
 import { el, field, fill } from './dom.js';
 import { shortcuts } from './keys.js';
+import { scanner } from './scan.js';
 import { backup, call, listen, save } from './wire.js';
 
 export async function settings(root, say) {
   const [profile, config, devices, status] = await Promise.all([call('getProfile'), call('updateConfiguration'), call('listDevices'), call('status')]);
   const [ln, name] = field('Your name: those you write to see it, the server does not', { value: profile.name ?? '' });
   const [lu, username] = field('A name by which others find you; the server knows it', {});
-  const [la, code] = field('Let a new device in: the text below its code', { placeholder: 'tsdevice:/?…' });
+  const [la, code] = field('Let a new device in: scan its code, or the text below it', { placeholder: 'tsdevice:/?…' });
   const asked = el('div', {}), words = el('div', {});
   const doing = (f) => async () => { try { await f(); say('Done.'); } catch (e) { say(e.message); } };
   const choice = (label, key) => {
@@ -27,6 +28,7 @@ export async function settings(root, say) {
     el('h2', {}, 'This page'), el('p', {}, theme), notices, el('table', {}, shortcuts.map(([k, what]) => el('tr', {}, el('td', {}, el('kbd', {}, k)), el('td', {}, what)))),
     el('h2', {}, 'Devices'), el('table', {}, devices.map((d) => el('tr', {}, el('td', {}, String(d.id)), el('td', {}, d.name || 'the first device', d.this && ' (this one)'), el('td', {}, d.signed ? '' : el('strong.error', {}, 'NOT SIGNED FOR: remove it if you do not know it')),
       el('td', {}, d.id > 1 && !d.this && el('button', { onclick: doing(async () => { await call('removeDevice', { deviceId: d.id }); settings(root, say); }) }, 'Remove'))))),
+    scanner((seen) => { code.value = new TextDecoder().decode(seen); say('The code is read: now let the device in.'); }, say),
     la, el('button', { onclick: doing(async () => {
       const stop = listen((method, p) => { if (method === 'confirmDevice') fill(asked, confirmDigits(p, 'The new device must show the same digits.')); });
       try { await call('addDevice', { uri: code.value.trim() }); } finally { stop(); }
