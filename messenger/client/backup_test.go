@@ -29,6 +29,7 @@ func TestBackupAndRestore(t *testing.T) {
 	id := alice.founds("friends", bob, carol)
 	alice.says(id, "all of you")
 	bob.sees(id, "[group]", "all of you")
+	carol.sees(id, "[group]", "all of you") // what still waits to be sent is not in a backup
 	s, err := alice.acc.Safety(ctx, bob.number)
 	if err != nil {
 		t.Fatal(err)

@@ -192,7 +192,10 @@ func (d *device) online() {
 	d.cancel, d.done = cancel, make(chan error, 1)
 	ready := make(chan struct{})
 	acc := d.acc
-	go func() { d.done <- acc.Run(ctx, func() { close(ready) }) }()
+	go func(done chan error) {
+		done <- acc.Run(ctx, func() { close(ready) })
+		close(done) // whoever asks after the first is not kept waiting
+	}(d.done)
 	select {
 	case <-ready:
 	case err := <-d.done:
