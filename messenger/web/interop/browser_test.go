@@ -11,12 +11,12 @@ import (
 
 // browser is a chromium of its own, with a profile that ends with the test.
 type browser struct {
-	t   *testing.T
+	t   testing.TB
 	ctx context.Context
 }
 
 // newBrowser starts one; flags are pairs of a name and a value.
-func newBrowser(t *testing.T, flags ...string) *browser {
+func newBrowser(t testing.TB, flags ...string) *browser {
 	t.Helper()
 	path, err := exec.LookPath("chromium")
 	if err != nil {
@@ -53,7 +53,7 @@ func (b *browser) tab(url string) *tab {
 
 // tab is one tab. All it does ends after patience.
 type tab struct {
-	t   *testing.T
+	t   testing.TB
 	ctx context.Context
 }
 

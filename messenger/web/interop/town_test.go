@@ -45,7 +45,7 @@ func TestMain(m *testing.M) {
 
 // town is a server and the people on it, each with a messenger of his own: real programs.
 type town struct {
-	*testing.T
+	testing.TB
 	bin, dir, url string
 }
 
@@ -57,13 +57,13 @@ type person struct {
 	token string // of this test's own tab
 }
 
-func newTown(t *testing.T) *town {
+func newTown(t testing.TB) *town {
 	t.Helper()
 	bin, err := programs()
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &town{T: t, bin: bin, dir: t.TempDir()}
+	w := &town{TB: t, bin: bin, dir: t.TempDir()}
 	found := w.begin(w.program("messengerd", "server", "serve", "--listen", "127.0.0.1:0", "--development"), `msg=listening address=(\S+)`)
 	w.url = "http://" + found
 	return w
