@@ -92,3 +92,23 @@ func TestVerifyOnThePage(t *testing.T) {
 	page.wait("document.querySelector('.log') !== null")
 	trusted("TRUSTED_VERIFIED")
 }
+
+// The camera films while one scans, and no longer than one does.
+func TestTheCameraStops(t *testing.T) {
+	b := newBrowser(t, "use-fake-device-for-media-stream", "device-count=1", "use-fake-ui-for-media-stream", "true")
+	w := newTown(t)
+	alice := w.person("alice")
+	alice.register()
+	page := b.tab(alice.address())
+	press := func(label string) {
+		t.Helper()
+		page.wait(fmt.Sprintf("[...document.querySelectorAll('button')].some(b => b.innerText === %q)", label))
+		script[bool](page, fmt.Sprintf("(() => { [...document.querySelectorAll('button')].find(b => b.innerText === %q).click(); return true })()", label))
+	}
+	press("Settings")
+	press("Scan with the camera")
+	page.wait("document.querySelector('video')?.videoWidth > 0")
+	script[bool](page, "(() => { window.film = document.querySelector('video').srcObject.getTracks()[0]; return film.readyState === 'live' })()")
+	press("Audited?")
+	page.wait("film.readyState === 'ended' && document.querySelector('video') === null")
+}
