@@ -74,7 +74,7 @@ func New(o Options) (*Server, error) {
 	if o.Proxy != "" {
 		p, err := url.Parse(o.Proxy)
 		if err != nil || p.Scheme != "socks5" && p.Scheme != "socks5h" || p.Port() == "" {
-			return nil, fmt.Errorf("proxy %q: want socks5://host:port", o.Proxy)
+			return nil, fmt.Errorf("proxy %q: want socks5://host:port", hidePassword(o.Proxy))
 		}
 		p.Scheme = "socks5" // names are always resolved at the far end
 		proxy = http.ProxyURL(p)
@@ -212,4 +212,18 @@ func printable(r rune) rune {
 		return -1
 	}
 	return r
+}
+
+// hidePassword leaves out of an address, well formed or not, what stands before its @: it may be a password.
+func hidePassword(address string) string {
+	scheme, rest, ok := strings.Cut(address, "://")
+	if !ok {
+		scheme, rest = "", address
+	} else {
+		scheme += "://"
+	}
+	if i := strings.LastIndex(rest, "@"); i >= 0 {
+		rest = "…@" + rest[i+1:]
+	}
+	return scheme + rest
 }

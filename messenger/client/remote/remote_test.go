@@ -32,6 +32,11 @@ func TestWhichServersAreTaken(t *testing.T) {
 	if _, err := New(Options{URL: "https://x.example", CA: []byte("nonsense")}); text(err) != "certificate authority: no certificate in PEM form" {
 		t.Error(err)
 	}
+	for _, proxy := range []string{"http://ann:secret@127.0.0.1:1", "ann:secret@127.0.0.1", "socks5//ann:secret@h"} {
+		if _, err := New(Options{URL: "https://x.example", Proxy: proxy}); err == nil || strings.Contains(err.Error(), "secret") {
+			t.Errorf("%s: %v, want a refusal without the password", proxy, err)
+		}
+	}
 	if _, err := New(Options{URL: "https://x.example", Proxy: "http://127.0.0.1:1"}); text(err) != `proxy "http://127.0.0.1:1": want socks5://host:port` {
 		t.Error(err)
 	}
