@@ -255,24 +255,25 @@ func (s Safety) Compare(typed string) error {
 // CompareScanned is Compare for the bytes of the QR code that the other one shows.
 func (s Safety) CompareScanned(code []byte) error { return s.number.Compare(code) }
 
-// Safety returns the safety number with a contact. If no key of his is known yet it is fetched.
+// Safety returns the safety number with a contact. If no key of his is known yet it is fetched; and once more if it has changed and he is not
+// written to, for the server may have lied then and not now: what is compared is what would be used.
 func (a *Account) Safety(ctx context.Context, name string) (s Safety, err error) {
-	var known bool
+	var known, doubtful bool
 	err = a.view(ctx, func(c *change) error {
 		p, err := c.book.Peer(name)
-		known = len(p.Identity) > 0
+		known, doubtful = len(p.Identity) > 0, p.Held || p.Trust == session.Changed
 		return err
 	})
 	if err != nil {
 		return s, err
 	}
-	if !known {
+	if !known || doubtful {
 		who, err := a.login(ctx)
 		if err != nil {
 			return s, err
 		}
-		if _, err := a.fetch(ctx, who, name, &session.Need{All: true}); err != nil {
-			return s, err
+		if _, err := a.fetch(ctx, who, name, &session.Need{All: true}); err != nil && !known {
+			return s, err // else what is known is compared
 		}
 	}
 	err = a.view(ctx, func(c *change) error {

@@ -123,6 +123,19 @@ func TestServerSwapsAKeyOfAVerifiedContact(t *testing.T) {
 	if k.Trust != session.Changed {
 		t.Errorf("%+v", k)
 	}
+	theirs, err := bob.acc.Safety(ctx, alice.number)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s, err = alice.acc.Safety(ctx, bob.number); err != nil || s.Digits != theirs.Digits {
+		t.Fatalf("Alice reads %s, %v, Bob %s", s.Digits, err, theirs.Digits)
+	}
+	if err := alice.acc.SetVerified(ctx, s, true); err != nil {
+		t.Fatal(err)
+	}
+	bob.waitFor("what was held, in order", func() bool {
+		return strings.HasSuffix(strings.Join(bob.conversation(alice.number), "|"), "the secret|another")
+	})
 }
 
 func TestServerSwapsAKey(t *testing.T) {
