@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -362,4 +363,50 @@ func TestNothingOfAnAccountIsReadableOnDisk(t *testing.T) {
 		t.Error("nothing there")
 	}
 	alice.restore(nil)
+}
+
+// Whatever name a sender gives a file, it lands in the directory that the person chose, under a name that misleads neither shell nor screen, and over
+// nothing that is there.
+func TestSenderNamesAFile(t *testing.T) {
+	w := newWorld(t)
+	alice, bob := w.person("alice"), w.person("bob")
+	ctx := t.Context()
+	source := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(source, []byte("what is in it"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := alice.acc.Send(ctx, client.Draft{To: bob.number, Text: "look", Files: []client.File{{Path: source}}}); err != nil {
+		t.Fatal(err)
+	}
+	bob.sees(alice.number, "look")
+	list, err := bob.acc.Messages(ctx, alice.number, 0, 1)
+	if err != nil || len(list) != 1 || len(list[0].Attachments) != 1 {
+		t.Fatal(list, err)
+	}
+	file := list[0].Attachments[0]
+	for name, want := range map[string]string{
+		"../../.ssh/authorized_keys": "authorized_keys", `..\..\boot.ini`: "boot.ini", "C:autoexec.bat": "autoexec.bat", "/etc/passwd": "passwd",
+		".bashrc": "bashrc", "a\x1b[2Jb\nc": "a[2Jbc", "exe.\u202etxt": "exe.txt", "..": "attachment-", "": "attachment-", strings.Repeat("x", 5000): strings.Repeat("x", 200),
+	} {
+		file.FileName = name
+		dir := filepath.Join(t.TempDir(), "chosen")
+		if err := os.Mkdir(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		for i := range 2 {
+			path, err := bob.acc.SaveAttachment(ctx, file, dir)
+			if err != nil {
+				t.Fatalf("%.40q: %v", name, err)
+			}
+			if got := filepath.Base(path); filepath.Dir(path) != dir || i == 0 && !strings.HasPrefix(got, want) || i == 0 && !strings.HasSuffix(want, "-") && got != want {
+				t.Errorf("%.40q is saved as %q, want %q", name, path, want)
+			}
+			if b, err := os.ReadFile(path); err != nil || string(b) != "what is in it" {
+				t.Errorf("%.40q: %q, %v", name, b, err)
+			}
+		}
+		if entries, err := os.ReadDir(dir); err != nil || len(entries) != 2 {
+			t.Errorf("%.40q saved twice leaves %v, %v", name, entries, err)
+		}
+	}
 }
