@@ -309,8 +309,11 @@ func (a *Account) Typing(ctx context.Context, conversation string, stopped bool)
 	a.mu.Lock()
 	now := a.World.Now()
 	recent := now.Sub(a.typing[conversation]) < typingEvery
-	if a.typing[conversation] = now; stopped {
+	switch {
+	case stopped:
 		delete(a.typing, conversation)
+	case !recent:
+		a.typing[conversation] = now
 	}
 	a.mu.Unlock()
 	if recent && !stopped {

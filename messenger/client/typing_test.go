@@ -1,0 +1,68 @@
+package client_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/countersign-project/countersign/messenger/client"
+)
+
+// typings waits for a message with a text, and returns what was heard before of somebody's writing.
+func typings(d *device, sub *client.Subscription, text string) (out []string) {
+	d.Helper()
+	for {
+		e, ok := sub.Next(d.Context())
+		if !ok {
+			d.Fatal("no more events")
+		}
+		switch {
+		case e.Type == client.EventTyping:
+			out = append(out, fmt.Sprintf("%s stopped=%v", e.Author, e.Stopped))
+		case e.Type == client.EventMessage && e.Message.Body == text:
+			return out
+		}
+	}
+}
+
+// Who writes is seen to write, once in ten seconds however often his program says so, by people who have accepted him and if he wants it.
+func TestTyping(t *testing.T) {
+	w := newWorld(t)
+	alice, bob := w.person("alice"), w.person("bob")
+	sub := bob.acc.Subscribe()
+	defer sub.Close()
+	writes := func(stopped bool) {
+		t.Helper()
+		if err := alice.acc.Typing(t.Context(), bob.number, stopped); err != nil {
+			t.Fatal(err)
+		}
+	}
+	seen := func(text string, want ...string) {
+		t.Helper()
+		alice.says(bob.number, text)
+		if got := typings(bob, sub, text); fmt.Sprint(got) != fmt.Sprint(want) {
+			t.Errorf("before %q Bob saw %q, want %q", text, got, want)
+		}
+	}
+	begins, stops := alice.number+" stopped=false", alice.number+" stopped=true"
+	writes(false)
+	seen("to a stranger")
+	if err := bob.acc.Accept(t.Context(), alice.number); err != nil {
+		t.Fatal(err)
+	}
+	w.skew.Add(int64(11 * time.Second))
+	writes(false)
+	for range 3 {
+		w.skew.Add(int64(4 * time.Second))
+		writes(false)
+	}
+	seen("a long text", begins, begins) // at once, and after twelve seconds
+	writes(true)
+	seen("nothing after all", stops)
+	if err := alice.acc.SetPreferences(t.Context(), func(p *client.Preferences) { p.NoTyping = true }); err != nil {
+		t.Fatal(err)
+	}
+	writes(false)
+	writes(true)
+	seen("written in private")
+}
