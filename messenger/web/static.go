@@ -11,7 +11,7 @@ import (
 func kinds() map[string]string {
 	return map[string]string{".html": "text/html; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8",
 		".svg": "image/svg+xml", ".png": "image/png", ".woff2": "font/woff2", ".json": "application/json", ".webmanifest": "application/manifest+json",
-		".txt": "text/plain; charset=utf-8"}
+		".txt": "text/plain; charset=utf-8", "": "text/plain; charset=utf-8"} // "": the licences of libraries
 }
 
 // static serves the files compiled into the program.
