@@ -175,15 +175,22 @@ func (d *desk) check(ctx context.Context, passphrase []byte) error {
 // stateFile is beside the account's directory, which may not exist yet.
 func (d *desk) stateFile() string { return d.dir + ".page" }
 
+// before is what the process before has left. What does not read, because a disk was full, say, is as if there were nothing: run 'messenger open' again.
+func (d *desk) before() web.State {
+	s, err := web.ReadState(d.stateFile())
+	if err != nil {
+		d.log.Warn("the page's last state does not read", "file", d.stateFile(), "error", err)
+		return web.State{}
+	}
+	return s
+}
+
 // overTCP begins to serve on a loopback port, unless that has begun. The caller holds mu.
 func (d *desk) overTCP() (*web.Page, error) {
 	if d.tcp != nil {
 		return d.tcp, nil
 	}
-	before, err := web.ReadState(d.stateFile())
-	if err != nil {
-		d.log.Warn("the page's last state does not read", "error", err)
-	}
+	before := d.before()
 	l, err := web.Listen(before.Address)
 	if err != nil {
 		return nil, fmt.Errorf("page: %w", err)
@@ -225,9 +232,9 @@ func (d *desk) serve(p *web.Page, l net.Listener) {
 // goOn serves the page again at once, where a browser showed it when the process before ended. It tells whether that was for another version below the same
 // parent, so that the person has the page before him still.
 func (d *desk) goOn() (bool, error) {
-	before, err := web.ReadState(d.stateFile())
-	if err != nil || len(before.Sessions) == 0 {
-		return false, err
+	before := d.before()
+	if len(before.Sessions) == 0 {
+		return false, nil
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
