@@ -20,6 +20,9 @@ const settingMoving = "moving"
 // contacts see a new number, which they have to be told, and a new safety number, since that is made of it. If it is cut off, Run finds out which
 // number the account has.
 func (a *Account) ChangeNumber(ctx context.Context, to, code string) error {
+	if _, err := a.hasMoved(ctx); err != nil { // before another number takes the place of one that was asked for
+		return err
+	}
 	own, err := a.Own(ctx)
 	if err != nil {
 		return err

@@ -126,6 +126,32 @@ func TestAChangeOfNumberThatWasCutOff(t *testing.T) {
 	}
 }
 
+// Who asks for yet another number, before anything has found out that the first one was given, gets it, and loses neither.
+func TestAnotherNumberAfterOneThatWasCutOff(t *testing.T) {
+	w := newWorld(t)
+	alice := w.person("alice")
+	alice.offline()
+	first, another := w.code(telephone, alice), "+14155550177"
+	w.hostile(func(rw http.ResponseWriter, r *http.Request) bool {
+		if r.URL.Path != "/v3/account/number" {
+			return false
+		}
+		w.server.ServeHTTP(nobody{http.Header{}}, r)
+		panic(http.ErrAbortHandler)
+	})
+	if err := alice.acc.ChangeNumber(t.Context(), telephone, first); err == nil {
+		t.Fatal("no error")
+	}
+	w.between.Store(nil)
+	if err := alice.acc.ChangeNumber(t.Context(), another, w.code(another, alice)); err != nil {
+		t.Fatal(err)
+	}
+	alice.online()
+	if own, err := alice.acc.Own(t.Context()); err != nil || own.Number != another {
+		t.Errorf("the account is %s, want %s, error %v", own.Number, another, err)
+	}
+}
+
 // nobody gets the answer.
 type nobody struct{ header http.Header }
 
