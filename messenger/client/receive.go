@@ -245,6 +245,9 @@ func (c *change) heardTyping(from string, t *wire.Typing) error {
 		}
 		conversation = groupName(id)
 	}
+	if v, err := history.Open(c.tx, conversation); err != nil || !v.Accepted || v.Blocked {
+		return err // a request stays silent until it is accepted
+	}
 	c.tell(Event{Type: EventTyping, Conversation: conversation, Author: from, Stopped: t.Stopped})
 	return nil
 }

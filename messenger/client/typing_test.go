@@ -47,6 +47,9 @@ func TestTyping(t *testing.T) {
 	begins, stops := alice.number+" stopped=false", alice.number+" stopped=true"
 	writes(false)
 	seen("to a stranger")
+	writes(false)
+	writes(true)
+	seen("who has not accepted him")
 	if err := bob.acc.Accept(t.Context(), alice.number); err != nil {
 		t.Fatal(err)
 	}
