@@ -35,6 +35,14 @@ type upload struct {
 	ID   uint64 // on the server; 0: not yet there
 }
 
+// Scratch makes an empty file among those that are removed when the account is opened next, should this process not come to it.
+func (a *Account) Scratch() (*os.File, error) {
+	if err := os.MkdirAll(a.filesDir(), 0o700); err != nil {
+		return nil, err
+	}
+	return os.CreateTemp(a.filesDir(), "*.scratch") // mode 0600
+}
+
 // filesDir holds blobs on their way: ciphertext, as the server gets it.
 func (a *Account) filesDir() string { return filepath.Join(a.Dir, "outgoing") }
 

@@ -105,7 +105,7 @@ func takeHistory(ctx context.Context, a *client.Account, src io.Reader, words st
 	if err != nil {
 		return 0, err
 	}
-	f, err := os.CreateTemp(a.Dir, "history-*.csbk") // mode 0600
+	f, err := a.Scratch()
 	if err != nil {
 		return 0, err
 	}
