@@ -312,7 +312,14 @@ func TestAGroupHasAPicture(t *testing.T) {
 	}
 	set := func(d *device, data []byte) {
 		t.Helper()
-		if err := d.acc.SetPicture(t.Context(), id, data); err != nil {
+		var u *client.Uploaded
+		if data != nil {
+			var err error
+			if u, err = d.acc.UploadPicture(t.Context(), data); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := d.acc.SetPicture(t.Context(), id, u); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -320,7 +327,7 @@ func TestAGroupHasAPicture(t *testing.T) {
 		"the file is no picture: it looks like text/html, want PNG, JPEG, GIF or WebP": []byte("<html><script>alert(1)</script>"),
 		"a picture of 1048577 bytes, want at most 1048576":                             append(picture(1), make([]byte, client.MaxPicture+1-len(picture(1)))...),
 	} {
-		if err := alice.acc.SetPicture(t.Context(), id, data); err == nil || err.Error() != what {
+		if _, err := alice.acc.UploadPicture(t.Context(), data); err == nil || err.Error() != what {
 			t.Errorf("got %v, want %s", err, what)
 		}
 	}
@@ -338,7 +345,7 @@ func TestAGroupHasAPicture(t *testing.T) {
 	if got := alice.notice(id, "group"); got != "You removed the picture." {
 		t.Error(got)
 	}
-	if err := carol.acc.SetPicture(t.Context(), "group:00000000000000000000000000000000", picture(3)); err == nil || err.Error() != "you are not a member of this group" {
+	if err := carol.acc.SetPicture(t.Context(), "group:00000000000000000000000000000000", nil); err == nil || err.Error() != "you are not a member of this group" {
 		t.Error(err)
 	}
 }

@@ -3,12 +3,10 @@ package client
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"strings"
 
-	"github.com/countersign-project/countersign/messenger/client/remote"
 	"github.com/countersign-project/countersign/messenger/group"
 	"github.com/countersign-project/countersign/messenger/store"
 	"github.com/countersign-project/countersign/messenger/wire"
@@ -38,50 +36,19 @@ func pictureType(b []byte) (string, error) {
 	}
 }
 
-// SetPicture gives a group a picture, and tells its members; without data it has none any more. The encrypted picture is uploaded at once, so this
-// needs the server.
-func (a *Account) SetPicture(ctx context.Context, conversation string, data []byte) error {
-	id, ok := groupID(conversation)
-	if !ok {
-		return fmt.Errorf("%q is no group", conversation)
-	}
-	g, err := a.Group(ctx, conversation)
-	if err != nil {
-		return err
-	}
-	own, err := a.Own(ctx)
-	if err != nil {
-		return err
-	}
-	if g == nil || !g.In(own.Number) {
-		return errors.New("you are not a member of this group")
-	}
-	var p *wire.Attachment
-	var kept Picture
-	if len(data) > 0 {
-		kind, err := pictureType(data)
-		if err != nil {
-			return err
-		}
-		if p, err = a.uploadPicture(ctx, data); err != nil {
-			return err
-		}
-		p.ContentType = kind
-		kept = Picture{kind, data, p.Digest}
-	}
-	return a.change(ctx, func(c *change) error {
-		if p != nil { // before the group, which would have it fetched
-			if err := store.Save(c.tx, store.Pictures, conversation, kept); err != nil {
-				return err
-			}
-		}
-		return c.changeGroup(id, func(g *groupState) error { g.SetAvatar(c.self(), p); return nil })
-	})
+// Uploaded is a picture that lies encrypted at the server and waits for its group.
+type Uploaded struct {
+	picture Picture
+	pointer wire.Attachment
 }
 
-// uploadPicture encrypts and uploads.
-func (a *Account) uploadPicture(ctx context.Context, data []byte) (*wire.Attachment, error) {
-	own, err := a.Own(ctx)
+// UploadPicture checks, encrypts and uploads a picture, so that what can fail has failed before a group is changed.
+func (a *Account) UploadPicture(ctx context.Context, data []byte) (*Uploaded, error) {
+	kind, err := pictureType(data)
+	if err != nil {
+		return nil, err
+	}
+	who, err := a.login(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -95,8 +62,29 @@ func (a *Account) uploadPicture(ctx context.Context, data []byte) (*wire.Attachm
 		return nil, err
 	}
 	defer f.Close()
-	p.ID, err = a.server.Upload(ctx, remote.Login{User: own.Login(), Password: own.Password}, f, u.Size)
-	return &p, err
+	if p.ID, err = a.server.Upload(ctx, who, f, u.Size); err != nil {
+		return nil, err
+	}
+	p.ContentType = kind
+	return &Uploaded{Picture{kind, data, p.Digest}, p}, nil
+}
+
+// SetPicture gives a group a picture, and tells its members; with nil it has none any more.
+func (a *Account) SetPicture(ctx context.Context, conversation string, u *Uploaded) error {
+	id, ok := groupID(conversation)
+	if !ok {
+		return fmt.Errorf("%q is no group", conversation)
+	}
+	return a.change(ctx, func(c *change) error {
+		var pointer *wire.Attachment
+		if u != nil {
+			pointer = &u.pointer
+			if err := store.Save(c.tx, store.Pictures, conversation, u.picture); err != nil { // before the group, which would have it fetched
+				return err
+			}
+		}
+		return c.changeGroup(id, func(g *groupState) error { g.SetAvatar(c.self(), pointer); return nil })
+	})
 }
 
 // Picture returns a group's picture; nil if it has none, or this device does not have it yet.

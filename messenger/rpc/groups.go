@@ -82,7 +82,7 @@ type groupParams struct {
 
 // updateGroup makes a group (without groupId), or changes one.
 func (c *conn) updateGroup(p groupParams) (any, error) {
-	picture, err := c.pictureOf(p)
+	picture, err := c.uploadAvatar(p)
 	if err != nil {
 		return nil, err
 	}

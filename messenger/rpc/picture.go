@@ -7,15 +7,24 @@ import (
 	"github.com/countersign-project/countersign/messenger/client"
 )
 
-// pictureOf reads the picture that a group is to get; nil for none.
-func (c *conn) pictureOf(p groupParams) ([]byte, error) {
+// uploadAvatar uploads the picture that a group is to get; nil for none.
+func (c *conn) uploadAvatar(p groupParams) (*client.Uploaded, error) {
 	switch {
 	case p.Avatar == "":
 		return nil, nil
 	case p.RemoveAvatar:
 		return nil, userError("avatar and removeAvatar: give one of them")
 	}
-	_, b, inline, err := dataURL(p.Avatar)
+	b, err := pictureBytes(p.Avatar)
+	if err != nil {
+		return nil, err
+	}
+	return c.Account.UploadPicture(c.ctx, b)
+}
+
+// pictureBytes reads a picture: from a path, or out of a data URL.
+func pictureBytes(text string) ([]byte, error) {
+	_, b, inline, err := dataURL(text)
 	if err != nil {
 		return nil, err
 	}
@@ -25,13 +34,13 @@ func (c *conn) pictureOf(p groupParams) ([]byte, error) {
 	if inline {
 		return nil, userError("avatar: the picture is empty")
 	}
-	f, err := os.Open(p.Avatar)
+	f, err := os.Open(text)
 	if err != nil {
 		return nil, userError("avatar: %v", err)
 	}
 	defer f.Close()
 	if b, err = io.ReadAll(io.LimitReader(f, client.MaxPicture+1)); err == nil && len(b) == 0 {
-		err = userError("avatar: %s is empty", p.Avatar)
+		err = userError("avatar: %s is empty", text)
 	}
 	return b, err
 }

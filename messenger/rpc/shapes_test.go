@@ -139,10 +139,14 @@ func TestShapesOfSignalCLI(t *testing.T) {
 		{"getAttachment", `{"id":"1/7"}`, "no attachment 1/7"},
 		{"updateGroup", `{"groupId":"` + made.GroupID + `","avatar":"data:image/png;base64,"}`, "avatar: the picture is empty"},
 		{"updateGroup", `{"groupId":"` + made.GroupID + `","avatar":"data:image/png;base64,aGVsbG8="}`, "the file is no picture: it looks like text/plain, want PNG, JPEG, GIF or WebP"},
+		{"updateGroup", `{"name":"Band","members":["` + bob + `"],"avatar":"data:image/png;base64,aGVsbG8="}`, "the file is no picture: it looks like text/plain, want PNG, JPEG, GIF or WebP"},
 		{"getUserStatus", `{}`, "want recipient or username"},
 	} {
 		if out, err := ask(a, c.method, c.params); err == nil || c.want != "" && err.Error() != c.want {
 			t.Errorf("%s %s: %s, %v, want %s", c.method, c.params, out, err, c.want)
 		}
+	}
+	if out, err := ask(a, "listGroups", `{}`); err != nil || strings.Count(out, `"conversation"`) != 1 {
+		t.Errorf("a refused picture left a group behind: %s, %v", out, err)
 	}
 }
