@@ -240,3 +240,35 @@ func TestSearchAcrossScripts(t *testing.T) {
 		indexAll(t, s)
 	}
 }
+
+// An index that does not read, because the disk or somebody has changed it, hides no message.
+func TestADamagedIndexHidesNothing(t *testing.T) {
+	s := newStore(t)
+	in(t, s, func(tx *store.Tx) error {
+		for i := range store.SegmentSize + 10 {
+			m := &history.Message{Conversation: "+1", Kind: history.Text, Author: "+1", Timestamp: uint64(i + 1), Body: "straw"}
+			if i == 77 {
+				m.Body = "the needle"
+			}
+			if _, err := history.Add(tx, m); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if n := indexAll(t, s); n != 1 {
+		t.Fatal(n, "segments")
+	}
+	for _, damage := range []string{"\xff", "nee", "nee\x05\x01"} {
+		in(t, s, func(tx *store.Tx) error {
+			var parts [store.SegmentParts][]byte
+			for i := range parts {
+				parts[i] = []byte(damage)
+			}
+			return tx.IndexSegment(0, history.IndexForm, &parts)
+		})
+		if got := find(t, s, "needle", "", 0, 10); fmt.Sprint(got) != "[78]" {
+			t.Errorf("with %q for an index: %v, want [78]", damage, got)
+		}
+	}
+}

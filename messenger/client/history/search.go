@@ -12,7 +12,8 @@ import (
 // or (empty) in all, below number before (0: from the newest). A word is found inside a longer one, too.
 //
 // Most messages are passed over by the index of their segment (package store), which names those that can hold the words; these are opened and looked
-// at. The newest messages, and those of segments without an index, are all looked at. So the answer never depends on the index.
+// at. The newest messages, and those of segments without an index, or with one that does not read, are all looked at. So the answer never depends on
+// the index.
 func Search(tx *store.Tx, query, conversation string, before int64, limit int) ([]*Message, error) {
 	words := strings.Fields(fold(query))
 	if len(words) == 0 || limit <= 0 {
@@ -30,12 +31,7 @@ func Search(tx *store.Tx, query, conversation string, before int64, limit int) (
 		if err := tx.Ended(); err != nil {
 			return nil, err
 		}
-		if indexed[n] {
-			err = s.indexed(n)
-		} else {
-			err = s.all(n)
-		}
-		if err != nil {
+		if err := s.segment(n, indexed[n]); err != nil {
 			return nil, err
 		}
 	}
@@ -50,6 +46,16 @@ type search struct {
 	before       int64
 	limit        int
 	out          []*Message
+}
+
+// segment looks at one segment's messages. An index that does not read is as good as none.
+func (s *search) segment(n int64, indexed bool) error {
+	if indexed {
+		if can, err := s.candidates(n); err == nil {
+			return s.some(n, &can)
+		}
+	}
+	return s.all(n)
 }
 
 // all looks at every message of a segment. The last one has no end: it takes in what is newer.
@@ -69,17 +75,21 @@ func (s *search) all(segment int64) error {
 	return s.tx.Scan(below, look)
 }
 
-// indexed looks at the messages of a segment that can hold the words.
-func (s *search) indexed(segment int64) error {
-	var can set
+// candidates are the messages of a segment that can hold the words, as its index has them.
+func (s *search) candidates(segment int64) (can set, err error) {
 	for i := range can {
 		can[i] = ^uint64(0)
 	}
 	for _, w := range s.words {
 		if err := s.narrow(segment, []rune(w), &can); err != nil {
-			return err
+			return can, err
 		}
 	}
+	return can, nil
+}
+
+// some looks at some messages of a segment.
+func (s *search) some(segment int64, can *set) error {
 	from := segment * store.SegmentSize
 	if s.conversation != "" && can.count() > 0 {
 		list, err := s.tx.Numbers(s.conversation, from, from+store.SegmentSize)
