@@ -19,10 +19,14 @@ const ExitHelp = "Exit codes: 0 done or genuine, 1 refused, 2 wrong usage, 3 cou
 // refuser is what errors of the library packages implement when they mean "checked and found wrong".
 type refuser interface{ Refused() bool }
 
+// misuser is what errors from elsewhere implement when they mean that what was asked for is wrong.
+type misuser interface{ Usage() bool }
+
 // usageError is a wrong command line or configuration.
 type usageError struct{ error }
 
 func (e usageError) Unwrap() error { return e.error }
+func (e usageError) Usage() bool   { return true }
 
 // Usagef says that the person used the command wrongly: exit code 2.
 func Usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
@@ -55,11 +59,11 @@ func Hint(err error, hints ...string) error {
 // and all else is 3, since nothing was shown to be wrong.
 func Code(err error) int {
 	var r refuser
-	var u usageError
+	var u misuser
 	switch {
 	case err == nil:
 		return ExitDone
-	case errors.As(err, &u):
+	case errors.As(err, &u) && u.Usage():
 		return ExitUsage
 	case errors.As(err, &r) && r.Refused():
 		return ExitRefused

@@ -36,6 +36,12 @@ func pictureType(b []byte) (string, error) {
 	}
 }
 
+// CheckPicture tells whether a file can be a group's picture.
+func CheckPicture(b []byte) error {
+	_, err := pictureType(b)
+	return err
+}
+
 // Uploaded is a picture that lies encrypted at the server and waits for its group.
 type Uploaded struct {
 	picture Picture

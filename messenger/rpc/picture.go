@@ -19,6 +19,9 @@ func (c *conn) uploadAvatar(p groupParams) (*client.Uploaded, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := client.CheckPicture(b); err != nil {
+		return nil, userError("%v", err)
+	}
 	return c.Account.UploadPicture(c.ctx, b)
 }
 

@@ -55,6 +55,9 @@ func (e *Error) Error() string { return e.Message }
 // Refused makes commands that call over the socket exit like others.
 func (e *Error) Refused() bool { return e.Refusal }
 
+// Usage is true where the caller has to ask otherwise, as for a command that was used wrongly.
+func (e *Error) Usage() bool { return e.Code == CodeUser || e.Code == codeParams }
+
 // request is a call or a notification from the other side, response an answer to one of ours.
 type request struct {
 	Version string          `json:"jsonrpc"`

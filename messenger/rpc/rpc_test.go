@@ -349,3 +349,12 @@ func nextEnvelope(t *testing.T, c *rpc.Client) rpc.Envelope {
 	t.Fatal("the connection has ended")
 	return rpc.Envelope{}
 }
+
+// What the caller has asked for wrongly makes a command exit as one that was used wrongly; what could not be done does not.
+func TestErrorsOfTheCaller(t *testing.T) {
+	for e, want := range map[*rpc.Error]bool{{Code: rpc.CodeUser}: true, {Code: -32602}: true, {Code: rpc.CodeLocked}: false, {Code: -3}: false, {Code: -4, Refusal: true}: false} {
+		if e.Usage() != want || e.Usage() && e.Refused() {
+			t.Errorf("%+v: usage %v, want %v", e, e.Usage(), want)
+		}
+	}
+}
