@@ -76,7 +76,7 @@ func (p *place) savePicture(ctx context.Context, c *rpc.Client, group, path stri
 	}
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) // never over another file
 	if err != nil {
-		return err
+		return cli.Usagef("--save: %v", err)
 	}
 	_, err = f.Write(picture.Data)
 	if err2 := f.Close(); err == nil {
