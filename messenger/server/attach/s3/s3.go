@@ -262,8 +262,8 @@ func (b *Bucket) do(ctx context.Context, r request) (*http.Response, error) {
 			return nil, ErrNotFound
 		}
 		last = refusal(resp)
-		if resp.StatusCode < 500 && resp.StatusCode != http.StatusTooManyRequests {
-			return nil, last
+		if resp.StatusCode < 500 && resp.StatusCode != http.StatusTooManyRequests && resp.StatusCode != http.StatusConflict {
+			return nil, last // a conflict is another server that writes or removes the same object at this moment
 		}
 		last = fmt.Errorf("%w: %v", ErrUnavailable, last)
 	}

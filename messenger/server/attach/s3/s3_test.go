@@ -57,6 +57,10 @@ func TestHostileStore(t *testing.T) {
 		asked  int
 	}{
 		"ill":        {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(503) }, "says 503", 3},
+		"conflict": {func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(409)
+			_, _ = io.WriteString(w, "<Error><Code>OperationAborted</Code></Error>")
+		}, "says 409 OperationAborted", 3},
 		"overloaded": {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(429) }, "says 429", 3},
 		"redirect": {func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, "http://127.0.0.1:1/", http.StatusTemporaryRedirect)
