@@ -56,7 +56,7 @@ func TestHostileStore(t *testing.T) {
 		want   string
 		asked  int
 	}{
-		"ill":        {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(503) }, "says 503", 3},
+		"ill": {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(503) }, "says 503", 3},
 		"conflict": {func(w http.ResponseWriter, _ *http.Request) {
 			w.WriteHeader(409)
 			_, _ = io.WriteString(w, "<Error><Code>OperationAborted</Code></Error>")
