@@ -252,6 +252,9 @@ func TestServerMakesUpMessages(t *testing.T) {
 		{Type: wire.EnvelopeSenderKey, Content: make([]byte, 100)},
 		{Type: wire.EnvelopeRetry, Content: wire.DecryptionError{Timestamp: 1, Device: 1}.EncodePlaintext()},
 		{Type: wire.EnvelopeCiphertext},
+		{Type: wire.EnvelopeCiphertext, Legacy: []byte{0x34}},
+		{Type: wire.EnvelopePreKey, Legacy: []byte{0x33}},
+		{Type: wire.EnvelopeSenderKey, Legacy: make([]byte, 100)},
 	} {
 		for _, source := range []string{bob.number, alice.number, "+15550000000"} {
 			e.Source, e.SourceDevice, e.Timestamp = source, 1, 77
