@@ -47,7 +47,7 @@ func (b *tab) choose(selector string, files ...string) {
 	b.t.Helper()
 	b.ask(chromedp.Call(b.ctx, page.Enable, page.EnableParams{}))
 	b.ask(chromedp.Call(b.ctx, page.SetInterceptFileChooserDialog, page.SetInterceptFileChooserDialogParams{Enabled: true}))
-	opened, err := chromedp.Run(b.ctx, chromedp.WaitEvent(page.FileChooserOpened, func(page.EventFileChooserOpened) bool { return true }, chromedp.Click(selector)))
+	opened, err := act(b, chromedp.WaitEvent(page.FileChooserOpened, func(page.EventFileChooserOpened) bool { return true }, chromedp.Click(selector)))
 	if err != nil {
 		b.t.Fatalf("no file chooser opens: %v", err)
 	}

@@ -26,7 +26,9 @@ export function talk(root, conversation, called, say, back, me, again) {
   const picker = el('input', { type: 'file', multiple: true, hidden: true, onchange: () => { add(picker.files); picker.value = ''; } });
 
   const draw = (m) => {
-    if (m.kind === 'notice') return el(`div.notice${/changed|missing|differ|gap|fork|equivoc/.test(m.notice ?? '') ? '.alarm' : ''}`, {}, m.body);
+    if (m.kind === 'notice') return el(`div.notice${/changed|missing|differ|gap|fork|equivoc/.test(m.notice ?? '') ? '.alarm' : ''}`, {}, m.body,
+      (m.notice ?? '').startsWith('key-changed') && [` Most often that is a new phone, or the messenger installed anew${m.notice === 'key-changed' ? '. Before you write what matters, ask' : '; sometimes it is somebody in between. Ask'} by another way, by telephone or in person, and compare. `,
+        !group && el('button', { onclick: () => verify(root, conversation, me, say, again) }, 'Compare now')]);
     const acts = el('span.acts', {}, el('button.link', { onclick: () => { quoted = m; note(); text.focus(); } }, 'Reply'),
       ['👍', '❤️', '😂'].map((emoji) => el('button.link', { 'aria-label': `React with ${emoji}`, onclick: () => call('sendReaction', { ...target(id), targetAuthor: m.author, targetTimestamp: m.timestamp, emoji }).catch((e) => say(e.message)) }, emoji)),
       m.outgoing && !m.deleted && el('button.link', { onclick: () => { const said = prompt('What it should say; everybody keeps what it said before', m.body); if (said) call('send', { ...target(id), editTimestamp: m.timestamp, message: said }).catch((e) => say(e.message)); } }, 'Edit'),
