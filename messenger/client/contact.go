@@ -398,6 +398,15 @@ func (a *Account) Messages(ctx context.Context, conversation string, before int6
 	return out, err
 }
 
+// Later returns the oldest messages of a conversation above number after, oldest first.
+func (a *Account) Later(ctx context.Context, conversation string, after int64, limit int) (out []*history.Message, err error) {
+	err = a.store.View(ctx, func(tx *store.Tx) error {
+		out, err = history.Later(tx, conversation, after, limit)
+		return err
+	})
+	return out, err
+}
+
 // Since returns the oldest messages of all conversations above a number, oldest first.
 func (a *Account) Since(ctx context.Context, after int64, limit int) (out []*history.Message, err error) {
 	err = a.store.View(ctx, func(tx *store.Tx) error { out, err = history.Since(tx, after, limit); return err })
