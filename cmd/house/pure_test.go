@@ -12,9 +12,9 @@ import (
 // The messenger's protocol core: state in, state out, no I/O, so that what it does with the same bytes, time and randomness is the same
 // for ever. A new package below messenger is pure and listed here, or part of one of the folders that touch the world.
 var (
-	core = []string{"archive", "attachment", "braid", "braid/erasure", "braid/split", "devicelist", "directory", "handshake", "kdf", "keys", "provision", "ratchet",
+	core = []string{"archive", "attachment", "braid", "braid/erasure", "braid/split", "devicelist", "directory", "handshake", "introduction", "kdf", "keys", "provision", "ratchet",
 		"record", "refusal", "safety", "senderkey", "signaling", "transcript", "wire", "wire/pb", "xeddsa"}
-	worldly = []string{"client", "group", "interop", "keyring", "provider", "rpc", "server", "session", "store", "vector", "web"}
+	worldly = []string{"client", "group", "interop", "provider", "rpc", "server", "session", "store", "vector", "web"}
 )
 
 // What nothing below the core may be, in the standard library or elsewhere: a network, a program to run, a log. (Package os

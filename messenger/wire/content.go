@@ -18,6 +18,7 @@ type Content struct {
 	SenderKey       keys.SecretBytes // ParseDistribution
 	DecryptionError []byte           // ParseDecryptionError
 	Edit            *Edit
+	Introduction    *Introduction
 }
 
 // Null carries nothing but padding.
@@ -79,6 +80,7 @@ const (
 	maxIce         = 100
 	maxParents     = 8
 	maxResend      = 64
+	maxIntroduced  = 1_000
 )
 
 // ParseContent reads a plaintext that Unpad has returned.
@@ -112,6 +114,7 @@ func ParseContent(b []byte) (*Content, error) {
 			return nil, err
 		}
 	}
+	c.Introduction = parseIntroduction(p.Introduction)
 	if p.Null != nil {
 		c.Null = &Null{p.Null.Padding}
 	}
@@ -127,21 +130,10 @@ func ParseContent(b []byte) (*Content, error) {
 	return c, nil
 }
 
-// ParseBareData reads a plaintext that Unpad has returned and that is no Content but a DataMessage alone: what Envelope.Legacy holds (7.3).
-func ParseBareData(b []byte) (*Data, error) {
-	if err := checkSize("message", b, 0); err != nil {
-		return nil, err
-	}
-	var p pb.DataMessage
-	if err := unmarshal("message", b, &p); err != nil {
-		return nil, err
-	}
-	return parseData(&p)
-}
-
 // Encode serialises c.
 func (c *Content) Encode() []byte {
-	p := &pb.Content{Data: c.Data.proto(), Sync: c.Sync.proto(), Call: c.Call.proto(), SenderKeyDistribution: c.SenderKey, DecryptionError: c.DecryptionError, Edit: c.Edit.proto()}
+	p := &pb.Content{Data: c.Data.proto(), Sync: c.Sync.proto(), Call: c.Call.proto(), SenderKeyDistribution: c.SenderKey, DecryptionError: c.DecryptionError, Edit: c.Edit.proto(),
+		Introduction: c.Introduction.proto()}
 	if c.Null != nil {
 		p.Null = &pb.NullMessage{Padding: c.Null.Padding}
 	}

@@ -35,11 +35,13 @@ func contents(t testing.TB) map[string]*wire.Content {
 		"typing":  {Typing: &wire.Typing{Timestamp: 1, Stopped: true, Group: []byte{1}}},
 		"call": {Call: &wire.Call{Offer: &wire.CallDescription{ID: 1, Description: "o"}, Answer: &wire.CallDescription{ID: 2, Description: "a"},
 			Ice: []wire.CallIce{{1, "m", 2, "s"}}, Hangup: &target, Busy: &target}},
+		"introduction": {Introduction: &wire.Introduction{Statement: []byte{1}, Signature: make([]byte, 64)}},
 		"sync": {Sync: &wire.Sync{Sent: &wire.Sent{Destination: "+1", Timestamp: 2, Message: full, ExpirationStart: 3, Edit: &wire.Edit{Target: 4, Data: full}},
 			Contacts: &wire.ContactsBlob{Blob: a, Complete: true}, Groups: &a, Request: &request, Read: []wire.Read{{"+1", 2}},
 			Blocked: &wire.Blocked{Numbers: []string{"+1"}, Groups: [][]byte{{1}}}, Padding: []byte{0},
 			Verified:      &wire.Verified{Destination: "+1", Identity: key(t), State: wire.VerifiedYes, NullMessage: []byte{1}},
-			Configuration: &wire.Configuration{ReadReceipts: &yes, LinkPreviews: &yes}}},
+			Configuration: &wire.Configuration{ReadReceipts: &yes, LinkPreviews: &yes},
+			Introductions: []wire.Introduced{{"+1", key(t), wire.Introduction{Statement: []byte{1}, Signature: []byte{2}}}}}},
 	}
 }
 
@@ -85,6 +87,9 @@ func TestContentRefusals(t *testing.T) {
 		{field(3, many(101, field(3, nil))), "invalid message: call candidates: got 101, want at most 100"},
 		{field(2, field(1, nil)), "invalid message: sent transcript without a message"},
 		{field(2, field(7, nil)), "invalid key: public key: got 0 bytes, want 33"},
+		{field(2, field(1000, nil)), "invalid message: own device's introduction: there is none in it"},
+		{field(2, field(1000, field(3, nil))), "invalid key: public key: got 0 bytes, want 33"},
+		{field(2, many(1_001, field(1000, nil))), "invalid message: introductions: got 1001, want at most 1000"},
 		{field(2, many(10_001, field(5, nil))), "invalid message: read messages: got 10001, want at most 10000"},
 	} {
 		if _, err := wire.ParseContent(test.in); fmt.Sprint(err) != test.want {
@@ -138,52 +143,6 @@ func TestRetryRequests(t *testing.T) {
 			t.Errorf("%.10x: got %v, want %q", test.in, err, test.want)
 		}
 	}
-}
-
-// A bare message is what a content has in its field 1, refusals included (7.3).
-func TestBareMessages(t *testing.T) {
-	for name, c := range contents(t) {
-		if c.Data == nil {
-			continue
-		}
-		n, kind, size := protowire.ConsumeTag((&wire.Content{Data: c.Data}).Encode())
-		bare, _ := protowire.ConsumeBytes((&wire.Content{Data: c.Data}).Encode()[size:])
-		if got, err := wire.ParseBareData(bare); n != 1 || kind != protowire.BytesType || err != nil || !reflect.DeepEqual(got, c.Data) {
-			t.Errorf("%s: %+v became %+v, %v", name, c.Data, got, err)
-		}
-	}
-	for _, test := range []struct {
-		in   []byte
-		want string
-	}{
-		{make([]byte, wire.MaxMessage+1), "invalid message: message: got 262145 bytes, want at most 262144"},
-		{[]byte{0x0a}, "invalid message: message is not a protobuf of that kind"},
-		{field(6, []byte{1}), "invalid message: profile key: got 1 bytes, want 32"},
-	} {
-		if _, err := wire.ParseBareData(test.in); fmt.Sprint(err) != test.want {
-			t.Errorf("%.20x: got %v, want %q", test.in, err, test.want)
-		}
-	}
-}
-
-func FuzzBareData(f *testing.F) {
-	for _, c := range contents(f) {
-		f.Add(c.Encode())
-		f.Add((&wire.Content{Data: c.Data}).Encode())
-	}
-	f.Add([]byte("\x0a\x0ehello from 2014"))
-	f.Fuzz(func(t *testing.T, b []byte) {
-		d, err := wire.ParseBareData(b)
-		if err != nil {
-			if refusal.Of(err) == "" {
-				t.Fatal(err)
-			}
-			return
-		}
-		if c, err := wire.ParseContent(field(1, b)); err == nil && !reflect.DeepEqual(c.Data, d) { // a content is longer, and may be too long
-			t.Fatalf("alone %+v, in a content %+v", d, c.Data)
-		}
-	})
 }
 
 func FuzzContent(f *testing.F) {

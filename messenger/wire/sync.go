@@ -17,6 +17,7 @@ type Sync struct {
 	Verified      *Verified
 	Padding       []byte
 	Configuration *Configuration
+	Introductions []Introduced
 }
 
 // What a Sync can request.
@@ -79,6 +80,9 @@ func parseSync(p *pb.SyncMessage) (*Sync, error) {
 	if err := atMost("read messages", len(p.Read), maxTimestamps); err != nil {
 		return nil, err
 	}
+	if err := atMost("introductions", len(p.Introductions), maxIntroduced); err != nil {
+		return nil, err
+	}
 	s := &Sync{Padding: p.Padding}
 	var err error
 	if p.Sent != nil {
@@ -118,6 +122,13 @@ func parseSync(p *pb.SyncMessage) (*Sync, error) {
 	}
 	if c := p.Configuration; c != nil {
 		s.Configuration = &Configuration{c.ReadReceipts, c.UnidentifiedDeliveryIndicators, c.TypingIndicators, c.LinkPreviews}
+	}
+	for _, i := range p.Introductions {
+		one, err := parseIntroduced(i)
+		if err != nil {
+			return nil, err
+		}
+		s.Introductions = append(s.Introductions, one)
 	}
 	return s, nil
 }
@@ -186,6 +197,9 @@ func (s *Sync) proto() *pb.SyncMessage {
 	if c := s.Configuration; c != nil {
 		p.Configuration = &pb.SyncMessage_Configuration{ReadReceipts: c.ReadReceipts, UnidentifiedDeliveryIndicators: c.UnidentifiedIndicators,
 			TypingIndicators: c.TypingIndicators, LinkPreviews: c.LinkPreviews}
+	}
+	for _, i := range s.Introductions {
+		p.Introductions = append(p.Introductions, i.proto())
 	}
 	return p
 }

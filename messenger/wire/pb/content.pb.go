@@ -32,6 +32,7 @@ type Content struct {
 	SenderKeyDistribution []byte                 `protobuf:"bytes,7,opt,name=sender_key_distribution,json=senderKeyDistribution" json:"sender_key_distribution,omitempty"`
 	DecryptionError       []byte                 `protobuf:"bytes,8,opt,name=decryption_error,json=decryptionError" json:"decryption_error,omitempty"`
 	Edit                  *EditMessage           `protobuf:"bytes,11,opt,name=edit" json:"edit,omitempty"`
+	Introduction          *Introduction          `protobuf:"bytes,1000,opt,name=introduction" json:"introduction,omitempty"` // ours (5), ignored by everybody else
 	unknownFields         protoimpl.UnknownFields
 	sizeCache             protoimpl.SizeCache
 }
@@ -129,6 +130,66 @@ func (x *Content) GetEdit() *EditMessage {
 	return nil
 }
 
+func (x *Content) GetIntroduction() *Introduction {
+	if x != nil {
+		return x.Introduction
+	}
+	return nil
+}
+
+// A verified contact's word about the keys of two people.
+type Introduction struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Statement     []byte                 `protobuf:"bytes,1,opt,name=statement" json:"statement,omitempty"` // package introduction
+	Signature     []byte                 `protobuf:"bytes,2,opt,name=signature" json:"signature,omitempty"` // 64 bytes
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Introduction) Reset() {
+	*x = Introduction{}
+	mi := &file_content_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Introduction) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Introduction) ProtoMessage() {}
+
+func (x *Introduction) ProtoReflect() protoreflect.Message {
+	mi := &file_content_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Introduction.ProtoReflect.Descriptor instead.
+func (*Introduction) Descriptor() ([]byte, []int) {
+	return file_content_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *Introduction) GetStatement() []byte {
+	if x != nil {
+		return x.Statement
+	}
+	return nil
+}
+
+func (x *Introduction) GetSignature() []byte {
+	if x != nil {
+		return x.Signature
+	}
+	return nil
+}
+
 type NullMessage struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Padding       []byte                 `protobuf:"bytes,1,opt,name=padding" json:"padding,omitempty"`
@@ -138,7 +199,7 @@ type NullMessage struct {
 
 func (x *NullMessage) Reset() {
 	*x = NullMessage{}
-	mi := &file_content_proto_msgTypes[1]
+	mi := &file_content_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -150,7 +211,7 @@ func (x *NullMessage) String() string {
 func (*NullMessage) ProtoMessage() {}
 
 func (x *NullMessage) ProtoReflect() protoreflect.Message {
-	mi := &file_content_proto_msgTypes[1]
+	mi := &file_content_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -163,7 +224,7 @@ func (x *NullMessage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NullMessage.ProtoReflect.Descriptor instead.
 func (*NullMessage) Descriptor() ([]byte, []int) {
-	return file_content_proto_rawDescGZIP(), []int{1}
+	return file_content_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *NullMessage) GetPadding() []byte {
@@ -183,7 +244,7 @@ type ReceiptMessage struct {
 
 func (x *ReceiptMessage) Reset() {
 	*x = ReceiptMessage{}
-	mi := &file_content_proto_msgTypes[2]
+	mi := &file_content_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -195,7 +256,7 @@ func (x *ReceiptMessage) String() string {
 func (*ReceiptMessage) ProtoMessage() {}
 
 func (x *ReceiptMessage) ProtoReflect() protoreflect.Message {
-	mi := &file_content_proto_msgTypes[2]
+	mi := &file_content_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -208,7 +269,7 @@ func (x *ReceiptMessage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReceiptMessage.ProtoReflect.Descriptor instead.
 func (*ReceiptMessage) Descriptor() ([]byte, []int) {
-	return file_content_proto_rawDescGZIP(), []int{2}
+	return file_content_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *ReceiptMessage) GetType() uint32 {
@@ -236,7 +297,7 @@ type TypingMessage struct {
 
 func (x *TypingMessage) Reset() {
 	*x = TypingMessage{}
-	mi := &file_content_proto_msgTypes[3]
+	mi := &file_content_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -248,7 +309,7 @@ func (x *TypingMessage) String() string {
 func (*TypingMessage) ProtoMessage() {}
 
 func (x *TypingMessage) ProtoReflect() protoreflect.Message {
-	mi := &file_content_proto_msgTypes[3]
+	mi := &file_content_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -261,7 +322,7 @@ func (x *TypingMessage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TypingMessage.ProtoReflect.Descriptor instead.
 func (*TypingMessage) Descriptor() ([]byte, []int) {
-	return file_content_proto_rawDescGZIP(), []int{3}
+	return file_content_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *TypingMessage) GetTimestamp() uint64 {
@@ -295,7 +356,7 @@ type EditMessage struct {
 
 func (x *EditMessage) Reset() {
 	*x = EditMessage{}
-	mi := &file_content_proto_msgTypes[4]
+	mi := &file_content_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -307,7 +368,7 @@ func (x *EditMessage) String() string {
 func (*EditMessage) ProtoMessage() {}
 
 func (x *EditMessage) ProtoReflect() protoreflect.Message {
-	mi := &file_content_proto_msgTypes[4]
+	mi := &file_content_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -320,7 +381,7 @@ func (x *EditMessage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EditMessage.ProtoReflect.Descriptor instead.
 func (*EditMessage) Descriptor() ([]byte, []int) {
-	return file_content_proto_rawDescGZIP(), []int{4}
+	return file_content_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *EditMessage) GetTargetTimestamp() uint64 {
@@ -350,7 +411,7 @@ type CallMessage struct {
 
 func (x *CallMessage) Reset() {
 	*x = CallMessage{}
-	mi := &file_content_proto_msgTypes[5]
+	mi := &file_content_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -362,7 +423,7 @@ func (x *CallMessage) String() string {
 func (*CallMessage) ProtoMessage() {}
 
 func (x *CallMessage) ProtoReflect() protoreflect.Message {
-	mi := &file_content_proto_msgTypes[5]
+	mi := &file_content_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -375,7 +436,7 @@ func (x *CallMessage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CallMessage.ProtoReflect.Descriptor instead.
 func (*CallMessage) Descriptor() ([]byte, []int) {
-	return file_content_proto_rawDescGZIP(), []int{5}
+	return file_content_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *CallMessage) GetOffer() *CallDescription {
@@ -423,7 +484,7 @@ type CallDescription struct {
 
 func (x *CallDescription) Reset() {
 	*x = CallDescription{}
-	mi := &file_content_proto_msgTypes[6]
+	mi := &file_content_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -435,7 +496,7 @@ func (x *CallDescription) String() string {
 func (*CallDescription) ProtoMessage() {}
 
 func (x *CallDescription) ProtoReflect() protoreflect.Message {
-	mi := &file_content_proto_msgTypes[6]
+	mi := &file_content_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -448,7 +509,7 @@ func (x *CallDescription) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CallDescription.ProtoReflect.Descriptor instead.
 func (*CallDescription) Descriptor() ([]byte, []int) {
-	return file_content_proto_rawDescGZIP(), []int{6}
+	return file_content_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *CallDescription) GetId() uint64 {
@@ -477,7 +538,7 @@ type CallIce struct {
 
 func (x *CallIce) Reset() {
 	*x = CallIce{}
-	mi := &file_content_proto_msgTypes[7]
+	mi := &file_content_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -489,7 +550,7 @@ func (x *CallIce) String() string {
 func (*CallIce) ProtoMessage() {}
 
 func (x *CallIce) ProtoReflect() protoreflect.Message {
-	mi := &file_content_proto_msgTypes[7]
+	mi := &file_content_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -502,7 +563,7 @@ func (x *CallIce) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CallIce.ProtoReflect.Descriptor instead.
 func (*CallIce) Descriptor() ([]byte, []int) {
-	return file_content_proto_rawDescGZIP(), []int{7}
+	return file_content_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *CallIce) GetId() uint64 {
@@ -542,7 +603,7 @@ type CallEnd struct {
 
 func (x *CallEnd) Reset() {
 	*x = CallEnd{}
-	mi := &file_content_proto_msgTypes[8]
+	mi := &file_content_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -554,7 +615,7 @@ func (x *CallEnd) String() string {
 func (*CallEnd) ProtoMessage() {}
 
 func (x *CallEnd) ProtoReflect() protoreflect.Message {
-	mi := &file_content_proto_msgTypes[8]
+	mi := &file_content_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -567,7 +628,7 @@ func (x *CallEnd) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CallEnd.ProtoReflect.Descriptor instead.
 func (*CallEnd) Descriptor() ([]byte, []int) {
-	return file_content_proto_rawDescGZIP(), []int{8}
+	return file_content_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *CallEnd) GetId() uint64 {
@@ -603,7 +664,7 @@ type DataMessage struct {
 
 func (x *DataMessage) Reset() {
 	*x = DataMessage{}
-	mi := &file_content_proto_msgTypes[9]
+	mi := &file_content_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -615,7 +676,7 @@ func (x *DataMessage) String() string {
 func (*DataMessage) ProtoMessage() {}
 
 func (x *DataMessage) ProtoReflect() protoreflect.Message {
-	mi := &file_content_proto_msgTypes[9]
+	mi := &file_content_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -628,7 +689,7 @@ func (x *DataMessage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DataMessage.ProtoReflect.Descriptor instead.
 func (*DataMessage) Descriptor() ([]byte, []int) {
-	return file_content_proto_rawDescGZIP(), []int{9}
+	return file_content_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *DataMessage) GetBody() string {
@@ -756,7 +817,7 @@ type Quote struct {
 
 func (x *Quote) Reset() {
 	*x = Quote{}
-	mi := &file_content_proto_msgTypes[10]
+	mi := &file_content_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -768,7 +829,7 @@ func (x *Quote) String() string {
 func (*Quote) ProtoMessage() {}
 
 func (x *Quote) ProtoReflect() protoreflect.Message {
-	mi := &file_content_proto_msgTypes[10]
+	mi := &file_content_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -781,7 +842,7 @@ func (x *Quote) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Quote.ProtoReflect.Descriptor instead.
 func (*Quote) Descriptor() ([]byte, []int) {
-	return file_content_proto_rawDescGZIP(), []int{10}
+	return file_content_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Quote) GetId() uint64 {
@@ -830,7 +891,7 @@ type QuotedAttachment struct {
 
 func (x *QuotedAttachment) Reset() {
 	*x = QuotedAttachment{}
-	mi := &file_content_proto_msgTypes[11]
+	mi := &file_content_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -842,7 +903,7 @@ func (x *QuotedAttachment) String() string {
 func (*QuotedAttachment) ProtoMessage() {}
 
 func (x *QuotedAttachment) ProtoReflect() protoreflect.Message {
-	mi := &file_content_proto_msgTypes[11]
+	mi := &file_content_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -855,7 +916,7 @@ func (x *QuotedAttachment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QuotedAttachment.ProtoReflect.Descriptor instead.
 func (*QuotedAttachment) Descriptor() ([]byte, []int) {
-	return file_content_proto_rawDescGZIP(), []int{11}
+	return file_content_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *QuotedAttachment) GetContentType() string {
@@ -892,7 +953,7 @@ type Reaction struct {
 
 func (x *Reaction) Reset() {
 	*x = Reaction{}
-	mi := &file_content_proto_msgTypes[12]
+	mi := &file_content_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -904,7 +965,7 @@ func (x *Reaction) String() string {
 func (*Reaction) ProtoMessage() {}
 
 func (x *Reaction) ProtoReflect() protoreflect.Message {
-	mi := &file_content_proto_msgTypes[12]
+	mi := &file_content_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -917,7 +978,7 @@ func (x *Reaction) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reaction.ProtoReflect.Descriptor instead.
 func (*Reaction) Descriptor() ([]byte, []int) {
-	return file_content_proto_rawDescGZIP(), []int{12}
+	return file_content_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Reaction) GetEmoji() string {
@@ -964,7 +1025,7 @@ type Delete struct {
 
 func (x *Delete) Reset() {
 	*x = Delete{}
-	mi := &file_content_proto_msgTypes[13]
+	mi := &file_content_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -976,7 +1037,7 @@ func (x *Delete) String() string {
 func (*Delete) ProtoMessage() {}
 
 func (x *Delete) ProtoReflect() protoreflect.Message {
-	mi := &file_content_proto_msgTypes[13]
+	mi := &file_content_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -989,7 +1050,7 @@ func (x *Delete) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Delete.ProtoReflect.Descriptor instead.
 func (*Delete) Descriptor() ([]byte, []int) {
-	return file_content_proto_rawDescGZIP(), []int{13}
+	return file_content_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Delete) GetTargetTimestamp() uint64 {
@@ -1019,7 +1080,7 @@ type AttachmentPointer struct {
 
 func (x *AttachmentPointer) Reset() {
 	*x = AttachmentPointer{}
-	mi := &file_content_proto_msgTypes[14]
+	mi := &file_content_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1031,7 +1092,7 @@ func (x *AttachmentPointer) String() string {
 func (*AttachmentPointer) ProtoMessage() {}
 
 func (x *AttachmentPointer) ProtoReflect() protoreflect.Message {
-	mi := &file_content_proto_msgTypes[14]
+	mi := &file_content_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1044,7 +1105,7 @@ func (x *AttachmentPointer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AttachmentPointer.ProtoReflect.Descriptor instead.
 func (*AttachmentPointer) Descriptor() ([]byte, []int) {
-	return file_content_proto_rawDescGZIP(), []int{14}
+	return file_content_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *AttachmentPointer) GetId() uint64 {
@@ -1145,7 +1206,7 @@ type GroupContext struct {
 
 func (x *GroupContext) Reset() {
 	*x = GroupContext{}
-	mi := &file_content_proto_msgTypes[15]
+	mi := &file_content_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1157,7 +1218,7 @@ func (x *GroupContext) String() string {
 func (*GroupContext) ProtoMessage() {}
 
 func (x *GroupContext) ProtoReflect() protoreflect.Message {
-	mi := &file_content_proto_msgTypes[15]
+	mi := &file_content_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1170,7 +1231,7 @@ func (x *GroupContext) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GroupContext.ProtoReflect.Descriptor instead.
 func (*GroupContext) Descriptor() ([]byte, []int) {
-	return file_content_proto_rawDescGZIP(), []int{15}
+	return file_content_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *GroupContext) GetId() []byte {
@@ -1232,7 +1293,7 @@ type GroupState struct {
 
 func (x *GroupState) Reset() {
 	*x = GroupState{}
-	mi := &file_content_proto_msgTypes[16]
+	mi := &file_content_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1244,7 +1305,7 @@ func (x *GroupState) String() string {
 func (*GroupState) ProtoMessage() {}
 
 func (x *GroupState) ProtoReflect() protoreflect.Message {
-	mi := &file_content_proto_msgTypes[16]
+	mi := &file_content_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1257,7 +1318,7 @@ func (x *GroupState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GroupState.ProtoReflect.Descriptor instead.
 func (*GroupState) Descriptor() ([]byte, []int) {
-	return file_content_proto_rawDescGZIP(), []int{16}
+	return file_content_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *GroupState) GetMembers() []*GroupState_Member {
@@ -1329,7 +1390,7 @@ type Consistency struct {
 
 func (x *Consistency) Reset() {
 	*x = Consistency{}
-	mi := &file_content_proto_msgTypes[17]
+	mi := &file_content_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1341,7 +1402,7 @@ func (x *Consistency) String() string {
 func (*Consistency) ProtoMessage() {}
 
 func (x *Consistency) ProtoReflect() protoreflect.Message {
-	mi := &file_content_proto_msgTypes[17]
+	mi := &file_content_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1354,7 +1415,7 @@ func (x *Consistency) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Consistency.ProtoReflect.Descriptor instead.
 func (*Consistency) Descriptor() ([]byte, []int) {
-	return file_content_proto_rawDescGZIP(), []int{17}
+	return file_content_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Consistency) GetNonce() []byte {
@@ -1402,7 +1463,7 @@ type ResendRequest struct {
 
 func (x *ResendRequest) Reset() {
 	*x = ResendRequest{}
-	mi := &file_content_proto_msgTypes[18]
+	mi := &file_content_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1414,7 +1475,7 @@ func (x *ResendRequest) String() string {
 func (*ResendRequest) ProtoMessage() {}
 
 func (x *ResendRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_content_proto_msgTypes[18]
+	mi := &file_content_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1427,7 +1488,7 @@ func (x *ResendRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResendRequest.ProtoReflect.Descriptor instead.
 func (*ResendRequest) Descriptor() ([]byte, []int) {
-	return file_content_proto_rawDescGZIP(), []int{18}
+	return file_content_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *ResendRequest) GetIds() [][]byte {
@@ -1449,7 +1510,7 @@ type Forwarded struct {
 
 func (x *Forwarded) Reset() {
 	*x = Forwarded{}
-	mi := &file_content_proto_msgTypes[19]
+	mi := &file_content_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1461,7 +1522,7 @@ func (x *Forwarded) String() string {
 func (*Forwarded) ProtoMessage() {}
 
 func (x *Forwarded) ProtoReflect() protoreflect.Message {
-	mi := &file_content_proto_msgTypes[19]
+	mi := &file_content_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1474,7 +1535,7 @@ func (x *Forwarded) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Forwarded.ProtoReflect.Descriptor instead.
 func (*Forwarded) Descriptor() ([]byte, []int) {
-	return file_content_proto_rawDescGZIP(), []int{19}
+	return file_content_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Forwarded) GetAuthor() string {
@@ -1510,13 +1571,14 @@ type SyncMessage struct {
 	Verified      *Verified                  `protobuf:"bytes,7,opt,name=verified" json:"verified,omitempty"`
 	Padding       []byte                     `protobuf:"bytes,8,opt,name=padding" json:"padding,omitempty"`
 	Configuration *SyncMessage_Configuration `protobuf:"bytes,9,opt,name=configuration" json:"configuration,omitempty"`
+	Introductions []*SyncMessage_Introduced  `protobuf:"bytes,1000,rep,name=introductions" json:"introductions,omitempty"` // ours (5)
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *SyncMessage) Reset() {
 	*x = SyncMessage{}
-	mi := &file_content_proto_msgTypes[20]
+	mi := &file_content_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1528,7 +1590,7 @@ func (x *SyncMessage) String() string {
 func (*SyncMessage) ProtoMessage() {}
 
 func (x *SyncMessage) ProtoReflect() protoreflect.Message {
-	mi := &file_content_proto_msgTypes[20]
+	mi := &file_content_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1541,7 +1603,7 @@ func (x *SyncMessage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncMessage.ProtoReflect.Descriptor instead.
 func (*SyncMessage) Descriptor() ([]byte, []int) {
-	return file_content_proto_rawDescGZIP(), []int{20}
+	return file_content_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *SyncMessage) GetSent() *SyncMessage_Sent {
@@ -1607,6 +1669,13 @@ func (x *SyncMessage) GetConfiguration() *SyncMessage_Configuration {
 	return nil
 }
 
+func (x *SyncMessage) GetIntroductions() []*SyncMessage_Introduced {
+	if x != nil {
+		return x.Introductions
+	}
+	return nil
+}
+
 type Verified struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Destination   *string                `protobuf:"bytes,1,opt,name=destination" json:"destination,omitempty"`
@@ -1619,7 +1688,7 @@ type Verified struct {
 
 func (x *Verified) Reset() {
 	*x = Verified{}
-	mi := &file_content_proto_msgTypes[21]
+	mi := &file_content_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1631,7 +1700,7 @@ func (x *Verified) String() string {
 func (*Verified) ProtoMessage() {}
 
 func (x *Verified) ProtoReflect() protoreflect.Message {
-	mi := &file_content_proto_msgTypes[21]
+	mi := &file_content_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1644,7 +1713,7 @@ func (x *Verified) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Verified.ProtoReflect.Descriptor instead.
 func (*Verified) Descriptor() ([]byte, []int) {
-	return file_content_proto_rawDescGZIP(), []int{21}
+	return file_content_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Verified) GetDestination() string {
@@ -1687,7 +1756,7 @@ type DecryptionErrorMessage struct {
 
 func (x *DecryptionErrorMessage) Reset() {
 	*x = DecryptionErrorMessage{}
-	mi := &file_content_proto_msgTypes[22]
+	mi := &file_content_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1699,7 +1768,7 @@ func (x *DecryptionErrorMessage) String() string {
 func (*DecryptionErrorMessage) ProtoMessage() {}
 
 func (x *DecryptionErrorMessage) ProtoReflect() protoreflect.Message {
-	mi := &file_content_proto_msgTypes[22]
+	mi := &file_content_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1712,7 +1781,7 @@ func (x *DecryptionErrorMessage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DecryptionErrorMessage.ProtoReflect.Descriptor instead.
 func (*DecryptionErrorMessage) Descriptor() ([]byte, []int) {
-	return file_content_proto_rawDescGZIP(), []int{22}
+	return file_content_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *DecryptionErrorMessage) GetRatchetKey() []byte {
@@ -1753,7 +1822,7 @@ type ContactDetails struct {
 
 func (x *ContactDetails) Reset() {
 	*x = ContactDetails{}
-	mi := &file_content_proto_msgTypes[23]
+	mi := &file_content_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1765,7 +1834,7 @@ func (x *ContactDetails) String() string {
 func (*ContactDetails) ProtoMessage() {}
 
 func (x *ContactDetails) ProtoReflect() protoreflect.Message {
-	mi := &file_content_proto_msgTypes[23]
+	mi := &file_content_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1778,7 +1847,7 @@ func (x *ContactDetails) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ContactDetails.ProtoReflect.Descriptor instead.
 func (*ContactDetails) Descriptor() ([]byte, []int) {
-	return file_content_proto_rawDescGZIP(), []int{23}
+	return file_content_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *ContactDetails) GetNumber() string {
@@ -1850,7 +1919,7 @@ type GroupState_Member struct {
 
 func (x *GroupState_Member) Reset() {
 	*x = GroupState_Member{}
-	mi := &file_content_proto_msgTypes[24]
+	mi := &file_content_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1862,7 +1931,7 @@ func (x *GroupState_Member) String() string {
 func (*GroupState_Member) ProtoMessage() {}
 
 func (x *GroupState_Member) ProtoReflect() protoreflect.Message {
-	mi := &file_content_proto_msgTypes[24]
+	mi := &file_content_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1875,7 +1944,7 @@ func (x *GroupState_Member) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GroupState_Member.ProtoReflect.Descriptor instead.
 func (*GroupState_Member) Descriptor() ([]byte, []int) {
-	return file_content_proto_rawDescGZIP(), []int{16, 0}
+	return file_content_proto_rawDescGZIP(), []int{17, 0}
 }
 
 func (x *GroupState_Member) GetName() string {
@@ -1926,7 +1995,7 @@ type SyncMessage_Sent struct {
 
 func (x *SyncMessage_Sent) Reset() {
 	*x = SyncMessage_Sent{}
-	mi := &file_content_proto_msgTypes[25]
+	mi := &file_content_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1938,7 +2007,7 @@ func (x *SyncMessage_Sent) String() string {
 func (*SyncMessage_Sent) ProtoMessage() {}
 
 func (x *SyncMessage_Sent) ProtoReflect() protoreflect.Message {
-	mi := &file_content_proto_msgTypes[25]
+	mi := &file_content_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1951,7 +2020,7 @@ func (x *SyncMessage_Sent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncMessage_Sent.ProtoReflect.Descriptor instead.
 func (*SyncMessage_Sent) Descriptor() ([]byte, []int) {
-	return file_content_proto_rawDescGZIP(), []int{20, 0}
+	return file_content_proto_rawDescGZIP(), []int{21, 0}
 }
 
 func (x *SyncMessage_Sent) GetDestination() string {
@@ -1999,7 +2068,7 @@ type SyncMessage_Contacts struct {
 
 func (x *SyncMessage_Contacts) Reset() {
 	*x = SyncMessage_Contacts{}
-	mi := &file_content_proto_msgTypes[26]
+	mi := &file_content_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2011,7 +2080,7 @@ func (x *SyncMessage_Contacts) String() string {
 func (*SyncMessage_Contacts) ProtoMessage() {}
 
 func (x *SyncMessage_Contacts) ProtoReflect() protoreflect.Message {
-	mi := &file_content_proto_msgTypes[26]
+	mi := &file_content_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2024,7 +2093,7 @@ func (x *SyncMessage_Contacts) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncMessage_Contacts.ProtoReflect.Descriptor instead.
 func (*SyncMessage_Contacts) Descriptor() ([]byte, []int) {
-	return file_content_proto_rawDescGZIP(), []int{20, 1}
+	return file_content_proto_rawDescGZIP(), []int{21, 1}
 }
 
 func (x *SyncMessage_Contacts) GetBlob() *AttachmentPointer {
@@ -2050,7 +2119,7 @@ type SyncMessage_Groups struct {
 
 func (x *SyncMessage_Groups) Reset() {
 	*x = SyncMessage_Groups{}
-	mi := &file_content_proto_msgTypes[27]
+	mi := &file_content_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2062,7 +2131,7 @@ func (x *SyncMessage_Groups) String() string {
 func (*SyncMessage_Groups) ProtoMessage() {}
 
 func (x *SyncMessage_Groups) ProtoReflect() protoreflect.Message {
-	mi := &file_content_proto_msgTypes[27]
+	mi := &file_content_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2075,7 +2144,7 @@ func (x *SyncMessage_Groups) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncMessage_Groups.ProtoReflect.Descriptor instead.
 func (*SyncMessage_Groups) Descriptor() ([]byte, []int) {
-	return file_content_proto_rawDescGZIP(), []int{20, 2}
+	return file_content_proto_rawDescGZIP(), []int{21, 2}
 }
 
 func (x *SyncMessage_Groups) GetBlob() *AttachmentPointer {
@@ -2094,7 +2163,7 @@ type SyncMessage_Request struct {
 
 func (x *SyncMessage_Request) Reset() {
 	*x = SyncMessage_Request{}
-	mi := &file_content_proto_msgTypes[28]
+	mi := &file_content_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2106,7 +2175,7 @@ func (x *SyncMessage_Request) String() string {
 func (*SyncMessage_Request) ProtoMessage() {}
 
 func (x *SyncMessage_Request) ProtoReflect() protoreflect.Message {
-	mi := &file_content_proto_msgTypes[28]
+	mi := &file_content_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2119,7 +2188,7 @@ func (x *SyncMessage_Request) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncMessage_Request.ProtoReflect.Descriptor instead.
 func (*SyncMessage_Request) Descriptor() ([]byte, []int) {
-	return file_content_proto_rawDescGZIP(), []int{20, 3}
+	return file_content_proto_rawDescGZIP(), []int{21, 3}
 }
 
 func (x *SyncMessage_Request) GetType() uint32 {
@@ -2139,7 +2208,7 @@ type SyncMessage_Read struct {
 
 func (x *SyncMessage_Read) Reset() {
 	*x = SyncMessage_Read{}
-	mi := &file_content_proto_msgTypes[29]
+	mi := &file_content_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2151,7 +2220,7 @@ func (x *SyncMessage_Read) String() string {
 func (*SyncMessage_Read) ProtoMessage() {}
 
 func (x *SyncMessage_Read) ProtoReflect() protoreflect.Message {
-	mi := &file_content_proto_msgTypes[29]
+	mi := &file_content_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2164,7 +2233,7 @@ func (x *SyncMessage_Read) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncMessage_Read.ProtoReflect.Descriptor instead.
 func (*SyncMessage_Read) Descriptor() ([]byte, []int) {
-	return file_content_proto_rawDescGZIP(), []int{20, 4}
+	return file_content_proto_rawDescGZIP(), []int{21, 4}
 }
 
 func (x *SyncMessage_Read) GetSender() string {
@@ -2191,7 +2260,7 @@ type SyncMessage_Blocked struct {
 
 func (x *SyncMessage_Blocked) Reset() {
 	*x = SyncMessage_Blocked{}
-	mi := &file_content_proto_msgTypes[30]
+	mi := &file_content_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2203,7 +2272,7 @@ func (x *SyncMessage_Blocked) String() string {
 func (*SyncMessage_Blocked) ProtoMessage() {}
 
 func (x *SyncMessage_Blocked) ProtoReflect() protoreflect.Message {
-	mi := &file_content_proto_msgTypes[30]
+	mi := &file_content_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2216,7 +2285,7 @@ func (x *SyncMessage_Blocked) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncMessage_Blocked.ProtoReflect.Descriptor instead.
 func (*SyncMessage_Blocked) Descriptor() ([]byte, []int) {
-	return file_content_proto_rawDescGZIP(), []int{20, 5}
+	return file_content_proto_rawDescGZIP(), []int{21, 5}
 }
 
 func (x *SyncMessage_Blocked) GetNumbers() []string {
@@ -2233,6 +2302,67 @@ func (x *SyncMessage_Blocked) GetGroupIds() [][]byte {
 	return nil
 }
 
+// An introduction that another device has, or that the person has made.
+type SyncMessage_Introduced struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Introducer    *string                `protobuf:"bytes,1,opt,name=introducer" json:"introducer,omitempty"`
+	IdentityKey   []byte                 `protobuf:"bytes,2,opt,name=identity_key,json=identityKey" json:"identity_key,omitempty"` // the introducer's, 33 bytes
+	Introduction  *Introduction          `protobuf:"bytes,3,opt,name=introduction" json:"introduction,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SyncMessage_Introduced) Reset() {
+	*x = SyncMessage_Introduced{}
+	mi := &file_content_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SyncMessage_Introduced) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SyncMessage_Introduced) ProtoMessage() {}
+
+func (x *SyncMessage_Introduced) ProtoReflect() protoreflect.Message {
+	mi := &file_content_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SyncMessage_Introduced.ProtoReflect.Descriptor instead.
+func (*SyncMessage_Introduced) Descriptor() ([]byte, []int) {
+	return file_content_proto_rawDescGZIP(), []int{21, 6}
+}
+
+func (x *SyncMessage_Introduced) GetIntroducer() string {
+	if x != nil && x.Introducer != nil {
+		return *x.Introducer
+	}
+	return ""
+}
+
+func (x *SyncMessage_Introduced) GetIdentityKey() []byte {
+	if x != nil {
+		return x.IdentityKey
+	}
+	return nil
+}
+
+func (x *SyncMessage_Introduced) GetIntroduction() *Introduction {
+	if x != nil {
+		return x.Introduction
+	}
+	return nil
+}
+
 type SyncMessage_Configuration struct {
 	state                          protoimpl.MessageState `protogen:"open.v1"`
 	ReadReceipts                   *bool                  `protobuf:"varint,1,opt,name=read_receipts,json=readReceipts" json:"read_receipts,omitempty"`
@@ -2245,7 +2375,7 @@ type SyncMessage_Configuration struct {
 
 func (x *SyncMessage_Configuration) Reset() {
 	*x = SyncMessage_Configuration{}
-	mi := &file_content_proto_msgTypes[31]
+	mi := &file_content_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2257,7 +2387,7 @@ func (x *SyncMessage_Configuration) String() string {
 func (*SyncMessage_Configuration) ProtoMessage() {}
 
 func (x *SyncMessage_Configuration) ProtoReflect() protoreflect.Message {
-	mi := &file_content_proto_msgTypes[31]
+	mi := &file_content_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2270,7 +2400,7 @@ func (x *SyncMessage_Configuration) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncMessage_Configuration.ProtoReflect.Descriptor instead.
 func (*SyncMessage_Configuration) Descriptor() ([]byte, []int) {
-	return file_content_proto_rawDescGZIP(), []int{20, 6}
+	return file_content_proto_rawDescGZIP(), []int{21, 7}
 }
 
 func (x *SyncMessage_Configuration) GetReadReceipts() bool {
@@ -2311,7 +2441,7 @@ type ContactDetails_Avatar struct {
 
 func (x *ContactDetails_Avatar) Reset() {
 	*x = ContactDetails_Avatar{}
-	mi := &file_content_proto_msgTypes[32]
+	mi := &file_content_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2323,7 +2453,7 @@ func (x *ContactDetails_Avatar) String() string {
 func (*ContactDetails_Avatar) ProtoMessage() {}
 
 func (x *ContactDetails_Avatar) ProtoReflect() protoreflect.Message {
-	mi := &file_content_proto_msgTypes[32]
+	mi := &file_content_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2336,7 +2466,7 @@ func (x *ContactDetails_Avatar) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ContactDetails_Avatar.ProtoReflect.Descriptor instead.
 func (*ContactDetails_Avatar) Descriptor() ([]byte, []int) {
-	return file_content_proto_rawDescGZIP(), []int{23, 0}
+	return file_content_proto_rawDescGZIP(), []int{24, 0}
 }
 
 func (x *ContactDetails_Avatar) GetContentType() string {
@@ -2357,7 +2487,7 @@ var File_content_proto protoreflect.FileDescriptor
 
 const file_content_proto_rawDesc = "" +
 	"\n" +
-	"\rcontent.proto\x12\x1acountersign.messenger.wire\"\xa6\x04\n" +
+	"\rcontent.proto\x12\x1acountersign.messenger.wire\"\xf5\x04\n" +
 	"\aContent\x12;\n" +
 	"\x04data\x18\x01 \x01(\v2'.countersign.messenger.wire.DataMessageR\x04data\x12;\n" +
 	"\x04sync\x18\x02 \x01(\v2'.countersign.messenger.wire.SyncMessageR\x04sync\x12;\n" +
@@ -2367,7 +2497,11 @@ const file_content_proto_rawDesc = "" +
 	"\x06typing\x18\x06 \x01(\v2).countersign.messenger.wire.TypingMessageR\x06typing\x126\n" +
 	"\x17sender_key_distribution\x18\a \x01(\fR\x15senderKeyDistribution\x12)\n" +
 	"\x10decryption_error\x18\b \x01(\fR\x0fdecryptionError\x12;\n" +
-	"\x04edit\x18\v \x01(\v2'.countersign.messenger.wire.EditMessageR\x04edit\"'\n" +
+	"\x04edit\x18\v \x01(\v2'.countersign.messenger.wire.EditMessageR\x04edit\x12M\n" +
+	"\fintroduction\x18\xe8\a \x01(\v2(.countersign.messenger.wire.IntroductionR\fintroduction\"J\n" +
+	"\fIntroduction\x12\x1c\n" +
+	"\tstatement\x18\x01 \x01(\fR\tstatement\x12\x1c\n" +
+	"\tsignature\x18\x02 \x01(\fR\tsignature\"'\n" +
 	"\vNullMessage\x12\x18\n" +
 	"\apadding\x18\x01 \x01(\fR\apadding\"D\n" +
 	"\x0eReceiptMessage\x12\x12\n" +
@@ -2484,7 +2618,7 @@ const file_content_proto_rawDesc = "" +
 	"\tForwarded\x12\x16\n" +
 	"\x06author\x18\x01 \x01(\tR\x06author\x12\x16\n" +
 	"\x06device\x18\x02 \x01(\rR\x06device\x12;\n" +
-	"\x04data\x18\x03 \x01(\v2'.countersign.messenger.wire.DataMessageR\x04data\"\x94\v\n" +
+	"\x04data\x18\x03 \x01(\v2'.countersign.messenger.wire.DataMessageR\x04data\"\x8f\r\n" +
 	"\vSyncMessage\x12@\n" +
 	"\x04sent\x18\x01 \x01(\v2,.countersign.messenger.wire.SyncMessage.SentR\x04sent\x12L\n" +
 	"\bcontacts\x18\x02 \x01(\v20.countersign.messenger.wire.SyncMessage.ContactsR\bcontacts\x12F\n" +
@@ -2494,7 +2628,8 @@ const file_content_proto_rawDesc = "" +
 	"\ablocked\x18\x06 \x01(\v2/.countersign.messenger.wire.SyncMessage.BlockedR\ablocked\x12@\n" +
 	"\bverified\x18\a \x01(\v2$.countersign.messenger.wire.VerifiedR\bverified\x12\x18\n" +
 	"\apadding\x18\b \x01(\fR\apadding\x12[\n" +
-	"\rconfiguration\x18\t \x01(\v25.countersign.messenger.wire.SyncMessage.ConfigurationR\rconfiguration\x1a\xf1\x01\n" +
+	"\rconfiguration\x18\t \x01(\v25.countersign.messenger.wire.SyncMessage.ConfigurationR\rconfiguration\x12Y\n" +
+	"\rintroductions\x18\xe8\a \x03(\v22.countersign.messenger.wire.SyncMessage.IntroducedR\rintroductions\x1a\xf1\x01\n" +
 	"\x04Sent\x12 \n" +
 	"\vdestination\x18\x01 \x01(\tR\vdestination\x12\x1c\n" +
 	"\ttimestamp\x18\x02 \x01(\x04R\ttimestamp\x12A\n" +
@@ -2514,7 +2649,14 @@ const file_content_proto_rawDesc = "" +
 	"\ttimestamp\x18\x02 \x01(\x04R\ttimestamp\x1a@\n" +
 	"\aBlocked\x12\x18\n" +
 	"\anumbers\x18\x01 \x03(\tR\anumbers\x12\x1b\n" +
-	"\tgroup_ids\x18\x02 \x03(\fR\bgroupIds\x1a\xd0\x01\n" +
+	"\tgroup_ids\x18\x02 \x03(\fR\bgroupIds\x1a\x9d\x01\n" +
+	"\n" +
+	"Introduced\x12\x1e\n" +
+	"\n" +
+	"introducer\x18\x01 \x01(\tR\n" +
+	"introducer\x12!\n" +
+	"\fidentity_key\x18\x02 \x01(\fR\videntityKey\x12L\n" +
+	"\fintroduction\x18\x03 \x01(\v2(.countersign.messenger.wire.IntroductionR\fintroduction\x1a\xd0\x01\n" +
 	"\rConfiguration\x12#\n" +
 	"\rread_receipts\x18\x01 \x01(\bR\freadReceipts\x12H\n" +
 	" unidentified_delivery_indicators\x18\x02 \x01(\bR\x1eunidentifiedDeliveryIndicators\x12+\n" +
@@ -2556,89 +2698,94 @@ func file_content_proto_rawDescGZIP() []byte {
 	return file_content_proto_rawDescData
 }
 
-var file_content_proto_msgTypes = make([]protoimpl.MessageInfo, 33)
+var file_content_proto_msgTypes = make([]protoimpl.MessageInfo, 35)
 var file_content_proto_goTypes = []any{
 	(*Content)(nil),                   // 0: countersign.messenger.wire.Content
-	(*NullMessage)(nil),               // 1: countersign.messenger.wire.NullMessage
-	(*ReceiptMessage)(nil),            // 2: countersign.messenger.wire.ReceiptMessage
-	(*TypingMessage)(nil),             // 3: countersign.messenger.wire.TypingMessage
-	(*EditMessage)(nil),               // 4: countersign.messenger.wire.EditMessage
-	(*CallMessage)(nil),               // 5: countersign.messenger.wire.CallMessage
-	(*CallDescription)(nil),           // 6: countersign.messenger.wire.CallDescription
-	(*CallIce)(nil),                   // 7: countersign.messenger.wire.CallIce
-	(*CallEnd)(nil),                   // 8: countersign.messenger.wire.CallEnd
-	(*DataMessage)(nil),               // 9: countersign.messenger.wire.DataMessage
-	(*Quote)(nil),                     // 10: countersign.messenger.wire.Quote
-	(*QuotedAttachment)(nil),          // 11: countersign.messenger.wire.QuotedAttachment
-	(*Reaction)(nil),                  // 12: countersign.messenger.wire.Reaction
-	(*Delete)(nil),                    // 13: countersign.messenger.wire.Delete
-	(*AttachmentPointer)(nil),         // 14: countersign.messenger.wire.AttachmentPointer
-	(*GroupContext)(nil),              // 15: countersign.messenger.wire.GroupContext
-	(*GroupState)(nil),                // 16: countersign.messenger.wire.GroupState
-	(*Consistency)(nil),               // 17: countersign.messenger.wire.Consistency
-	(*ResendRequest)(nil),             // 18: countersign.messenger.wire.ResendRequest
-	(*Forwarded)(nil),                 // 19: countersign.messenger.wire.Forwarded
-	(*SyncMessage)(nil),               // 20: countersign.messenger.wire.SyncMessage
-	(*Verified)(nil),                  // 21: countersign.messenger.wire.Verified
-	(*DecryptionErrorMessage)(nil),    // 22: countersign.messenger.wire.DecryptionErrorMessage
-	(*ContactDetails)(nil),            // 23: countersign.messenger.wire.ContactDetails
-	(*GroupState_Member)(nil),         // 24: countersign.messenger.wire.GroupState.Member
-	(*SyncMessage_Sent)(nil),          // 25: countersign.messenger.wire.SyncMessage.Sent
-	(*SyncMessage_Contacts)(nil),      // 26: countersign.messenger.wire.SyncMessage.Contacts
-	(*SyncMessage_Groups)(nil),        // 27: countersign.messenger.wire.SyncMessage.Groups
-	(*SyncMessage_Request)(nil),       // 28: countersign.messenger.wire.SyncMessage.Request
-	(*SyncMessage_Read)(nil),          // 29: countersign.messenger.wire.SyncMessage.Read
-	(*SyncMessage_Blocked)(nil),       // 30: countersign.messenger.wire.SyncMessage.Blocked
-	(*SyncMessage_Configuration)(nil), // 31: countersign.messenger.wire.SyncMessage.Configuration
-	(*ContactDetails_Avatar)(nil),     // 32: countersign.messenger.wire.ContactDetails.Avatar
+	(*Introduction)(nil),              // 1: countersign.messenger.wire.Introduction
+	(*NullMessage)(nil),               // 2: countersign.messenger.wire.NullMessage
+	(*ReceiptMessage)(nil),            // 3: countersign.messenger.wire.ReceiptMessage
+	(*TypingMessage)(nil),             // 4: countersign.messenger.wire.TypingMessage
+	(*EditMessage)(nil),               // 5: countersign.messenger.wire.EditMessage
+	(*CallMessage)(nil),               // 6: countersign.messenger.wire.CallMessage
+	(*CallDescription)(nil),           // 7: countersign.messenger.wire.CallDescription
+	(*CallIce)(nil),                   // 8: countersign.messenger.wire.CallIce
+	(*CallEnd)(nil),                   // 9: countersign.messenger.wire.CallEnd
+	(*DataMessage)(nil),               // 10: countersign.messenger.wire.DataMessage
+	(*Quote)(nil),                     // 11: countersign.messenger.wire.Quote
+	(*QuotedAttachment)(nil),          // 12: countersign.messenger.wire.QuotedAttachment
+	(*Reaction)(nil),                  // 13: countersign.messenger.wire.Reaction
+	(*Delete)(nil),                    // 14: countersign.messenger.wire.Delete
+	(*AttachmentPointer)(nil),         // 15: countersign.messenger.wire.AttachmentPointer
+	(*GroupContext)(nil),              // 16: countersign.messenger.wire.GroupContext
+	(*GroupState)(nil),                // 17: countersign.messenger.wire.GroupState
+	(*Consistency)(nil),               // 18: countersign.messenger.wire.Consistency
+	(*ResendRequest)(nil),             // 19: countersign.messenger.wire.ResendRequest
+	(*Forwarded)(nil),                 // 20: countersign.messenger.wire.Forwarded
+	(*SyncMessage)(nil),               // 21: countersign.messenger.wire.SyncMessage
+	(*Verified)(nil),                  // 22: countersign.messenger.wire.Verified
+	(*DecryptionErrorMessage)(nil),    // 23: countersign.messenger.wire.DecryptionErrorMessage
+	(*ContactDetails)(nil),            // 24: countersign.messenger.wire.ContactDetails
+	(*GroupState_Member)(nil),         // 25: countersign.messenger.wire.GroupState.Member
+	(*SyncMessage_Sent)(nil),          // 26: countersign.messenger.wire.SyncMessage.Sent
+	(*SyncMessage_Contacts)(nil),      // 27: countersign.messenger.wire.SyncMessage.Contacts
+	(*SyncMessage_Groups)(nil),        // 28: countersign.messenger.wire.SyncMessage.Groups
+	(*SyncMessage_Request)(nil),       // 29: countersign.messenger.wire.SyncMessage.Request
+	(*SyncMessage_Read)(nil),          // 30: countersign.messenger.wire.SyncMessage.Read
+	(*SyncMessage_Blocked)(nil),       // 31: countersign.messenger.wire.SyncMessage.Blocked
+	(*SyncMessage_Introduced)(nil),    // 32: countersign.messenger.wire.SyncMessage.Introduced
+	(*SyncMessage_Configuration)(nil), // 33: countersign.messenger.wire.SyncMessage.Configuration
+	(*ContactDetails_Avatar)(nil),     // 34: countersign.messenger.wire.ContactDetails.Avatar
 }
 var file_content_proto_depIdxs = []int32{
-	9,  // 0: countersign.messenger.wire.Content.data:type_name -> countersign.messenger.wire.DataMessage
-	20, // 1: countersign.messenger.wire.Content.sync:type_name -> countersign.messenger.wire.SyncMessage
-	5,  // 2: countersign.messenger.wire.Content.call:type_name -> countersign.messenger.wire.CallMessage
-	1,  // 3: countersign.messenger.wire.Content.null:type_name -> countersign.messenger.wire.NullMessage
-	2,  // 4: countersign.messenger.wire.Content.receipt:type_name -> countersign.messenger.wire.ReceiptMessage
-	3,  // 5: countersign.messenger.wire.Content.typing:type_name -> countersign.messenger.wire.TypingMessage
-	4,  // 6: countersign.messenger.wire.Content.edit:type_name -> countersign.messenger.wire.EditMessage
-	9,  // 7: countersign.messenger.wire.EditMessage.data:type_name -> countersign.messenger.wire.DataMessage
-	6,  // 8: countersign.messenger.wire.CallMessage.offer:type_name -> countersign.messenger.wire.CallDescription
-	6,  // 9: countersign.messenger.wire.CallMessage.answer:type_name -> countersign.messenger.wire.CallDescription
-	7,  // 10: countersign.messenger.wire.CallMessage.ice:type_name -> countersign.messenger.wire.CallIce
-	8,  // 11: countersign.messenger.wire.CallMessage.hangup:type_name -> countersign.messenger.wire.CallEnd
-	8,  // 12: countersign.messenger.wire.CallMessage.busy:type_name -> countersign.messenger.wire.CallEnd
-	14, // 13: countersign.messenger.wire.DataMessage.attachments:type_name -> countersign.messenger.wire.AttachmentPointer
-	15, // 14: countersign.messenger.wire.DataMessage.group:type_name -> countersign.messenger.wire.GroupContext
-	10, // 15: countersign.messenger.wire.DataMessage.quote:type_name -> countersign.messenger.wire.Quote
-	12, // 16: countersign.messenger.wire.DataMessage.reaction:type_name -> countersign.messenger.wire.Reaction
-	13, // 17: countersign.messenger.wire.DataMessage.delete:type_name -> countersign.messenger.wire.Delete
-	17, // 18: countersign.messenger.wire.DataMessage.consistency:type_name -> countersign.messenger.wire.Consistency
-	18, // 19: countersign.messenger.wire.DataMessage.resend_request:type_name -> countersign.messenger.wire.ResendRequest
-	19, // 20: countersign.messenger.wire.DataMessage.forwarded:type_name -> countersign.messenger.wire.Forwarded
-	11, // 21: countersign.messenger.wire.Quote.attachments:type_name -> countersign.messenger.wire.QuotedAttachment
-	14, // 22: countersign.messenger.wire.QuotedAttachment.thumbnail:type_name -> countersign.messenger.wire.AttachmentPointer
-	14, // 23: countersign.messenger.wire.GroupContext.avatar:type_name -> countersign.messenger.wire.AttachmentPointer
-	16, // 24: countersign.messenger.wire.GroupContext.state:type_name -> countersign.messenger.wire.GroupState
-	24, // 25: countersign.messenger.wire.GroupState.members:type_name -> countersign.messenger.wire.GroupState.Member
-	9,  // 26: countersign.messenger.wire.Forwarded.data:type_name -> countersign.messenger.wire.DataMessage
-	25, // 27: countersign.messenger.wire.SyncMessage.sent:type_name -> countersign.messenger.wire.SyncMessage.Sent
-	26, // 28: countersign.messenger.wire.SyncMessage.contacts:type_name -> countersign.messenger.wire.SyncMessage.Contacts
-	27, // 29: countersign.messenger.wire.SyncMessage.groups:type_name -> countersign.messenger.wire.SyncMessage.Groups
-	28, // 30: countersign.messenger.wire.SyncMessage.request:type_name -> countersign.messenger.wire.SyncMessage.Request
-	29, // 31: countersign.messenger.wire.SyncMessage.read:type_name -> countersign.messenger.wire.SyncMessage.Read
-	30, // 32: countersign.messenger.wire.SyncMessage.blocked:type_name -> countersign.messenger.wire.SyncMessage.Blocked
-	21, // 33: countersign.messenger.wire.SyncMessage.verified:type_name -> countersign.messenger.wire.Verified
-	31, // 34: countersign.messenger.wire.SyncMessage.configuration:type_name -> countersign.messenger.wire.SyncMessage.Configuration
-	32, // 35: countersign.messenger.wire.ContactDetails.avatar:type_name -> countersign.messenger.wire.ContactDetails.Avatar
-	21, // 36: countersign.messenger.wire.ContactDetails.verified:type_name -> countersign.messenger.wire.Verified
-	9,  // 37: countersign.messenger.wire.SyncMessage.Sent.message:type_name -> countersign.messenger.wire.DataMessage
-	4,  // 38: countersign.messenger.wire.SyncMessage.Sent.edit:type_name -> countersign.messenger.wire.EditMessage
-	14, // 39: countersign.messenger.wire.SyncMessage.Contacts.blob:type_name -> countersign.messenger.wire.AttachmentPointer
-	14, // 40: countersign.messenger.wire.SyncMessage.Groups.blob:type_name -> countersign.messenger.wire.AttachmentPointer
-	41, // [41:41] is the sub-list for method output_type
-	41, // [41:41] is the sub-list for method input_type
-	41, // [41:41] is the sub-list for extension type_name
-	41, // [41:41] is the sub-list for extension extendee
-	0,  // [0:41] is the sub-list for field type_name
+	10, // 0: countersign.messenger.wire.Content.data:type_name -> countersign.messenger.wire.DataMessage
+	21, // 1: countersign.messenger.wire.Content.sync:type_name -> countersign.messenger.wire.SyncMessage
+	6,  // 2: countersign.messenger.wire.Content.call:type_name -> countersign.messenger.wire.CallMessage
+	2,  // 3: countersign.messenger.wire.Content.null:type_name -> countersign.messenger.wire.NullMessage
+	3,  // 4: countersign.messenger.wire.Content.receipt:type_name -> countersign.messenger.wire.ReceiptMessage
+	4,  // 5: countersign.messenger.wire.Content.typing:type_name -> countersign.messenger.wire.TypingMessage
+	5,  // 6: countersign.messenger.wire.Content.edit:type_name -> countersign.messenger.wire.EditMessage
+	1,  // 7: countersign.messenger.wire.Content.introduction:type_name -> countersign.messenger.wire.Introduction
+	10, // 8: countersign.messenger.wire.EditMessage.data:type_name -> countersign.messenger.wire.DataMessage
+	7,  // 9: countersign.messenger.wire.CallMessage.offer:type_name -> countersign.messenger.wire.CallDescription
+	7,  // 10: countersign.messenger.wire.CallMessage.answer:type_name -> countersign.messenger.wire.CallDescription
+	8,  // 11: countersign.messenger.wire.CallMessage.ice:type_name -> countersign.messenger.wire.CallIce
+	9,  // 12: countersign.messenger.wire.CallMessage.hangup:type_name -> countersign.messenger.wire.CallEnd
+	9,  // 13: countersign.messenger.wire.CallMessage.busy:type_name -> countersign.messenger.wire.CallEnd
+	15, // 14: countersign.messenger.wire.DataMessage.attachments:type_name -> countersign.messenger.wire.AttachmentPointer
+	16, // 15: countersign.messenger.wire.DataMessage.group:type_name -> countersign.messenger.wire.GroupContext
+	11, // 16: countersign.messenger.wire.DataMessage.quote:type_name -> countersign.messenger.wire.Quote
+	13, // 17: countersign.messenger.wire.DataMessage.reaction:type_name -> countersign.messenger.wire.Reaction
+	14, // 18: countersign.messenger.wire.DataMessage.delete:type_name -> countersign.messenger.wire.Delete
+	18, // 19: countersign.messenger.wire.DataMessage.consistency:type_name -> countersign.messenger.wire.Consistency
+	19, // 20: countersign.messenger.wire.DataMessage.resend_request:type_name -> countersign.messenger.wire.ResendRequest
+	20, // 21: countersign.messenger.wire.DataMessage.forwarded:type_name -> countersign.messenger.wire.Forwarded
+	12, // 22: countersign.messenger.wire.Quote.attachments:type_name -> countersign.messenger.wire.QuotedAttachment
+	15, // 23: countersign.messenger.wire.QuotedAttachment.thumbnail:type_name -> countersign.messenger.wire.AttachmentPointer
+	15, // 24: countersign.messenger.wire.GroupContext.avatar:type_name -> countersign.messenger.wire.AttachmentPointer
+	17, // 25: countersign.messenger.wire.GroupContext.state:type_name -> countersign.messenger.wire.GroupState
+	25, // 26: countersign.messenger.wire.GroupState.members:type_name -> countersign.messenger.wire.GroupState.Member
+	10, // 27: countersign.messenger.wire.Forwarded.data:type_name -> countersign.messenger.wire.DataMessage
+	26, // 28: countersign.messenger.wire.SyncMessage.sent:type_name -> countersign.messenger.wire.SyncMessage.Sent
+	27, // 29: countersign.messenger.wire.SyncMessage.contacts:type_name -> countersign.messenger.wire.SyncMessage.Contacts
+	28, // 30: countersign.messenger.wire.SyncMessage.groups:type_name -> countersign.messenger.wire.SyncMessage.Groups
+	29, // 31: countersign.messenger.wire.SyncMessage.request:type_name -> countersign.messenger.wire.SyncMessage.Request
+	30, // 32: countersign.messenger.wire.SyncMessage.read:type_name -> countersign.messenger.wire.SyncMessage.Read
+	31, // 33: countersign.messenger.wire.SyncMessage.blocked:type_name -> countersign.messenger.wire.SyncMessage.Blocked
+	22, // 34: countersign.messenger.wire.SyncMessage.verified:type_name -> countersign.messenger.wire.Verified
+	33, // 35: countersign.messenger.wire.SyncMessage.configuration:type_name -> countersign.messenger.wire.SyncMessage.Configuration
+	32, // 36: countersign.messenger.wire.SyncMessage.introductions:type_name -> countersign.messenger.wire.SyncMessage.Introduced
+	34, // 37: countersign.messenger.wire.ContactDetails.avatar:type_name -> countersign.messenger.wire.ContactDetails.Avatar
+	22, // 38: countersign.messenger.wire.ContactDetails.verified:type_name -> countersign.messenger.wire.Verified
+	10, // 39: countersign.messenger.wire.SyncMessage.Sent.message:type_name -> countersign.messenger.wire.DataMessage
+	5,  // 40: countersign.messenger.wire.SyncMessage.Sent.edit:type_name -> countersign.messenger.wire.EditMessage
+	15, // 41: countersign.messenger.wire.SyncMessage.Contacts.blob:type_name -> countersign.messenger.wire.AttachmentPointer
+	15, // 42: countersign.messenger.wire.SyncMessage.Groups.blob:type_name -> countersign.messenger.wire.AttachmentPointer
+	1,  // 43: countersign.messenger.wire.SyncMessage.Introduced.introduction:type_name -> countersign.messenger.wire.Introduction
+	44, // [44:44] is the sub-list for method output_type
+	44, // [44:44] is the sub-list for method input_type
+	44, // [44:44] is the sub-list for extension type_name
+	44, // [44:44] is the sub-list for extension extendee
+	0,  // [0:44] is the sub-list for field type_name
 }
 
 func init() { file_content_proto_init() }
@@ -2652,7 +2799,7 @@ func file_content_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_content_proto_rawDesc), len(file_content_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   33,
+			NumMessages:   35,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
