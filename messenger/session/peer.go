@@ -39,7 +39,9 @@ type Peer struct {
 	Since    int64  // when it was first seen, milliseconds
 	Trust    Trust
 	Rule     Rule
-	Held     bool // the key has changed, and the rule wants the person to accept it
+	Held     bool // nothing is sent until the person accepts the key: it has changed, and the rule wants that, or for the Doubt
+	// Doubt is who has introduced this contact by another key than the one here; empty: nobody, or the person has decided.
+	Doubt string
 	// Downgrade: the person has agreed to an older protocol than this contact was known to speak (1).
 	Downgrade bool
 	Devices   []uint32 // whom we write to
@@ -82,12 +84,15 @@ type HeldError struct {
 	Name  string
 	Trust Trust
 	Rule  Rule
+	Doubt string
 }
 
 func (e *HeldError) Error() string {
 	switch {
 	case e.Trust == Changed:
 		return fmt.Sprintf("the safety number of %s has changed since it was verified: verify it again, or accept it, before anything is sent", e.Name)
+	case e.Doubt != "":
+		return fmt.Sprintf("the safety number of %s is not that of the key by which %s was introduced by %s: verify it, or accept it, before anything is sent", e.Name, e.Name, e.Doubt)
 	case e.Rule == RuleVerified:
 		return fmt.Sprintf("%s is not verified, and is set to be written to only when verified", e.Name)
 	}
@@ -103,7 +108,7 @@ func (e *HeldError) Refused() bool { return true }
 // held says why nothing may be sent, nil if it may.
 func (p Peer) held(name string) error {
 	if p.Trust == Changed || p.Held || p.Rule == RuleVerified && p.Trust != Verified {
-		return &HeldError{name, p.Trust, p.Rule}
+		return &HeldError{name, p.Trust, p.Rule, p.Doubt}
 	}
 	return nil
 }
@@ -115,6 +120,8 @@ type Notice struct {
 	// Was is the trust before a key changed.
 	Was    Trust
 	Device uint32
+	By     string // of an introduction: whose word it is
+	Held   bool   // of one that differs: nothing is sent until the person decides
 }
 
 // NoticeKind says what a notice is about.
@@ -124,13 +131,23 @@ type NoticeKind string
 const (
 	KeyChanged NoticeKind = "key changed"
 	NewDevice  NoticeKind = "new device"
+	// Introduced: By has named the key that is here.
+	Introduced NoticeKind = "introduced"
+	// IntroductionKept: By has named a key, and none is here yet.
+	IntroductionKept NoticeKind = "introduction kept"
+	// IntroductionDiffers: By has named another key than the one that is here. Was is the trust in that one.
+	IntroductionDiffers NoticeKind = "introduction differs"
 )
 
 // learn takes in the identity key that a name has shown. A changed one puts away the sessions with all devices of that name (3.8).
 func (b *Book) learn(name string, p *Peer, key keys.Public) ([]Notice, error) {
 	if len(p.Identity) == 0 {
 		p.Identity, p.Since = key.Bytes(), b.world.Now().UnixMilli()
-		return nil, b.savePeer(name, *p)
+		notices, err := b.hold(name, p, anybody, true)
+		if err != nil {
+			return nil, err
+		}
+		return notices, b.savePeer(name, *p)
 	}
 	old, err := p.Key()
 	if err != nil {
@@ -149,14 +166,18 @@ func (b *Book) learn(name string, p *Peer, key keys.Public) ([]Notice, error) {
 	if p.Trust == Verified {
 		p.Trust = Changed
 	}
-	p.Held = p.Rule != RuleNotify
-	return []Notice{n}, b.savePeer(name, *p)
+	p.Held = p.Rule != RuleNotify || p.Doubt != "" // a doubt stays until the person decides
+	notices, err := b.hold(name, p, anybody, false)
+	if err != nil {
+		return nil, err
+	}
+	return append([]Notice{n}, notices...), b.savePeer(name, *p)
 }
 
 // Accept says that the person takes the present key of a contact, without having verified it.
 func (b *Book) Accept(name string) error {
 	return b.change(name, func(p *Peer) {
-		p.Held = false
+		p.Held, p.Doubt = false, ""
 		if p.Trust == Changed {
 			p.Trust = Unverified
 		}
@@ -178,7 +199,7 @@ func (b *Book) SetVerified(name string, key keys.Public, verified bool) error {
 	} else if !have.Equal(key) {
 		return &refusal.UntrustedIdentityError{Name: name, Key: key}
 	}
-	p.Trust, p.Held = Unverified, false
+	p.Trust, p.Held, p.Doubt = Unverified, false, ""
 	if verified {
 		p.Trust = Verified
 	}

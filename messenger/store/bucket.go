@@ -33,6 +33,7 @@ const (
 	TranscriptRefs Bucket = 17 // client: which message has which transcript id
 	Once           Bucket = 18 // client: what was sent under a name of a caller's
 	Pictures       Bucket = 19 // client: of groups
+	Introductions  Bucket = 20 // session: what verified contacts have said of somebody's key, by name
 )
 
 // kindMessage keeps messages apart from buckets.
