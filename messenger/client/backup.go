@@ -36,13 +36,15 @@ type line struct {
 	Preferences *Preferences  `json:"preferences,omitempty"`
 	Peer        *session.Peer `json:"peer,omitempty"`
 	// Levels are the best protocols that the devices of Name are known to speak, so that nobody can talk a restored account into an older one.
-	Levels       map[uint32]handshake.Level `json:"levels,omitempty"`
-	Contact      *Contact                   `json:"contact,omitempty"`
-	Conversation *history.Conversation      `json:"conversation,omitempty"`
-	Group        *group.State               `json:"group,omitempty"`
-	Heads        [][]byte                   `json:"heads,omitempty"` // where a group's transcript stands
-	Message      *history.Message           `json:"message,omitempty"`
-	End          int                        `json:"end,omitempty"` // how many messages there are, and one
+	Levels map[uint32]handshake.Level `json:"levels,omitempty"`
+	// Introductions are what verified contacts have said of Name's key.
+	Introductions []session.Introduction `json:"introductions,omitempty"`
+	Contact       *Contact               `json:"contact,omitempty"`
+	Conversation  *history.Conversation  `json:"conversation,omitempty"`
+	Group         *group.State           `json:"group,omitempty"`
+	Heads         [][]byte               `json:"heads,omitempty"` // where a group's transcript stands
+	Message       *history.Message       `json:"message,omitempty"`
+	End           int                    `json:"end,omitempty"` // how many messages there are, and one
 }
 
 // ownBackup is what makes the account: with it one writes in the person's name.
@@ -99,6 +101,11 @@ func (c *change) backupAccount(enc *json.Encoder) error {
 			return enc.Encode(line{Name: name, Levels: levels})
 		}
 		return enc.Encode(line{Name: name, Peer: &p, Levels: levels})
+	}); err != nil {
+		return err
+	}
+	if err := store.All(c.tx, store.Introductions, func(name string, list []session.Introduction) error {
+		return enc.Encode(line{Name: name, Introductions: list})
 	}); err != nil {
 		return err
 	}
@@ -420,6 +427,8 @@ func (c *change) takeLine(l line, whole bool) error {
 		return store.Save(c.tx, store.Settings, settingPreferences, *l.Preferences)
 	case l.Peer != nil || l.Levels != nil:
 		return c.takePeer(l)
+	case len(l.Introductions) > 0:
+		return session.SaveIntroductions(c.tx, l.Name, l.Introductions)
 	case l.Group != nil:
 		var before []transcript.ID
 		for _, h := range l.Heads {

@@ -1,7 +1,6 @@
 package client
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -27,6 +26,8 @@ type Contact struct {
 	Trust        session.Trust `json:"trust,omitempty"`        // filled in by Contacts
 	Rule         session.Rule  `json:"rule,omitempty"`
 	Held         bool          `json:"held,omitempty"`
+	Introduced   *IntroducedBy `json:"introduced,omitempty"` // on whose word the key is believed; never together with Trust
+	Doubt        string        `json:"doubt,omitempty"`      // who has named another key; nothing is sent until the person decides
 	Devices      int           `json:"devices,omitempty"`
 	Blocked      bool          `json:"blocked,omitempty"`
 	Accepted     bool          `json:"accepted,omitempty"`
@@ -112,6 +113,11 @@ func (c *change) contact(number string) (Contact, error) {
 	}
 	v, err := history.Open(c.tx, number)
 	k.Number, k.Trust, k.Rule, k.Held, k.Devices, k.Blocked, k.Accepted = number, p.Trust, p.Rule, p.Held, len(p.Devices), v.Blocked, v.Accepted
+	k.Doubt = p.Doubt
+	if err != nil {
+		return k, err
+	}
+	k.Introduced, err = c.introducedBy(number, p)
 	return k, err
 }
 
@@ -233,7 +239,10 @@ type Safety struct {
 	Code   []byte        `json:"code"` // of the QR code
 	Key    []byte        `json:"identityKey"`
 	Since  int64         `json:"since"`
-	number safety.Number
+	// Introduced and Doubt are as in Contact.
+	Introduced *IntroducedBy `json:"introduced,omitempty"`
+	Doubt      string        `json:"doubt,omitempty"`
+	number     safety.Number
 }
 
 // Compare checks what the person typed or scanned against the safety number: 60 digits, or a QR code's bytes.
@@ -256,33 +265,26 @@ func (s Safety) Compare(typed string) error {
 // CompareScanned is Compare for the bytes of the QR code that the other one shows.
 func (s Safety) CompareScanned(code []byte) error { return s.number.Compare(code) }
 
-// Safety returns the safety number with a contact. If no key of his is known yet it is fetched; and once more if it has changed, he is not written to,
-// and the server names another now, for it may have lied then and not now: what is compared is what would be used. Looking again and again asks for his
-// profile only: of prekeys a server gives few to one who asks, and what was held wants them when it goes out.
+// Safety returns the safety number with a contact. If no key of his is known yet it is fetched; and once more if it has changed and he is not
+// written to, for the server may have lied then and not now: what is compared is what would be used.
 func (a *Account) Safety(ctx context.Context, name string) (s Safety, err error) {
-	var known []byte
-	var doubtful bool
+	var known, doubtful bool
 	err = a.view(ctx, func(c *change) error {
 		p, err := c.book.Peer(name)
-		known, doubtful = p.Identity, p.Held || p.Trust == session.Changed
+		known, doubtful = len(p.Identity) > 0, p.Held || p.Trust == session.Changed
 		return err
 	})
 	if err != nil {
 		return s, err
 	}
-	if len(known) == 0 || doubtful {
+	if !known || doubtful {
 		who, err := a.login(ctx)
 		if err != nil {
 			return s, err
 		}
-		if doubtful {
-			shown, err := a.server.Profile(ctx, who, name)
-			doubtful = err == nil && !bytes.Equal(shown.IdentityKey, known) // else what is known is compared
-		}
-		if len(known) == 0 || doubtful {
-			if _, err := a.fetch(ctx, who, name, &session.Need{All: true}); err != nil && len(known) == 0 {
-				return s, err
-			}
+		var held *session.HeldError // by an introduction, say: then there is a key to compare
+		if _, err := a.fetch(ctx, who, name, &session.Need{All: true}); err != nil && !known && !errors.As(err, &held) {
+			return s, err // else what is known is compared
 		}
 	}
 	err = a.view(ctx, func(c *change) error {
@@ -298,7 +300,10 @@ func (a *Account) Safety(ctx context.Context, name string) (s Safety, err error)
 		if err != nil {
 			return err
 		}
-		s = Safety{Name: name, Trust: p.Trust, Held: p.Held, Key: p.Identity, Since: p.Since}
+		s = Safety{Name: name, Trust: p.Trust, Held: p.Held, Key: p.Identity, Since: p.Since, Doubt: p.Doubt}
+		if s.Introduced, err = c.introducedBy(name, p); err != nil {
+			return err
+		}
 		s.number = safety.New(1, safety.Person{ID: []byte(c.self()), Key: identity.Public()}, safety.Person{ID: []byte(bare(name)), Key: theirs})
 		s.Digits, s.Code = strings.Join(s.number.Groups(), " "), s.number.Scannable()
 		return nil
@@ -318,6 +323,9 @@ func (a *Account) SetVerified(ctx context.Context, s Safety, verified bool) erro
 		}
 		c.tell(Event{Type: EventConversation, Conversation: s.Name})
 		if err := c.syncVerified(s.Name, key, verified); err != nil {
+			return err
+		}
+		if err := c.vouched(s.Name); err != nil {
 			return err
 		}
 		return c.release(s.Name)
@@ -398,15 +406,6 @@ func (a *Account) Messages(ctx context.Context, conversation string, before int6
 	return out, err
 }
 
-// Later returns the oldest messages of a conversation above number after, oldest first.
-func (a *Account) Later(ctx context.Context, conversation string, after int64, limit int) (out []*history.Message, err error) {
-	err = a.store.View(ctx, func(tx *store.Tx) error {
-		out, err = history.Later(tx, conversation, after, limit)
-		return err
-	})
-	return out, err
-}
-
 // Since returns the oldest messages of all conversations above a number, oldest first.
 func (a *Account) Since(ctx context.Context, after int64, limit int) (out []*history.Message, err error) {
 	err = a.store.View(ctx, func(tx *store.Tx) error { out, err = history.Since(tx, after, limit); return err })
@@ -467,6 +466,9 @@ func (c *change) syncRequest(kind uint32) error {
 			return c.syncOwn(&wire.Sync{Sent: &wire.Sent{Timestamp: at, Message: &wire.Data{Timestamp: at, Group: g.Update(), ExpireTimer: g.Expires}}})
 		})
 	case wire.SyncContacts:
+		if err := c.syncIntroductions(); err != nil {
+			return err
+		}
 		return c.syncContacts()
 	}
 	return nil

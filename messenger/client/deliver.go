@@ -145,8 +145,13 @@ func (c *change) noticed(list []session.Notice) error {
 			err = c.notice(n.Name, "key-changed-verified", n.Name, "The safety number has changed since it was verified. Nothing is sent until it is verified again or accepted.")
 		case n.Kind == session.KeyChanged:
 			err = c.notice(n.Name, "key-changed", n.Name, "The safety number has changed: a new device, or somebody in between.")
+		case n.By != "":
+			err = c.introductions([]session.Notice{n}, true)
 		case n.Kind == session.NewDevice && n.Name == c.self() && n.Device != session.Master:
 			err = c.notice(n.Name, "device-added", n.Name, fmt.Sprintf("Device %d of yours was added.", n.Device))
+		}
+		if err == nil && n.Kind == session.KeyChanged && n.Was == session.Verified { // his word counts no more
+			err = c.vouched(n.Name)
 		}
 		if err != nil {
 			return err

@@ -7,11 +7,9 @@ import (
 	"errors"
 	"fmt"
 
-	"google.golang.org/protobuf/encoding/protowire"
-
 	"github.com/countersign-project/countersign/messenger/client/history"
+	"github.com/countersign-project/countersign/messenger/introduction"
 	"github.com/countersign-project/countersign/messenger/server/api"
-	"github.com/countersign-project/countersign/messenger/session"
 	"github.com/countersign-project/countersign/messenger/signaling"
 	"github.com/countersign-project/countersign/messenger/wire"
 )
@@ -78,33 +76,6 @@ func SendForTest(ctx context.Context, a *Account, to string, timestamp uint64) e
 	return err
 }
 
-// SendBareForTest sends a text as a program of 2014 would: not in a Content, and in a field of its own.
-func SendBareForTest(ctx context.Context, a *Account, to, text string, timestamp uint64) error {
-	who, err := a.login(ctx)
-	if err != nil {
-		return err
-	}
-	bare := protowire.AppendString(protowire.AppendTag(nil, 1, protowire.BytesType), text)
-	for {
-		var list []api.Message
-		var need *session.Need
-		if err := a.change(ctx, func(c *change) error { list, need, err = c.book.Seal(to, wire.Pad(bare)); return err }); err != nil {
-			return err
-		}
-		if need != nil {
-			if _, err := a.fetch(ctx, who, to, need); err != nil {
-				return err
-			}
-			continue
-		}
-		for i := range list {
-			list[i].Body, list[i].Content = list[i].Content, nil
-		}
-		_, err = a.server.Send(ctx, who, to, api.Messages{Timestamp: timestamp, Messages: list})
-		return err
-	}
-}
-
 // FillForTest stores so many messages of somebody, as if they had come long ago and were read.
 func FillForTest(ctx context.Context, a *Account, from string, n int) error {
 	for at := 0; at < n; at += 1000 {
@@ -123,4 +94,68 @@ func FillForTest(ctx context.Context, a *Account, from string, n int) error {
 		}
 	}
 	return nil
+}
+
+// SayIntroductionForTest sends somebody an introduction of a test's making; raw spoils what is signed.
+func SayIntroductionForTest(ctx context.Context, a *Account, to string, alter func(*introduction.Statement), raw ...func(statement, sig []byte) ([]byte, []byte)) {
+	var i wire.Introduction
+	err := a.change(ctx, func(c *change) error {
+		p, err := c.book.Peer(to)
+		if err != nil {
+			return err
+		}
+		identity, err := c.book.Own().Identity()
+		if err != nil {
+			return err
+		}
+		s := introduction.Statement{}
+		if s.Time, err = c.timestamp(); err != nil {
+			return err
+		}
+		s.Recipient.Address = to
+		if s.Recipient.Key, err = p.Key(); err != nil {
+			return err
+		}
+		alter(&s)
+		statement, sig, err := s.Sign(identity, rand.Reader)
+		i = wire.Introduction{Statement: statement, Signature: sig[:]}
+		return err
+	})
+	if err != nil {
+		panic(err)
+	}
+	for _, f := range raw {
+		i.Statement, i.Signature = f(i.Statement, i.Signature)
+	}
+	PassIntroductionForTest(ctx, a, to, &i)
+}
+
+// MadeIntroductionForTest makes an introduction and sends it to nobody.
+func MadeIntroductionForTest(ctx context.Context, a *Account, recipient, other string) (i *wire.Introduction) {
+	err := a.change(ctx, func(c *change) error {
+		at, err := c.timestamp()
+		if err != nil {
+			return err
+		}
+		i, err = c.book.Introduce(recipient, other, at)
+		return err
+	})
+	if err != nil {
+		panic(err)
+	}
+	return i
+}
+
+// PassIntroductionForTest sends an introduction, whoever has made it for whom.
+func PassIntroductionForTest(ctx context.Context, a *Account, to string, i *wire.Introduction) {
+	err := a.change(ctx, func(c *change) error {
+		at, err := c.timestamp()
+		if err != nil {
+			return err
+		}
+		return c.push(job{Timestamp: at, Content: (&wire.Content{Introduction: i}).Encode(), To: []string{to}})
+	})
+	if err != nil {
+		panic(err)
+	}
 }

@@ -102,17 +102,7 @@ func (c *change) localNames(sender string, g *wire.Group) *wire.Group {
 			ours = serverOf(m)
 		}
 	}
-	turn := func(name string) string {
-		switch server := serverOf(name); {
-		case name == "":
-			return ""
-		case server == "":
-			return name + "@" + theirs
-		case server == ours:
-			return bare(name)
-		}
-		return name
-	}
+	turn := func(name string) string { return localName(name, theirs, ours) }
 	out := *g
 	out.Members = nil
 	for _, m := range g.Members {
@@ -128,4 +118,17 @@ func (c *change) localNames(sender string, g *wire.Group) *wire.Group {
 		out.State = &s
 	}
 	return &out
+}
+
+// localName turns one name of another server's into ours: theirs is what we call that server, ours what ours is called there.
+func localName(name, theirs, ours string) string {
+	switch server := serverOf(name); {
+	case name == "" || theirs == "":
+		return name
+	case server == "":
+		return name + "@" + theirs
+	case server == ours:
+		return bare(name)
+	}
+	return name
 }

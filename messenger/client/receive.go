@@ -194,6 +194,8 @@ func (c *change) understand(o session.Opened) error {
 		return c.receipt(o.From, t.Receipt)
 	case t.Typing != nil:
 		return c.heardTyping(o.From, t.Typing)
+	case t.Introduction != nil:
+		return c.heardIntroduction(o.From, t.Introduction)
 	}
 	return nil
 }

@@ -94,6 +94,9 @@ func (c *change) synced(o session.Opened) error {
 			return err
 		}
 		c.tell(Event{Type: EventConversation, Conversation: s.Verified.Destination})
+		if err := c.vouched(s.Verified.Destination); err != nil {
+			return err
+		}
 		return c.release(s.Verified.Destination)
 	case s.Configuration != nil:
 		p, err := c.preferences()
@@ -107,6 +110,8 @@ func (c *change) synced(o session.Opened) error {
 			p.NoTyping = !*t
 		}
 		return store.Save(c.tx, store.Settings, settingPreferences, p)
+	case len(s.Introductions) > 0:
+		return c.syncedIntroductions(s.Introductions)
 	case s.Request != nil:
 		return c.syncRequest(*s.Request)
 	case s.Contacts != nil:

@@ -14,6 +14,10 @@ func threats() []threat {
 	return []threat{
 		{"server swaps an identity key", "notice, no automatic sending to a changed key of a verified contact, asked for again before it is compared",
 			". TestServerSwapsAKey, . TestServerSwapsAKeyOfAVerifiedContact, . TestVerifying, session TestAKeyThatChanges, session TestAChangeIsNoticedWhereItComesFirst, ratchet TestChangedIdentityIsRefusedBeforeAnythingChanges"},
+		{"server hands out a key of its own at the first contact", "the word of a verified contact, held against the key before anything is sent",
+			". TestAGhostKeyIsCaughtByAnIntroduction, . TestAGhostKeyThatIsThereAlready, . TestComparingAKeyInDoubt"},
+		{"introduction forged, replayed, passed on to another, flooded", "signed over both keys and addresses and the time, by a contact who is verified; limits",
+			". TestIntroductionsThatAreRefused, . TestAnIntroductionIsReplayed, . TestAFloodOfIntroductions, introduction TestSignAndOpen, introduction TestDomainIsSeparate, introduction TestOneEncoding"},
 		{"server strips post-quantum keys", "remembered, refused", ". TestServerStripsPostQuantumKeys, . TestServerStripsPostQuantumKeysAfterARestore, session TestStrippedPostQuantumKeysAreRefused, ratchet TestServerCannotStripTheKyberKey, handshake TestVersionPolicy"},
 		{"server adds a ghost device", "signed device list", ". TestServerAddsAGhostDevice, session TestAGhostDeviceIsRefused"},
 		{"forged, replayed, reordered, dropped, duplicated messages", "state commits only after the MAC; consistency notices",
