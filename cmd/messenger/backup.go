@@ -61,7 +61,6 @@ devices that think they are the same one take each other's messages away.
 		RunE: func(cmd *cobra.Command, args []string) error { return p.restore(cmd.Context(), args[0]) },
 	}
 	p.flags(cmd)
-	p.keyringFlag(cmd)
 	return cmd
 }
 
@@ -82,13 +81,11 @@ func (p *place) restore(ctx context.Context, file string) error {
 	if err != nil {
 		return err
 	}
-	fresh := client.Options{Dir: dir, World: p.world(), Log: quiet(), Cost: store.Usual()}
-	secret, undo, err := p.lock(ctx, &fresh)
-	defer undo()
+	secret, err := p.newPassphrase()
 	if err != nil {
 		return err
 	}
-	a, n, err := client.Restore(ctx, fresh, secret, f, seed)
+	a, n, err := client.Restore(ctx, client.Options{Dir: dir, World: p.world(), Log: quiet(), Cost: store.Usual()}, secret, f, seed)
 	if err != nil {
 		return err
 	}

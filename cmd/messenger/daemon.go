@@ -41,7 +41,7 @@ does not come up is stopped, and the last good one is back by itself. A passphra
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if unit {
-				text, err := p.unit(cmd.Context())
+				text, err := p.unit()
 				if err != nil {
 					return err
 				}
@@ -77,11 +77,8 @@ func (p *place) askOnce(ctx context.Context) (variable, value string, err error)
 	if p.passphrase != "" || !store.Exists(dir) {
 		return variable, p.app.Getenv(variable), nil
 	}
-	by, err := p.secret(ctx, dir)
-	if err != nil || by.Key != nil { // versions to come ask the keyring themselves
-		return variable, p.app.Getenv(variable), err
-	}
-	return variable, string(by.Passphrase), nil
+	secret, err := p.app.Passphrase("")("Passphrase: ")
+	return variable, string(secret), err
 }
 
 // work is the daemon, once it is the right version.
@@ -165,27 +162,22 @@ func (p *place) appears(ctx context.Context, dir string, log *slog.Logger) bool 
 			return false
 		}
 	}
-	if alone, err := p.opensAlone(ctx, dir); alone || err != nil {
-		return true // what is wrong is told by whoever opens it
+	if p.passphrase != "" || p.app.Getenv("MESSENGER_PASSPHRASE") != "" {
+		return true
 	}
 	log.Warn("there is an account now: start the daemon again, so that it can ask for the passphrase", "account", p.account)
 	<-ctx.Done()
 	return false
 }
 
-// throughPage shows the page, and waits until somebody has unlocked or made the account there. A passphrase that the
-// command was given is used, and the keyring where it opens the account.
+// throughPage shows the page, and waits until somebody has unlocked or made the account there. A passphrase that the command was given is used.
 func (p *place) throughPage(ctx context.Context, d *desk) (*client.Account, error) {
 	accounts := make(chan *client.Account, 1)
 	door := &rpc.Door{Options: client.Options{Dir: d.dir, World: p.world(), Log: d.log}, Opened: func(a *client.Account) {
 		d.use(a)
 		accounts <- a
 	}}
-	alone, err := p.opensAlone(ctx, d.dir)
-	if err != nil {
-		return nil, err
-	}
-	if alone && store.Exists(d.dir) {
+	if given := p.passphrase != "" || p.app.Getenv("MESSENGER_PASSPHRASE") != ""; given && store.Exists(d.dir) {
 		a, err := p.open(ctx, d.log, daemonWait, nil)
 		if err != nil {
 			return nil, err

@@ -79,6 +79,12 @@ func printContacts(list []client.Contact) string {
 		if k.Trust != "" {
 			notes = append(notes, string(k.Trust))
 		}
+		if by := introducedBy(k.Introduced); by != "" {
+			notes = append(notes, by)
+		}
+		if k.Doubt != "" {
+			notes = append(notes, "KEY IN DOUBT")
+		}
 		if k.Blocked {
 			notes = append(notes, "blocked")
 		}
@@ -268,8 +274,14 @@ func (p *place) showSafety(ctx context.Context, c *rpc.Client, who string) error
 	for i := 0; i < len(groups); i += 4 {
 		fmt.Fprintf(&b, "  %s\n", strings.Join(groups[i:min(i+4, len(groups))], " "))
 	}
-	fmt.Fprintf(&b, "%s, since %s\n", map[string]string{"TRUSTED_VERIFIED": "Verified", "TRUSTED_UNVERIFIED": "Not verified", "UNTRUSTED": "CHANGED: nothing is sent until you verify or accept it"}[id.TrustLevel],
-		time.UnixMilli(id.Added).Local().Format("2006-01-02 15:04"))
+	state := map[string]string{"TRUSTED_VERIFIED": "Verified", "TRUSTED_UNVERIFIED": "Not verified", "UNTRUSTED": "CHANGED: nothing is sent until you verify or accept it"}[id.TrustLevel]
+	switch by := introducedBy(id.Introduced); {
+	case by != "":
+		state = "Not verified by you; " + by
+	case id.Doubt != "":
+		state = fmt.Sprintf("IN DOUBT: nothing is sent until you verify or accept it, for %s has introduced this contact by another key", safe(id.Doubt))
+	}
+	fmt.Fprintf(&b, "%s, since %s\n", state, time.UnixMilli(id.Added).Local().Format("2006-01-02 15:04"))
 	b.WriteString("If the other's screen shows the same number, nobody is in between: give it with --digits, or a picture of its QR code with --scan.")
 	if p.app.Terminal() && !p.app.JSON {
 		if picture, err := qrCode(string(id.Scannable)); err == nil {

@@ -33,8 +33,6 @@ type place struct {
 	host       *updatecmd.Host
 	account    string
 	passphrase string // file
-	ring       client.Keyring
-	keyring    bool // lock a new account with it
 	// first is what the long-running mode shows first, where the account is then opened; nil: nothing, and it is opened with the passphrase at once.
 	first func(ctx context.Context, call caller) error
 	// The rest is of the long-running mode.
@@ -76,30 +74,21 @@ func (p *place) open(ctx context.Context, log *slog.Logger, wait time.Duration, 
 		return nil, err
 	}
 	if !store.Exists(dir) {
-		return nil, p.noAccount()
+		return nil, cli.Hint(fmt.Errorf("there is no account %q on this computer yet", p.account), "messenger register makes one", "messenger link adds this computer to one you have")
 	}
-	by, err := p.secret(ctx, dir)
+	secret, err := p.app.Passphrase(p.passphrase)("Passphrase: ")
 	if err != nil {
 		return nil, err
 	}
-	return p.openBy(ctx, dir, by, log, wait, giveUp)
-}
-
-func (p *place) noAccount() error {
-	return cli.Hint(fmt.Errorf("there is no account %q on this computer yet", p.account), "messenger register makes one", "messenger link adds this computer to one you have")
-}
-
-// openBy is open with what opens it.
-func (p *place) openBy(ctx context.Context, dir string, by store.Secret, log *slog.Logger, wait time.Duration, giveUp func() bool) (*client.Account, error) {
-	a, err := client.Open(ctx, client.Options{Dir: dir, World: p.world(), Log: log, Key: by.Key}, by.Passphrase)
+	a, err := client.Open(ctx, client.Options{Dir: dir, World: p.world(), Log: log}, secret)
 	for deadline := time.Now().Add(wait); errors.Is(err, store.ErrInUse) && time.Now().Before(deadline) && ctx.Err() == nil && (giveUp == nil || !giveUp()); {
 		time.Sleep(lookAgain)
-		a, err = client.Open(ctx, client.Options{Dir: dir, World: p.world(), Log: log, Key: by.Key}, by.Passphrase)
+		a, err = client.Open(ctx, client.Options{Dir: dir, World: p.world(), Log: log}, secret)
 	}
 	switch {
 	case errors.Is(err, store.ErrInUse):
 		return nil, cli.Hint(err, "if that is your daemon, stop it first; another command ends in a moment")
-	case errors.Is(err, store.ErrPassphrase), errors.Is(err, store.ErrNoPassphrase), errors.Is(err, store.ErrKey):
+	case errors.Is(err, store.ErrPassphrase):
 		return nil, cli.Refusef("%v", err)
 	}
 	return a, err

@@ -22,12 +22,12 @@ other commands use it if it runs, and otherwise connect for as long as they take
 	}
 	app.Prepare(root)
 	host.Register(root)
-	at := func() *place { return &place{app: app, host: host, ring: newRing(app)} }
+	at := func() *place { return &place{app: app, host: host} }
 	root.AddCommand(
 		newRegisterCommand(at()), newLinkCommand(at()), newDeviceCommand(at()),
 		newSendCommand(at()), newReceiveCommand(at()), newChatCommand(at()), newMessagesCommand(at(), false), newMessagesCommand(at(), true),
 		newReactCommand(at()), newDeleteCommand(at()), newSaveCommand(at()),
-		newContactsCommand(at()), newGroupCommand(at()), newVerifyCommand(at()), newProfileCommand(at()), newStatusCommand(at()),
+		newContactsCommand(at()), newGroupCommand(at()), newVerifyCommand(at()), newIntroduceCommand(at()), newProfileCommand(at()), newStatusCommand(at()),
 		newAccountCommand(at()), newBackupCommand(at()), newRPCCommand(at()), newDaemonCommand(host, at()), newOpenCommand(host, at()),
 	)
 	return root

@@ -41,9 +41,11 @@ is a name; viewOnce, stickers, stories, mentions and calls are not there.
 
 Ours:
   methods, status, flush, about, checkForUpdate, updateNow, updateSettings, returnToLastVersion, serverAbout, qrCode
-  listConversations {after, limit}, listMessages {before or after, limit}, searchMessages {query, before, limit}, getMessage {seq}
+  listConversations, listMessages {before, limit}, searchMessages {query, before, limit}, getMessage {seq}
   markRead {upTo}, retryMessage {seq}, deleteMessage {seq}: here only, mute {muted}
   saveAttachment {id, directory} → {path}, discardUpload {id}, backup {path}, takeHistory {path, recoveryWords}
   resolve {name}, getProfile, setRule {rule: notify, ask or verified-only}, allowDowngrade {allow}, endSession
+  introduce {recipient: two verified contacts}: each is told the other's key. listContacts and listIdentities have introduced
+        {number, name, when}, while somebody's word counts, and doubt, a number: he has named another key, and nothing is sent
   groupConsistency, askForMissing, confirmDevice
   openPage, awaitPage: of the daemon, for 'messenger open'`

@@ -3,6 +3,7 @@ package rpc
 import (
 	"fmt"
 
+	"github.com/countersign-project/countersign/messenger/client"
 	"github.com/countersign-project/countersign/messenger/session"
 )
 
@@ -15,6 +16,9 @@ type Identity struct {
 	Fingerprint  string `json:"fingerprint"`
 	Added        int64  `json:"addedTimestamp"`
 	Scannable    []byte `json:"scannableSafetyNumber"`
+	// Ours: who has introduced an unverified contact by this key, and who by another one, so that nothing is sent.
+	Introduced *client.IntroducedBy `json:"introduced,omitempty"`
+	Doubt      string               `json:"doubt,omitempty"`
 }
 
 func (c *conn) listIdentities(p struct {
@@ -53,7 +57,7 @@ func (c *conn) listIdentities(p struct {
 		case s.Trust == session.Verified:
 			level = "TRUSTED_VERIFIED"
 		}
-		out = append(out, Identity{to, level, s.Digits, fmt.Sprintf("%x", s.Key), s.Since, s.Code})
+		out = append(out, Identity{to, level, s.Digits, fmt.Sprintf("%x", s.Key), s.Since, s.Code, s.Introduced, s.Doubt})
 	}
 	return out, nil
 }
@@ -92,4 +96,16 @@ func (c *conn) trust(p struct {
 		return nil, err
 	}
 	return nil, c.Account.SetVerified(c.ctx, s, true)
+}
+
+// introduce tells two verified contacts each other's keys.
+func (c *conn) introduce(p target) (any, error) {
+	who, err := c.conversations(p)
+	if err != nil {
+		return nil, err
+	}
+	if len(who) != 2 {
+		return nil, userError("%d recipients, want the two who are to be introduced to each other", len(who))
+	}
+	return nil, c.Account.Introduce(c.ctx, who[0], who[1])
 }

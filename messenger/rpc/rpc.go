@@ -241,6 +241,10 @@ func errorOf(err error) *Error {
 	if errors.As(err, &refused) && refused.Refused() {
 		out.Code, out.Refusal = codeKey, true
 	}
+	var misused interface{ Usage() bool }
+	if errors.As(err, &misused) && misused.Usage() {
+		out.Code = CodeUser
+	}
 	return out
 }
 
