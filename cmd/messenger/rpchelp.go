@@ -11,12 +11,14 @@ link, restore.
 
 Conversations. Most methods want one of recipient (a number, a name you gave, a username), groupId, and noteToSelf: true.
 
-Notifications. "receive" {account, envelope} is a message, a reaction or a deletion of somebody's, or what you have
-written on another device (syncMessage), or that somebody is typing. "event" is everything else that happens, such as
-how far a message of yours has come. What arrived while the program was away is told if it asks for it, with the seq of
-the last envelope it has dealt with.
+Notifications. "receive" {account, envelope} is what signal-cli tells: somebody's message, reaction or deletion
+(dataMessage), edit (editMessage), that he has or has read messages of yours (receiptMessage) or is typing
+(typingMessage), or what you have written on another device (syncMessage). To who says subscribeReceive without after
+the same is also told as result, with subscription 0. "event" is whatever happens, in our own words, such as how far a
+message of yours has come. What arrived while the program was away is told if it asks for it, with the seq of the last
+envelope it has dealt with.
 When the daemon becomes another version the connection ends, and this command with it: start it again.
-  subscribeReceive {after: seq, ours}, unsubscribeReceive     both notifications come until the latter
+  subscribeReceive {after: seq, which is ours}, unsubscribeReceive     both notifications come until the latter
 
 As signal-cli has them:
   send {message, attachments (paths, or data:TYPE;filename=NAME;base64,DATA), quoteTimestamp, quoteAuthor,
@@ -35,9 +37,9 @@ As signal-cli has them:
   setUsername {username}, updateConfiguration {readReceipts, typingIndicators}
   version, listAccounts
 
-What differs: people are numbers, there are no UUIDs; addDevice first shows six digits in a notification "confirmDevice"
-{id, digits}, which confirmDevice {id, accept} answers; sendReaction and the like answer {} when it is queued; a profile
-is a name; viewOnce, stickers, stories, mentions and calls are not there.
+What differs: people are numbers, UUIDs are null; an envelope has no times of the server; addDevice first shows six digits
+in a notification "confirmDevice" {id, digits}, which confirmDevice {id, accept} answers; sendReaction and the like answer
+{} when it is queued; a profile is a name; viewOnce, stickers, stories, mentions and calls are not there.
 
 Ours:
   methods, status, flush, about, checkForUpdate, updateNow, updateSettings, returnToLastVersion, serverAbout, qrCode

@@ -16,6 +16,7 @@ const (
 	EventUpdate       EventType = "update"       // a message has changed: state, reaction, edit, deletion
 	EventGone         EventType = "gone"         // a message has disappeared, or was removed here
 	EventTyping       EventType = "typing"       // somebody writes, or has stopped
+	EventReceipt      EventType = "receipt"      // a contact has, or has read, messages of ours; each has an update of its own beside
 	EventConversation EventType = "conversation" // a conversation, contact or group has changed
 	EventConnection   EventType = "connection"   // connected, or no longer
 	EventCaughtUp     EventType = "caughtUp"     // everything that waited has been received
@@ -26,20 +27,30 @@ type Event struct {
 	Type         EventType        `json:"type"`
 	Conversation string           `json:"conversation,omitempty"`
 	Message      *history.Message `json:"message,omitempty"`
-	Heard        *Heard           `json:"heard,omitempty"`   // of an update: what somebody has said about the message
-	Author       string           `json:"author,omitempty"`  // of typing
+	Heard        *Heard           `json:"heard,omitempty"`  // of an update: what somebody has said about the message
+	Author       string           `json:"author,omitempty"` // of typing and receipts, as are the next two
+	Device       uint32           `json:"device,omitempty"`
+	Timestamp    uint64           `json:"timestamp,omitempty"` // the author's, milliseconds
+	Receipt      *Receipt         `json:"receipt,omitempty"`
 	Stopped      bool             `json:"stopped,omitempty"` // of typing
 	Connected    bool             `json:"connected,omitempty"`
 	Why          string           `json:"why,omitempty"` // of a lost connection
 }
 
-// Heard is a reaction that has come or gone, or, without an emoji, that the author takes the message back.
+// Receipt says of which messages of ours, by their timestamps.
+type Receipt struct {
+	Kind       uint32   `json:"kind"` // as on the wire: wire.ReceiptDelivery, ReceiptRead, ReceiptViewed
+	Timestamps []uint64 `json:"timestamps"`
+}
+
+// Heard is a reaction that has come or gone, or, without an emoji, that the author has edited the message or takes it back.
 type Heard struct {
 	Author    string `json:"author"`
 	Device    uint32 `json:"device"`
 	Timestamp uint64 `json:"timestamp"`
 	Emoji     string `json:"emoji,omitempty"`
 	Remove    bool   `json:"remove,omitempty"`
+	Edited    bool   `json:"edited,omitempty"`
 }
 
 // maxWaiting is how many events wait for a listener before it loses its subscription: it can find all messages in the history.

@@ -180,7 +180,7 @@ func (c *change) heardReaction(s said) error {
 	if len(r.Emoji) > 64 || !m.React(history.Reaction{Author: s.author, Emoji: r.Emoji, Timestamp: s.timestamp}, r.Remove) {
 		return nil
 	}
-	return c.changedBy(m, &Heard{s.author, s.device, s.timestamp, r.Emoji, r.Remove})
+	return c.changedBy(m, &Heard{Author: s.author, Device: s.device, Timestamp: s.timestamp, Emoji: r.Emoji, Remove: r.Remove})
 }
 
 // heardDelete takes back a message of the very author who asks for it.
@@ -213,11 +213,11 @@ func (c *change) applyEdit(s said, target uint64) error {
 	if len(s.data.Body) > maxText || !m.Edit(s.data.Body, s.timestamp) {
 		return nil
 	}
-	return c.changed(m)
+	return c.changedBy(m, &Heard{Author: s.author, Device: s.device, Timestamp: s.timestamp, Edited: true})
 }
 
 // receipt takes in that a contact has, or has read, messages of ours.
-func (c *change) receipt(from string, r *wire.Receipt) error {
+func (c *change) receipt(o session.Opened, r *wire.Receipt) error {
 	var state history.State
 	switch r.Kind {
 	case wire.ReceiptDelivery:
@@ -227,6 +227,7 @@ func (c *change) receipt(from string, r *wire.Receipt) error {
 	default:
 		return refusal.Because(refusal.InvalidMessage, "receipt of kind %d", r.Kind)
 	}
+	about := &Receipt{Kind: r.Kind}
 	for _, at := range slices.Compact(slices.Sorted(slices.Values(r.Timestamps))) {
 		m, err := history.Find(c.tx, c.self(), at)
 		if err != nil {
@@ -235,12 +236,16 @@ func (c *change) receipt(from string, r *wire.Receipt) error {
 		if m == nil {
 			continue
 		}
-		if _, his := m.Delivery[from]; !his {
+		if _, his := m.Delivery[o.From]; !his {
 			continue // it was not for him
 		}
-		if err := c.delivered(m.Seq, from, history.Delivery{State: state, When: c.now}); err != nil {
+		if err := c.delivered(m.Seq, o.From, history.Delivery{State: state, When: c.now}); err != nil {
 			return err
 		}
+		about.Timestamps = append(about.Timestamps, at)
+	}
+	if len(about.Timestamps) > 0 {
+		c.tell(Event{Type: EventReceipt, Author: o.From, Device: o.Device, Timestamp: o.Timestamp, Receipt: about})
 	}
 	return nil
 }

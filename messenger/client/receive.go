@@ -191,9 +191,9 @@ func (c *change) understand(o session.Opened) error {
 	case t.Edit != nil:
 		return c.heardEdit(o, t.Edit)
 	case t.Receipt != nil:
-		return c.receipt(o.From, t.Receipt)
+		return c.receipt(o, t.Receipt)
 	case t.Typing != nil:
-		return c.heardTyping(o.From, t.Typing)
+		return c.heardTyping(o, t.Typing)
 	case t.Introduction != nil:
 		return c.heardIntroduction(o.From, t.Introduction)
 	}
@@ -234,15 +234,15 @@ func (c *change) resend(o session.Opened) error {
 	return c.push(job{Timestamp: m.Timestamp, Content: m.Raw, To: []string{o.From}})
 }
 
-func (c *change) heardTyping(from string, t *wire.Typing) error {
-	conversation := from
+func (c *change) heardTyping(o session.Opened, t *wire.Typing) error {
+	conversation := o.From
 	if t.Group != nil {
 		if len(t.Group) != 16 {
 			return refusal.Because(refusal.InvalidMessage, "typing: group id of %d bytes", len(t.Group))
 		}
 		id := [16]byte(t.Group)
 		g, err := c.group(id)
-		if err != nil || g == nil || !g.In(from) {
+		if err != nil || g == nil || !g.In(o.From) {
 			return err
 		}
 		conversation = groupName(id)
@@ -250,6 +250,6 @@ func (c *change) heardTyping(from string, t *wire.Typing) error {
 	if v, err := history.Open(c.tx, conversation); err != nil || !v.Accepted || v.Blocked {
 		return err // a request stays silent until it is accepted
 	}
-	c.tell(Event{Type: EventTyping, Conversation: conversation, Author: from, Stopped: t.Stopped})
+	c.tell(Event{Type: EventTyping, Conversation: conversation, Author: o.From, Device: o.Device, Timestamp: o.Timestamp, Stopped: t.Stopped})
 	return nil
 }

@@ -102,12 +102,16 @@ func (c *conn) listAccounts(nothing) (any, error) {
 }
 
 // subscribeReceive starts the notifications. After is ours: the seq of the last envelope that the caller has dealt with; all that came after it are told
-// first, those that arrive meanwhile perhaps twice, and then the answer comes.
+// first, those that arrive meanwhile perhaps twice, and then the answer comes. Without it the caller may be one of signal-cli's, which look for what arrives
+// in the answer to a subscription: there it is too.
 func (c *conn) subscribeReceive(p struct {
 	After *int64 `json:"after"`
 }) (any, error) {
 	c.subscribe()
 	if p.After == nil {
+		c.mu.Lock()
+		c.wrapped = true
+		c.mu.Unlock()
 		return 0, nil
 	}
 	return 0, c.tellSince(*p.After)

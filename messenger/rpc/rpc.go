@@ -107,6 +107,7 @@ type conn struct {
 
 	mu       sync.Mutex
 	sub      *client.Subscription // mu; nil: not subscribed
+	wrapped  bool                 // mu; the caller has subscribed as signal-cli's do
 	confirms map[string]chan bool // mu; device confirmations that wait
 	wg       sync.WaitGroup       // of subscriptions
 	requests sync.WaitGroup       // that are being answered

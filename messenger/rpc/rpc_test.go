@@ -87,6 +87,12 @@ func daemon(t *testing.T, url, invite string) (dir, number string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return dir, serve(t, dir, a)
+}
+
+// serve runs an account as a daemon does. It returns its number.
+func serve(t *testing.T, dir string, a *client.Account) (number string) {
+	t.Helper()
 	l, err := rpc.Listen(dir)
 	if err != nil {
 		t.Fatal(err)
@@ -108,7 +114,7 @@ func daemon(t *testing.T, url, invite string) (dir, number string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return dir, own.Number
+	return own.Number
 }
 
 func dial(t *testing.T, dir string) *rpc.Client {
@@ -342,7 +348,7 @@ func nextEnvelope(t *testing.T, c *rpc.Client) rpc.Envelope {
 	t.Helper()
 	for n := range c.Notifications() {
 		var p struct{ Envelope rpc.Envelope }
-		if n.Method == "receive" && json.Unmarshal(n.Params, &p) == nil {
+		if n.Method == "receive" && json.Unmarshal(n.Params, &p) == nil && p.Envelope.Data != nil {
 			return p.Envelope
 		}
 	}

@@ -49,12 +49,17 @@ func TestShapesOfSignalCLI(t *testing.T) {
 		t.Fatal(out, err)
 	}
 	same("send", out, `{"timestamp":TIME,"results":[{"recipientAddress":{"number":"`+bob+`"},"type":"SUCCESS"}]}`)
-	same("receive", envelope(b, "hello"), `{"account":"`+bob+`","envelope":{"source":"`+alice+`","sourceNumber":"`+alice+`","sourceDevice":1,"timestamp":`+said.Timestamp.String()+
+	same("receive", envelope(b, "hello"), `{"account":"`+bob+`","envelope":{"source":"`+alice+`","sourceNumber":"`+alice+`","sourceUuid":null,"sourceName":"","sourceDevice":1,"timestamp":`+said.Timestamp.String()+
 		`,"seq":TIME,"dataMessage":{"timestamp":`+said.Timestamp.String()+`,"message":"hello","expiresInSeconds":0,"viewOnce":false}}}`)
 	at := said.Timestamp.String()
+	from := `{"account":"` + alice + `","envelope":{"source":"` + bob + `","sourceNumber":"` + bob + `","sourceUuid":null,"sourceName":"","sourceDevice":1,"timestamp":TIME,`
+	if out, err := ask(b, "sendMessageRequestResponse", `{"recipient":"`+alice+`","type":"accept"}`); err != nil || out != "{}" { // or nothing is told about receipts
+		t.Fatal(out, err)
+	}
 	if _, err := ask(a, "send", `{"recipient":"`+bob+`","attachment":"data:text/plain;filename=note.txt;base64,aGVsbG8=","quoteTimestamp":`+at+`,"quoteAuthor":"`+alice+`"}`); err != nil {
 		t.Fatal(err)
 	}
+	same("receive a receipt", envelope(a, "receiptMessage"), from+`"receiptMessage":{"when":TIME,"isDelivery":true,"isRead":false,"isViewed":false,"timestamps":[TIME]}}}`)
 	var got struct {
 		Envelope struct {
 			Data rpc.DataMessage `json:"dataMessage"`
@@ -64,7 +69,7 @@ func TestShapesOfSignalCLI(t *testing.T) {
 		t.Fatalf("%+v, %v", got, err)
 	}
 	file := got.Envelope.Data.Attachments[0]
-	if file.ContentType != "text/plain" || file.Size != 5 || got.Envelope.Data.Quote.Text != "hello" || got.Envelope.Data.Quote.Author != alice {
+	if file.ContentType != "text/plain" || file.Size != 5 || got.Envelope.Data.Quote.Text != "hello" || got.Envelope.Data.Quote.Author != alice || got.Envelope.Data.Quote.AuthorNumber != alice {
 		t.Errorf("%+v", got.Envelope.Data)
 	}
 	path := filepath.Join(t.TempDir(), "picture.png")
@@ -82,10 +87,10 @@ func TestShapesOfSignalCLI(t *testing.T) {
 		t.Fatal(err)
 	}
 	same("send to a group", out, `{"timestamp":TIME,"results":[{"recipientAddress":{"number":"`+bob+`"},"groupId":"`+made.GroupID+`","type":"SUCCESS"}]}`)
-	same("receive in a group", envelope(b, "sing"), `{"account":"`+bob+`","envelope":{"source":"`+alice+`","sourceNumber":"`+alice+`","sourceDevice":1,"timestamp":TIME,"seq":TIME,"dataMessage":{"timestamp":TIME,"message":"sing",`+
-		`"expiresInSeconds":0,"viewOnce":false,"groupInfo":{"groupId":"`+made.GroupID+`","type":"DELIVER"},"attachments":[{"contentType":"image/png","filename":"picture.png","id":"TEXT","size":TIME}]}}}`)
+	same("receive in a group", envelope(b, "sing"), `{"account":"`+bob+`","envelope":{"source":"`+alice+`","sourceNumber":"`+alice+`","sourceUuid":null,"sourceName":"","sourceDevice":1,"timestamp":TIME,"seq":TIME,"dataMessage":{"timestamp":TIME,"message":"sing",`+
+		`"expiresInSeconds":0,"viewOnce":false,"groupInfo":{"groupId":"`+made.GroupID+`","groupName":"Choir","type":"DELIVER"},"attachments":[{"contentType":"image/png","filename":"picture.png","id":"TEXT","size":TIME}]}}}`)
 	about := func(what string) string {
-		return `{"account":"TEXT","envelope":{"source":"TEXT","sourceNumber":"TEXT","sourceDevice":1,"timestamp":TIME,"dataMessage":{"timestamp":TIME,"message":"","expiresInSeconds":0,"viewOnce":false,` + what + `}}}`
+		return `{"account":"TEXT","envelope":{"source":"TEXT","sourceNumber":"TEXT","sourceUuid":null,"sourceName":"","sourceDevice":1,"timestamp":TIME,"dataMessage":{"timestamp":TIME,"message":"","expiresInSeconds":0,"viewOnce":false,` + what + `}}}`
 	}
 	group := `{"id":"` + made.GroupID + `","name":"Choir","isMember":true,"isBlocked":false,"messageExpirationTime":0,"members":[{"number":"TEXT"},{"number":"TEXT"}],"admins":[{"number":"` + alice + `"}],"conversation":"TEXT","hasAvatar":false}`
 	png := base64.StdEncoding.EncodeToString([]byte("\x89PNG\r\n\x1a\n and so on"))
@@ -106,6 +111,7 @@ func TestShapesOfSignalCLI(t *testing.T) {
 			`[{"recipient":"` + bob + `","number":"` + bob + `","isRegistered":true},{"recipient":"+99900000","number":"+99900000","isRegistered":false},{"recipient":"nobody.of.this.name","isRegistered":false}]`},
 		{a, "listIdentities", `{"number":"` + bob + `"}`, `[{"number":"` + bob + `","trustLevel":"TRUSTED_UNVERIFIED","safetyNumber":"TEXT","fingerprint":"TEXT","addedTimestamp":TIME,"scannableSafetyNumber":"TEXT"}]`},
 		{a, "trust", `{"recipient":"` + bob + `","trustAllKnownKeys":true}`, `{}`},
+		{a, "send", `{"recipient":"` + bob + `","message":"hello, Bob","editTimestamp":` + at + `}`, `{"timestamp":` + at + `,"results":[{"recipientAddress":{"number":"` + bob + `"},"type":"QUEUED"}]}`},
 		{a, "updateProfile", `{"givenName":"Alice","familyName":"A."}`, `{}`},
 		{a, "remoteDelete", `{"recipient":["` + bob + `"],"targetTimestamp":` + at + `}`, `{}`},
 		{b, "block", `{"recipient":["` + alice + `"]}`, `{}`},
@@ -124,11 +130,22 @@ func TestShapesOfSignalCLI(t *testing.T) {
 			c.want = prefix
 		}
 		same(c.method, out, c.want)
-		if c.method == "remoteDelete" { // before she is blocked
+		switch params := c.params; {
+		case c.method == "sendReaction":
+			same("receive a reaction", envelope(a, "reaction"), about(`"reaction":{"emoji":"+","targetAuthor":"`+alice+`","targetAuthorNumber":"`+alice+`","targetSentTimestamp":`+at+`,"isRemove":false}`))
+		case c.method == "sendReceipt":
+			same("receive that it was read", envelope(a, `"isRead":true`), from+`"receiptMessage":{"when":TIME,"isDelivery":false,"isRead":true,"isViewed":false,"timestamps":[`+at+`]}}}`)
+		case c.method == "sendTyping" && !strings.Contains(params, "stop"):
+			same("receive that he types", envelope(a, "typingMessage"), from+`"typingMessage":{"action":"STARTED","timestamp":TIME}}}`)
+		case c.method == "sendTyping":
+			same("receive that he has stopped", envelope(a, "STOPPED"), from+`"typingMessage":{"action":"STOPPED","timestamp":TIME}}}`)
+		case c.method == "send":
+			same("receive an edit", envelope(b, "editMessage"), `{"account":"`+bob+`","envelope":{"source":"`+alice+`","sourceNumber":"`+alice+`","sourceUuid":null,"sourceName":"","sourceDevice":1,"timestamp":TIME,`+
+				`"editMessage":{"targetSentTimestamp":`+at+`,"dataMessage":{"timestamp":TIME,"message":"hello, Bob","expiresInSeconds":0,"viewOnce":false}}}}`)
+		case c.method == "remoteDelete": // before she is blocked
 			same("receive a deletion", envelope(b, "remoteDelete"), about(`"remoteDelete":{"timestamp":`+at+`}`))
 		}
 	}
-	same("receive a reaction", envelope(a, "reaction"), about(`"reaction":{"emoji":"+","targetAuthor":"`+alice+`","targetAuthorNumber":"`+alice+`","targetSentTimestamp":`+at+`,"isRemove":false}`))
 	// What is not there says so, instead of seeming to be done.
 	for _, c := range []struct{ method, params, want string }{
 		{"send", `{"recipient":"` + bob + `","message":"x","viewOnce":true}`, "viewOnce and sticker are not there: nothing was sent"},
@@ -146,6 +163,22 @@ func TestShapesOfSignalCLI(t *testing.T) {
 			t.Errorf("%s %s: %s, %v, want %s", c.method, c.params, out, err, c.want)
 		}
 	}
+	// A program that receives on demand looks into the answer to its subscription.
+	if out, err := ask(b, "subscribeReceive", `{}`); err != nil || out != "0" {
+		t.Fatal(out, err)
+	}
+	if _, err := ask(a, "send", `{"recipient":"`+bob+`","message":"on demand"}`); err != nil {
+		t.Fatal(err)
+	}
+	var wrapped struct {
+		Subscription *int
+		Result       json.RawMessage
+	}
+	if err := json.Unmarshal([]byte(envelope(b, "on demand")), &wrapped); err != nil || wrapped.Subscription == nil || *wrapped.Subscription != 0 {
+		t.Fatalf("%+v, %v", wrapped, err)
+	}
+	same("receive on demand", string(wrapped.Result), `{"account":"`+bob+`","envelope":{"source":"`+alice+`","sourceNumber":"`+alice+`","sourceUuid":null,"sourceName":"TEXT","sourceDevice":1,"timestamp":TIME,`+
+		`"seq":TIME,"dataMessage":{"timestamp":TIME,"message":"on demand","expiresInSeconds":0,"viewOnce":false}}}`)
 	if out, err := ask(a, "listGroups", `{}`); err != nil || strings.Count(out, `"conversation"`) != 1 {
 		t.Errorf("a refused picture left a group behind: %s, %v", out, err)
 	}
