@@ -120,6 +120,7 @@ var doors = map[string][]string{
 	"github.com/transparency-dev/tessera":               {"attest/log"},
 	"k8s.io/klog":                                       {"attest/log"}, // which silences it
 	"github.com/nats-io/nats.go":                        {"messenger/server/route"},
+	"github.com/zalando/go-keyring":                     {"messenger/keyring"},
 }
 
 func TestOneDoorPerDependency(t *testing.T) {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,27 +15,45 @@ import (
 
 func newAccountCommand(p *place) *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "account", Short: "Change the passphrase or the number, or delete the account",
-		Long:    "Change the passphrase or the number, or delete the account. Stop the daemon first: these want the account for themselves.\n\n" + cli.ExitHelp,
-		Example: "  messenger account passphrase\n  messenger account delete",
+		Use: "account", Short: "Change what opens the account, or its number, or delete it",
+		Long:    "Change what opens the account, a passphrase or the keyring, or its number, or delete it. Stop the daemon first: these want the account for themselves.\n\n" + cli.ExitHelp,
+		Example: "  messenger account passphrase\n  messenger account keyring on\n  messenger account delete",
 	}
-	cmd.AddCommand(newAccountPassphraseCommand(p), newAccountNumberCommand(p), newAccountDeleteCommand(p))
+	cmd.AddCommand(newAccountPassphraseCommand(p), newAccountKeyringCommand(p), newAccountNumberCommand(p), newAccountDeleteCommand(p))
 	return cmd
 }
 
+// opened is an account that a command has for itself.
+type opened struct {
+	*client.Account
+	by     store.Secret // what has opened it
+	closed bool         // by the command
+}
+
 // exclusive runs f with the account opened here.
-func (p *place) exclusive(ctx context.Context, f func(a *client.Account, closed *bool) error) (err error) {
-	a, err := p.open(ctx, quiet(), commandWait, nil)
+func (p *place) exclusive(ctx context.Context, f func(*opened) error) (err error) {
+	dir, err := p.dir()
 	if err != nil {
 		return err
 	}
-	closed := false
+	if !store.Exists(dir) {
+		return p.noAccount()
+	}
+	by, err := p.secret(ctx, dir)
+	if err != nil {
+		return err
+	}
+	a, err := p.openBy(ctx, dir, by, quiet(), commandWait, nil)
+	if err != nil {
+		return err
+	}
+	o := &opened{Account: a, by: by}
 	defer func() {
-		if !closed {
+		if !o.closed {
 			err = errors.Join(err, a.Close())
 		}
 	}()
-	return f(a, &closed)
+	return f(o)
 }
 
 func newAccountPassphraseCommand(shared *place) *cobra.Command {
@@ -44,18 +63,21 @@ func newAccountPassphraseCommand(shared *place) *cobra.Command {
 		Use: "passphrase", Short: "Change the passphrase", Args: cobra.NoArgs, Example: "  messenger account passphrase",
 		Long: "Change the passphrase that locks what is kept on this computer. Copies of the account that were made before still\nopen with the old one.\n\n" + cli.ExitHelp,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			old, err := p.app.Passphrase(p.passphrase)("The present passphrase: ")
-			if err != nil {
-				return err
-			}
-			return p.exclusive(cmd.Context(), func(a *client.Account, _ *bool) error {
+			return p.exclusive(cmd.Context(), func(o *opened) error {
+				locks, err := o.Locks(cmd.Context())
+				if err != nil {
+					return err
+				}
+				if !locks.Passphrase {
+					return cli.Hint(cli.Refusef("%v", store.ErrNoPassphrase), "messenger account keyring off gives it one")
+				}
 				q := p
 				q.passphrase = fresh
 				secret, err := q.newPassphrase()
 				if err != nil {
 					return err
 				}
-				return a.ChangePassphrase(cmd.Context(), old, secret, store.Usual())
+				return o.ChangePassphrase(cmd.Context(), o.by, secret, store.Usual())
 			})
 		},
 	}
@@ -72,7 +94,7 @@ func newAccountNumberCommand(shared *place) *cobra.Command {
 		Use: "number NUMBER", Short: "Move the account to another telephone number", Args: cobra.ExactArgs(1), Example: "  messenger account number +14155550100",
 		Long: "Move the account to another telephone number. Conversations and groups stay here; tell your contacts, for whom your\nsafety number changes with the number.\n\n" + cli.ExitHelp,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return p.exclusive(cmd.Context(), func(a *client.Account, _ *bool) error {
+			return p.exclusive(cmd.Context(), func(a *opened) error {
 				if code == "" {
 					transport := map[bool]string{false: "sms", true: "voice"}[voice]
 					if _, err := client.RequestCode(cmd.Context(), a.Server, transport, args[0]); err != nil {
@@ -103,7 +125,7 @@ func newAccountDeleteCommand(shared *place) *cobra.Command {
 		Use: "delete", Short: "Delete the account, on the server and here", Args: cobra.NoArgs, Example: "  messenger account delete",
 		Long: "Delete the account: on the server, so that nobody writes to a number that nobody reads, and everything of it here.\nWhat others have received stays theirs.\n\n" + cli.ExitHelp,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return p.exclusive(cmd.Context(), func(a *client.Account, closed *bool) error {
+			return p.exclusive(cmd.Context(), func(a *opened) error {
 				own, err := a.Own(cmd.Context())
 				if err != nil {
 					return err
@@ -113,10 +135,19 @@ func newAccountDeleteCommand(shared *place) *cobra.Command {
 						return errors.Join(err, cli.Refusef("nothing was deleted"))
 					}
 				}
+				locks, err := a.Locks(cmd.Context())
+				if err != nil {
+					return err
+				}
 				if err := a.Delete(cmd.Context()); err != nil {
 					return err
 				}
-				*closed = true
+				a.closed = true
+				if name := cmp.Or(locks.Keyring, locks.Reserved); name != "" {
+					if err := p.ring.Delete(cmd.Context(), name); err != nil {
+						p.app.Say("the keyring keeps an entry %q that is good for nothing: %v", name, err)
+					}
+				}
 				return p.app.Print(map[string]string{"deleted": own.Number}, own.Number+" is deleted.")
 			})
 		},

@@ -61,6 +61,7 @@ devices that think they are the same one take each other's messages away.
 		RunE: func(cmd *cobra.Command, args []string) error { return p.restore(cmd.Context(), args[0]) },
 	}
 	p.flags(cmd)
+	p.keyringFlag(cmd)
 	return cmd
 }
 
@@ -81,11 +82,13 @@ func (p *place) restore(ctx context.Context, file string) error {
 	if err != nil {
 		return err
 	}
-	secret, err := p.newPassphrase()
+	fresh := client.Options{Dir: dir, World: p.world(), Log: quiet(), Cost: store.Usual()}
+	secret, undo, err := p.lock(ctx, &fresh)
+	defer undo()
 	if err != nil {
 		return err
 	}
-	a, n, err := client.Restore(ctx, client.Options{Dir: dir, World: p.world(), Log: quiet(), Cost: store.Usual()}, secret, f, seed)
+	a, n, err := client.Restore(ctx, fresh, secret, f, seed)
 	if err != nil {
 		return err
 	}

@@ -41,7 +41,7 @@ does not come up is stopped, and the last good one is back by itself. A passphra
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if unit {
-				text, err := p.unit()
+				text, err := p.unit(cmd.Context())
 				if err != nil {
 					return err
 				}
@@ -77,8 +77,11 @@ func (p *place) askOnce(ctx context.Context) (variable, value string, err error)
 	if p.passphrase != "" || !store.Exists(dir) {
 		return variable, p.app.Getenv(variable), nil
 	}
-	secret, err := p.app.Passphrase("")("Passphrase: ")
-	return variable, string(secret), err
+	by, err := p.secret(ctx, dir)
+	if err != nil || by.Key != nil { // versions to come ask the keyring themselves
+		return variable, p.app.Getenv(variable), err
+	}
+	return variable, string(by.Passphrase), nil
 }
 
 // work is the daemon, once it is the right version.
@@ -162,22 +165,27 @@ func (p *place) appears(ctx context.Context, dir string, log *slog.Logger) bool 
 			return false
 		}
 	}
-	if p.passphrase != "" || p.app.Getenv("MESSENGER_PASSPHRASE") != "" {
-		return true
+	if alone, err := p.opensAlone(ctx, dir); alone || err != nil {
+		return true // what is wrong is told by whoever opens it
 	}
 	log.Warn("there is an account now: start the daemon again, so that it can ask for the passphrase", "account", p.account)
 	<-ctx.Done()
 	return false
 }
 
-// throughPage shows the page, and waits until somebody has unlocked or made the account there. A passphrase that the command was given is used.
+// throughPage shows the page, and waits until somebody has unlocked or made the account there. A passphrase that the
+// command was given is used, and the keyring where it opens the account.
 func (p *place) throughPage(ctx context.Context, d *desk) (*client.Account, error) {
 	accounts := make(chan *client.Account, 1)
 	door := &rpc.Door{Options: client.Options{Dir: d.dir, World: p.world(), Log: d.log}, Opened: func(a *client.Account) {
 		d.use(a)
 		accounts <- a
 	}}
-	if given := p.passphrase != "" || p.app.Getenv("MESSENGER_PASSPHRASE") != ""; given && store.Exists(d.dir) {
+	alone, err := p.opensAlone(ctx, d.dir)
+	if err != nil {
+		return nil, err
+	}
+	if alone && store.Exists(d.dir) {
 		a, err := p.open(ctx, d.log, daemonWait, nil)
 		if err != nil {
 			return nil, err

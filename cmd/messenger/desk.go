@@ -31,6 +31,8 @@ type desk struct {
 	dir    string
 	server atomic.Pointer[rpc.Server]
 	served sync.WaitGroup
+	// passphrase tells whether the open account has one; without, the page has nothing to lock itself with.
+	passphrase atomic.Bool
 
 	mu     sync.Mutex
 	tcp    *web.Page                  // mu; nil: nobody has asked for it yet
@@ -48,6 +50,8 @@ func (p *place) newDesk(ctx context.Context, log *slog.Logger, dir string) *desk
 
 // use serves an account from now on, or with nil the door before it.
 func (d *desk) use(a *client.Account) *rpc.Server {
+	locks, err := a.Locks(d.ctx)
+	d.passphrase.Store(err != nil || locks.Passphrase) // it stays so while the account is open here
 	s := &rpc.Server{Account: a, Version: anchor.Version(), Log: d.log, More: d.methods(a), Bell: d.p.bell}
 	d.server.Store(s)
 	d.mu.Lock()
@@ -64,6 +68,15 @@ func (d *desk) use(a *client.Account) *rpc.Server {
 func (d *desk) locked() bool {
 	s := d.server.Load()
 	return s != nil && s.Account == nil
+}
+
+// asks tells whether there is a passphrase to ask for.
+func (d *desk) asks() bool {
+	if s := d.server.Load(); s != nil && s.Account != nil {
+		return d.passphrase.Load()
+	}
+	locks, err := store.ReadLocks(d.ctx, d.dir)
+	return err == nil && locks.Passphrase
 }
 
 // methods are what may be asked of this program beside the account.
@@ -161,7 +174,7 @@ func (d *desk) awaitPage(ctx context.Context, params json.RawMessage) (any, erro
 }
 
 func (d *desk) newPage(host string) *web.Page {
-	return web.New(d.ctx, web.Options{Files: page.Files(), Server: d.server.Load, Locks: func() bool { return !d.locked() }, Check: d.check, Log: d.log, Now: d.p.app.Now, Rand: rand.Reader}, host)
+	return web.New(d.ctx, web.Options{Files: page.Files(), Server: d.server.Load, Locks: func() bool { return !d.locked() && d.asks() }, Check: d.check, Log: d.log, Now: d.p.app.Now, Rand: rand.Reader}, host)
 }
 
 func (d *desk) check(ctx context.Context, passphrase []byte) error {
@@ -196,7 +209,7 @@ func (d *desk) overTCP() (*web.Page, error) {
 		return nil, fmt.Errorf("page: %w", err)
 	}
 	d.tcp, d.at = d.newPage(l.Addr().String()), l.Addr()
-	if store.Exists(d.dir) { // otherwise there is no passphrase to give
+	if d.asks() { // otherwise there is no passphrase to give
 		d.tcp.Restore(before)
 	}
 	d.serve(d.tcp, l)

@@ -41,6 +41,7 @@ shows you a code of his own would link this computer to his account.
 	}
 	o.place.flags(cmd)
 	o.serverFlags.flags(cmd)
+	o.keyringFlag(cmd)
 	cmd.Flags().StringVar(&o.name, "name", host, "what to call this `device` in the list; the server reads it")
 	cmd.Flags().BoolVar(&o.draft, "draft-codec", false, "use the first draft's code, for a first device that knows no other")
 	return cmd
@@ -51,7 +52,8 @@ func (o *linkOptions) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	secret, err := o.newPassphrase()
+	secret, undo, err := o.lock(ctx, &fresh)
+	defer undo()
 	if err != nil {
 		return err
 	}

@@ -33,6 +33,8 @@ type place struct {
 	host       *updatecmd.Host
 	account    string
 	passphrase string // file
+	ring       client.Keyring
+	keyring    bool // lock a new account with it
 	// first is what the long-running mode shows first, where the account is then opened; nil: nothing, and it is opened with the passphrase at once.
 	first func(ctx context.Context, call caller) error
 	// The rest is of the long-running mode.
@@ -74,21 +76,30 @@ func (p *place) open(ctx context.Context, log *slog.Logger, wait time.Duration, 
 		return nil, err
 	}
 	if !store.Exists(dir) {
-		return nil, cli.Hint(fmt.Errorf("there is no account %q on this computer yet", p.account), "messenger register makes one", "messenger link adds this computer to one you have")
+		return nil, p.noAccount()
 	}
-	secret, err := p.app.Passphrase(p.passphrase)("Passphrase: ")
+	by, err := p.secret(ctx, dir)
 	if err != nil {
 		return nil, err
 	}
-	a, err := client.Open(ctx, client.Options{Dir: dir, World: p.world(), Log: log}, secret)
+	return p.openBy(ctx, dir, by, log, wait, giveUp)
+}
+
+func (p *place) noAccount() error {
+	return cli.Hint(fmt.Errorf("there is no account %q on this computer yet", p.account), "messenger register makes one", "messenger link adds this computer to one you have")
+}
+
+// openBy is open with what opens it.
+func (p *place) openBy(ctx context.Context, dir string, by store.Secret, log *slog.Logger, wait time.Duration, giveUp func() bool) (*client.Account, error) {
+	a, err := client.Open(ctx, client.Options{Dir: dir, World: p.world(), Log: log, Key: by.Key}, by.Passphrase)
 	for deadline := time.Now().Add(wait); errors.Is(err, store.ErrInUse) && time.Now().Before(deadline) && ctx.Err() == nil && (giveUp == nil || !giveUp()); {
 		time.Sleep(lookAgain)
-		a, err = client.Open(ctx, client.Options{Dir: dir, World: p.world(), Log: log}, secret)
+		a, err = client.Open(ctx, client.Options{Dir: dir, World: p.world(), Log: log, Key: by.Key}, by.Passphrase)
 	}
 	switch {
 	case errors.Is(err, store.ErrInUse):
 		return nil, cli.Hint(err, "if that is your daemon, stop it first; another command ends in a moment")
-	case errors.Is(err, store.ErrPassphrase):
+	case errors.Is(err, store.ErrPassphrase), errors.Is(err, store.ErrNoPassphrase), errors.Is(err, store.ErrKey):
 		return nil, cli.Refusef("%v", err)
 	}
 	return a, err

@@ -26,6 +26,7 @@ const patience = time.Minute
 type town struct {
 	*testing.T
 	dir, url string
+	env      []string // of the programs, besides the usual
 }
 
 // newTown starts a server with these flags.
@@ -68,6 +69,7 @@ func newTown(t *testing.T, flags ...string) *town {
 func (w *town) program(name, home string, args ...string) *exec.Cmd {
 	cmd := exec.Command(filepath.Join(w.dir, name), args...)
 	cmd.Env = append(os.Environ(), "MESSENGER_HOME="+filepath.Join(w.dir, home), "MESSENGER_CONFIG=", "MESSENGER_PASSPHRASE=correct horse")
+	cmd.Env = append(cmd.Env, w.env...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	return cmd
 }

@@ -28,8 +28,8 @@ func newRegisterCommand(p *place) *cobra.Command {
 		Long: `Make an account on a server, with an invite of its operator's, or with a telephone number where the server sends codes.
 
 With an invite the server gives you a number that no telephone has. People can find you by a name instead: see
-'messenger profile username'. What is kept on this computer is locked with a passphrase of your choice; there is no
-way to open it without.
+'messenger profile username'. What is kept on this computer is locked with a passphrase of your choice, or with
+--keyring by this computer's keyring (see 'messenger account keyring'); there is no way to open it without.
 
 ` + cli.ExitHelp,
 		Example: "  messenger register --server https://chat.example.org --invite Zm9vYmFy\n  messenger register --server https://chat.example.org --number +14155550100",
@@ -38,6 +38,7 @@ way to open it without.
 	}
 	o.place.flags(cmd)
 	o.serverFlags.flags(cmd)
+	o.keyringFlag(cmd)
 	cmd.Flags().StringVar(&o.invite, "invite", "", "`invite`, as 'messengerd invite' has printed it")
 	cmd.Flags().StringVar(&o.number, "number", "", "your telephone `number`, such as +14155550100, instead of an invite")
 	cmd.Flags().StringVar(&o.code, "code", "", "`code` you were sent; without it one is asked for")
@@ -66,7 +67,8 @@ func (o *registerOptions) run(ctx context.Context) error {
 			return err
 		}
 	}
-	secret, err := o.newPassphrase()
+	secret, undo, err := o.lock(ctx, &fresh)
+	defer undo()
 	if err != nil {
 		return err
 	}

@@ -22,7 +22,7 @@ other commands use it if it runs, and otherwise connect for as long as they take
 	}
 	app.Prepare(root)
 	host.Register(root)
-	at := func() *place { return &place{app: app, host: host} }
+	at := func() *place { return &place{app: app, host: host, ring: newRing(app)} }
 	root.AddCommand(
 		newRegisterCommand(at()), newLinkCommand(at()), newDeviceCommand(at()),
 		newSendCommand(at()), newReceiveCommand(at()), newChatCommand(at()), newMessagesCommand(at(), false), newMessagesCommand(at(), true),

@@ -43,7 +43,7 @@ in a notification "confirmDevice" {id, digits}, which confirmDevice {id, accept}
 
 Ours:
   methods, status, flush, about, checkForUpdate, updateNow, updateSettings, returnToLastVersion, serverAbout, qrCode
-  listConversations, listMessages {before, limit}, searchMessages {query, before, limit}, getMessage {seq}
+  listConversations {after, limit}, listMessages {before or after, limit}, searchMessages {query, before, limit}, getMessage {seq}
   markRead {upTo}, retryMessage {seq}, deleteMessage {seq}: here only, mute {muted}
   saveAttachment {id, directory} → {path}, discardUpload {id}, backup {path}, takeHistory {path, recoveryWords}
   resolve {name}, getProfile, setRule {rule: notify, ask or verified-only}, allowDowngrade {allow}, endSession

@@ -58,6 +58,10 @@ func (o *serveOptions) examineAuthority(ctx context.Context, now time.Time) []fi
 	for _, name := range o.domains {
 		list = append(list, examineIssued(ctx, dir, strings.ToLower(name), now))
 	}
+	if o.cluster.bus != "" {
+		list = append(list, warning(what, "give each server a name of its own, or all of them --certificate and --key",
+			"the authority's question may reach another server of the cluster, if several have the same --acme-domain"))
+	}
 	client, err := o.acmeClient()
 	if err != nil {
 		return append(list, wrong(what, "see --acme-root", "%v", err))

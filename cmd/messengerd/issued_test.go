@@ -142,3 +142,20 @@ func TestReasons(t *testing.T) {
 		}
 	}
 }
+
+// Servers of a cluster that have the same name may be asked for each other's proof.
+func TestSameNameInTheCluster(t *testing.T) {
+	for bus, want := range map[string]int{"": 0, "nats://127.0.0.1:4222": 1} {
+		o := &serveOptions{place: place{data: t.TempDir()}, domains: []string{"chat.example.org"}, acmeDirectory: "https://127.0.0.1:1/dir"}
+		o.cluster.bus = bus
+		warned := 0
+		for _, f := range o.examineAuthority(t.Context(), time.Now()) {
+			if f.State == "warning" && strings.Contains(f.Detail, "another server of the cluster") {
+				warned++
+			}
+		}
+		if warned != want {
+			t.Errorf("with the bus %q %d warnings, want %d", bus, warned, want)
+		}
+	}
+}

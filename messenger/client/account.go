@@ -32,6 +32,7 @@ type Options struct {
 	World  session.World
 	Log    *slog.Logger
 	Cost   store.Cost    // of the passphrase, for Register and Link
+	Key    *store.Named  // the keyring's, by which the account is opened or made, instead of a passphrase
 	Pause  time.Duration // the first pause after a lost connection; 0: one second
 }
 
@@ -72,7 +73,7 @@ func Open(ctx context.Context, o Options, passphrase []byte) (*Account, error) {
 	if isHalf(o.Dir) {
 		return nil, fmt.Errorf("%s: %w", o.Dir, ErrHalf)
 	}
-	s, err := store.Open(ctx, o.Dir, passphrase)
+	s, err := store.OpenBy(ctx, o.Dir, store.Secret{Passphrase: passphrase, Key: o.Key})
 	if err != nil {
 		return nil, err
 	}
@@ -104,6 +105,7 @@ func opened(ctx context.Context, o Options, s *store.Store) (*Account, error) {
 	if err != nil {
 		return nil, err
 	}
+	o.Key = nil // it is not needed again
 	a := &Account{Options: o, store: s, events: newHub(), queue: make(chan struct{}, 1), tend: make(chan struct{}, 1), typing: map[string]time.Time{},
 		waiting: map[string]bool{}, hurried: map[string]int64{}}
 	if a.server, err = remote.New(o.Server); err != nil {

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -265,26 +266,34 @@ func (s Safety) Compare(typed string) error {
 // CompareScanned is Compare for the bytes of the QR code that the other one shows.
 func (s Safety) CompareScanned(code []byte) error { return s.number.Compare(code) }
 
-// Safety returns the safety number with a contact. If no key of his is known yet it is fetched; and once more if it has changed and he is not
-// written to, for the server may have lied then and not now: what is compared is what would be used.
+// Safety returns the safety number with a contact. If no key of his is known yet it is fetched; and once more if it has changed, he is not written to,
+// and the server names another now, for it may have lied then and not now: what is compared is what would be used. Looking again and again asks for his
+// profile only: of prekeys a server gives few to one who asks, and what was held wants them when it goes out.
 func (a *Account) Safety(ctx context.Context, name string) (s Safety, err error) {
-	var known, doubtful bool
+	var known []byte
+	var doubtful bool
 	err = a.view(ctx, func(c *change) error {
 		p, err := c.book.Peer(name)
-		known, doubtful = len(p.Identity) > 0, p.Held || p.Trust == session.Changed
+		known, doubtful = p.Identity, p.Held || p.Trust == session.Changed
 		return err
 	})
 	if err != nil {
 		return s, err
 	}
-	if !known || doubtful {
+	if len(known) == 0 || doubtful {
 		who, err := a.login(ctx)
 		if err != nil {
 			return s, err
 		}
-		var held *session.HeldError // by an introduction, say: then there is a key to compare
-		if _, err := a.fetch(ctx, who, name, &session.Need{All: true}); err != nil && !known && !errors.As(err, &held) {
-			return s, err // else what is known is compared
+		if doubtful {
+			shown, err := a.server.Profile(ctx, who, name)
+			doubtful = err == nil && !bytes.Equal(shown.IdentityKey, known) // else what is known is compared
+		}
+		if len(known) == 0 || doubtful {
+			var held *session.HeldError // by an introduction, say: then there is a key to compare
+			if _, err := a.fetch(ctx, who, name, &session.Need{All: true}); err != nil && len(known) == 0 && !errors.As(err, &held) {
+				return s, err
+			}
 		}
 	}
 	err = a.view(ctx, func(c *change) error {
@@ -401,6 +410,15 @@ func (a *Account) Conversations(ctx context.Context) (out []history.Conversation
 func (a *Account) Messages(ctx context.Context, conversation string, before int64, limit int) (out []*history.Message, err error) {
 	err = a.store.View(ctx, func(tx *store.Tx) error {
 		out, err = history.List(tx, conversation, before, limit)
+		return err
+	})
+	return out, err
+}
+
+// Later returns the oldest messages of a conversation above number after, oldest first.
+func (a *Account) Later(ctx context.Context, conversation string, after int64, limit int) (out []*history.Message, err error) {
+	err = a.store.View(ctx, func(tx *store.Tx) error {
+		out, err = history.Later(tx, conversation, after, limit)
 		return err
 	})
 	return out, err

@@ -7,9 +7,12 @@ import (
 	"errors"
 	"fmt"
 
+	"google.golang.org/protobuf/encoding/protowire"
+
 	"github.com/countersign-project/countersign/messenger/client/history"
 	"github.com/countersign-project/countersign/messenger/introduction"
 	"github.com/countersign-project/countersign/messenger/server/api"
+	"github.com/countersign-project/countersign/messenger/session"
 	"github.com/countersign-project/countersign/messenger/signaling"
 	"github.com/countersign-project/countersign/messenger/wire"
 )
@@ -74,6 +77,33 @@ func SendForTest(ctx context.Context, a *Account, to string, timestamp uint64) e
 	content := append([]byte{0x44}, make([]byte, 60)...)
 	_, err = a.server.Send(ctx, who, to, api.Messages{Timestamp: timestamp, NoReceipt: true, Messages: []api.Message{{Type: uint32(wire.EnvelopeCiphertext), DeviceID: 1, Content: content}}})
 	return err
+}
+
+// SendBareForTest sends a text as a program of 2014 would: not in a Content, and in a field of its own.
+func SendBareForTest(ctx context.Context, a *Account, to, text string, timestamp uint64) error {
+	who, err := a.login(ctx)
+	if err != nil {
+		return err
+	}
+	bare := protowire.AppendString(protowire.AppendTag(nil, 1, protowire.BytesType), text)
+	for {
+		var list []api.Message
+		var need *session.Need
+		if err := a.change(ctx, func(c *change) error { list, need, err = c.book.Seal(to, wire.Pad(bare)); return err }); err != nil {
+			return err
+		}
+		if need != nil {
+			if _, err := a.fetch(ctx, who, to, need); err != nil {
+				return err
+			}
+			continue
+		}
+		for i := range list {
+			list[i].Body, list[i].Content = list[i].Content, nil
+		}
+		_, err = a.server.Send(ctx, who, to, api.Messages{Timestamp: timestamp, Messages: list})
+		return err
+	}
 }
 
 // FillForTest stores so many messages of somebody, as if they had come long ago and were read.

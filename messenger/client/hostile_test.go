@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/countersign-project/countersign/messenger/client"
@@ -115,7 +116,13 @@ func TestServerSwapsAKeyOfAVerifiedContact(t *testing.T) {
 	alice.online()
 	alice.state(alice.says(bob.number, "another"), history.Failed)
 	// The attack is over, Bob writes, Alice verifies: what was held goes out, in order.
-	w.hostile(nil)
+	var fetched atomic.Int32
+	w.hostile(func(_ http.ResponseWriter, r *http.Request) bool {
+		if r.Method == "GET" && strings.HasPrefix(r.URL.Path, "/v3/keys/"+bob.number) {
+			fetched.Add(1)
+		}
+		return false
+	})
 	bob.says(alice.number, "are you there?")
 	alice.waitFor("Bob's word", func() bool {
 		return strings.HasSuffix(strings.Join(alice.conversation(bob.number), "|"), "are you there?")
@@ -128,8 +135,13 @@ func TestServerSwapsAKeyOfAVerifiedContact(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s, err = alice.acc.Safety(ctx, bob.number); err != nil || s.Digits != theirs.Digits {
-		t.Fatalf("Alice reads %s, %v, Bob %s", s.Digits, err, theirs.Digits)
+	for range 5 {
+		if s, err = alice.acc.Safety(ctx, bob.number); err != nil || s.Digits != theirs.Digits {
+			t.Fatalf("Alice reads %s, %v, Bob %s", s.Digits, err, theirs.Digits)
+		}
+	}
+	if n := fetched.Load(); n != 1 {
+		t.Errorf("looking at the number five times fetched prekeys %d times, want once", n)
 	}
 	if err := alice.acc.SetVerified(ctx, s, true); err != nil {
 		t.Fatal(err)
@@ -252,6 +264,9 @@ func TestServerMakesUpMessages(t *testing.T) {
 		{Type: wire.EnvelopeSenderKey, Content: make([]byte, 100)},
 		{Type: wire.EnvelopeRetry, Content: wire.DecryptionError{Timestamp: 1, Device: 1}.EncodePlaintext()},
 		{Type: wire.EnvelopeCiphertext},
+		{Type: wire.EnvelopeCiphertext, Legacy: []byte{0x34}},
+		{Type: wire.EnvelopePreKey, Legacy: []byte{0x33}},
+		{Type: wire.EnvelopeSenderKey, Legacy: make([]byte, 100)},
 	} {
 		for _, source := range []string{bob.number, alice.number, "+15550000000"} {
 			e.Source, e.SourceDevice, e.Timestamp = source, 1, 77

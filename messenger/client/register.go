@@ -66,7 +66,7 @@ func Register(ctx context.Context, o Options, passphrase []byte, r Registration)
 
 // create makes a store, lets register do its part, and keeps the result and what more keeps with it. If registering fails nothing is left behind.
 func create(ctx context.Context, o Options, passphrase []byte, register func() (session.Own, error), more ...func(*store.Tx) error) (*Account, error) {
-	s, err := store.Create(ctx, o.Dir, passphrase, o.Cost)
+	s, err := store.CreateBy(ctx, o.Dir, store.Secret{Passphrase: passphrase, Key: o.Key}, o.Cost)
 	if err != nil {
 		return nil, err
 	}

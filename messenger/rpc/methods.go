@@ -57,9 +57,9 @@ func methods() map[string]method {
 		"status":            call((*conn).status), // → Status
 		"flush":             call((*conn).flush),
 		"resolve":           call((*conn).resolve),
-		"listConversations": call((*conn).listConversations), // → Conversation, the one with the newest message first
-		"listMessages":      call((*conn).listMessages),      // {target, before, limit} → messages below number before, the oldest first
-		"getMessage":        call((*conn).getMessage),        // {seq} → Full
+		"listConversations": call((*conn).listConversations), // {after, limit, or a target for one} → Conversation, the one with the newest message first
+		"listMessages":      call((*conn).listMessages),      // {target, before or after, limit} → messages below, or above, that number, the oldest first
+		"getMessage":        call((*conn).getMessage),        // {seq, or author and timestamp} → Full
 		"searchMessages":    call((*conn).searchMessages),    // {query, before, limit, and a target to search in} → messages, the newest first
 		"mute":              call((*conn).mute),              // {target, muted}
 		"getProfile":        call((*conn).getProfile),        // → {number, name}

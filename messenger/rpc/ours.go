@@ -191,6 +191,7 @@ type listParams struct {
 	target
 	Query  string `json:"query"`
 	Before int64  `json:"before"`
+	After  *int64 `json:"after"` // of listMessages, instead of before; 0: the oldest of all
 	Limit  int    `json:"limit"`
 }
 
@@ -206,13 +207,20 @@ func (c *conn) listMessages(p listParams) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	list, err := c.Account.Messages(c.ctx, conversation, p.Before, p.limit())
+	if p.After == nil {
+		list, err := c.Account.Messages(c.ctx, conversation, p.Before, p.limit())
+		return shownAll(list), err
+	}
+	if p.Before != 0 {
+		return nil, userError("before and after: give one of them")
+	}
+	list, err := c.Account.Later(c.ctx, conversation, *p.After, p.limit())
 	return shownAll(list), err
 }
 
 func (c *conn) searchMessages(p listParams) (any, error) {
 	conversation := ""
-	if p.GroupID != "" || len(p.Recipient) > 0 || p.NoteToSelf {
+	if p.names() {
 		var err error
 		if conversation, err = c.conversation(p.target); err != nil {
 			return nil, err

@@ -7,6 +7,9 @@ type target struct {
 	NoteToSelf bool   `json:"noteToSelf"`
 }
 
+// names tells whether it says any.
+func (t target) names() bool { return t.NoteToSelf || t.GroupID != "" || len(t.Recipient) > 0 }
+
 // conversations finds them.
 func (c *conn) conversations(t target) (out []string, err error) {
 	if t.NoteToSelf {

@@ -33,12 +33,16 @@ func (b *Book) Open(e wire.Envelope) (o Opened, err error) {
 	if err != nil {
 		return o, err
 	}
+	body, bare, err := bodyOf(e)
+	if err != nil {
+		return o, err
+	}
 	var padded []byte
 	switch e.Type {
 	case wire.EnvelopeCiphertext:
-		padded, err = b.openSignal(&o, p, e.Content)
+		padded, err = b.openSignal(&o, p, body)
 	case wire.EnvelopePreKey:
-		padded, err = b.openPreKey(&o, p, e.Content)
+		padded, err = b.openPreKey(&o, p, body)
 	case wire.EnvelopeSenderKey:
 		padded, err = b.openSenderKey(&o, e.Content)
 	case wire.EnvelopeRetry:
@@ -55,13 +59,34 @@ func (b *Book) Open(e wire.Envelope) (o Opened, err error) {
 	if err != nil {
 		return o, err
 	}
-	if o.Content, err = wire.ParseContent(plain); err != nil {
+	if o.Content, err = contentOf(plain, bare); err != nil {
 		return o, err
 	}
 	if d := dataOf(o.Content); d != nil && d.Timestamp != 0 && d.Timestamp != e.Timestamp {
 		return o, refusal.Because(refusal.InvalidMessage, "the server says the message was sent at %d, its author says %d", e.Timestamp, d.Timestamp)
 	}
 	return o, nil
+}
+
+// bodyOf returns the ciphertext of an envelope, and whether its plaintext is a bare DataMessage. Such have a field of their own (7.3), which is read if
+// the other is empty. Who uses it speaks v3 at most. In a later session the server has moved a message there, so that it is read as what it is not.
+func bodyOf(e wire.Envelope) (body []byte, bare bool, err error) {
+	pairwise := e.Type == wire.EnvelopeCiphertext || e.Type == wire.EnvelopePreKey
+	if !pairwise || len(e.Content) > 0 || len(e.Legacy) == 0 {
+		return e.Content, false, nil
+	}
+	if version := e.Legacy[0] >> 4; version > wire.V3 {
+		return nil, false, refusal.Because(refusal.InvalidMessage, "a message of version %d in the field of those who speak at most %d", version, wire.V3)
+	}
+	return e.Legacy, true, nil
+}
+
+func contentOf(plain []byte, bare bool) (*wire.Content, error) {
+	if !bare {
+		return wire.ParseContent(plain)
+	}
+	d, err := wire.ParseBareData(plain)
+	return &wire.Content{Data: d}, err
 }
 
 func dataOf(c *wire.Content) *wire.Data {

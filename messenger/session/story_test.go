@@ -208,6 +208,47 @@ func TestOneTextForAllDevices(t *testing.T) {
 	}
 }
 
+// An envelope has two fields for a ciphertext (7.3); the older one counts if the newer is empty.
+func TestTheOlderFieldOfAnEnvelope(t *testing.T) {
+	a, b := newDevice(t, alice, 1, nil), newDevice(t, bob, 1, nil)
+	v3 := bundles(nil, b)
+	v3.Devices[0].PQPreKey, v3.Devices[0].Capabilities = nil, api.Capabilities{}
+	a.start(bob, v3)
+	bare := func(s string) []byte { return wire.Pad(append([]byte{0x0a, byte(len(s))}, s...)) }
+	for _, test := range []struct {
+		plain       []byte
+		both, newer bool
+		want        string
+	}{
+		{bare("bare"), false, false, "bare <nil>"},
+		{bare("bare again"), false, false, "bare again <nil>"},
+		{text("newer"), false, true, "newer <nil>"},
+		{text("both"), true, true, "both <nil>"},
+		{wire.Pad([]byte{0x0a}), false, false, " invalid message: message is not a protobuf of that kind"},
+	} {
+		var list []api.Message
+		a.in(func(b *session.Book) (err error) { list, _, err = b.Seal(bob, test.plain); return err })
+		e := wire.Envelope{Type: wire.EnvelopeType(list[0].Type), Source: alice, SourceDevice: 1, Timestamp: 5, Legacy: list[0].Content}
+		if test.newer {
+			e.Content, e.Legacy = e.Legacy, nil
+		}
+		if test.both {
+			e.Legacy = []byte{0x33, 1, 2, 3}
+		}
+		var got string
+		err := b.try(func(b *session.Book) error {
+			o, err := b.Open(e)
+			if err == nil {
+				got = o.Content.Data.Body
+			}
+			return err
+		})
+		if said := fmt.Sprint(got, " ", err); said != test.want {
+			t.Errorf("got %q, want %q", said, test.want)
+		}
+	}
+}
+
 func TestAKeyThatChanges(t *testing.T) {
 	for _, c := range []struct {
 		name     string

@@ -93,6 +93,12 @@ func (t *Tx) Messages(conversation string, before int64, f func(Row) (more bool,
 	return t.scan(f, `SELECT seq, ref, body FROM message WHERE conversation = ? AND seq < ? ORDER BY seq DESC`, c[:], below(before))
 }
 
+// Later calls f for the messages of a conversation above number after, the oldest first, until f returns false.
+func (t *Tx) Later(conversation string, after int64, f func(Row) (more bool, err error)) error {
+	c := t.keys.token(kindMessage, "c"+conversation)
+	return t.scan(f, `SELECT seq, ref, body FROM message WHERE conversation = ? AND seq > ? ORDER BY seq`, c[:], after)
+}
+
 // Scan is Messages over all conversations.
 func (t *Tx) Scan(before int64, f func(Row) (more bool, err error)) error {
 	return t.scan(f, `SELECT seq, ref, body FROM message WHERE seq < ? ORDER BY seq DESC`, below(before))

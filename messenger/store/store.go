@@ -1,8 +1,8 @@
 // Package store is what an account remembers on this machine: keys, sessions, contacts, messages, and what is still to be sent. It is one SQLite
-// file in a directory of its own, in which nothing can be read without the person's passphrase.
+// file in a directory of its own, in which nothing can be read without the person's passphrase, or a key that his keyring has (lock.go).
 //
 // Each value is sealed by itself with AES-256-GCM, under the place it belongs to, and every name it is found by is an HMAC; the keys come from a
-// random master key, which is itself sealed with a key that Argon2id makes of the passphrase. Whoever steals the file learns how many
+// random master key, which is itself sealed with a key that Argon2id makes of the passphrase, or with the keyring's. Whoever steals the file learns how many
 // entries of each kind there are, in which order they were made, how large they are to within 64 bytes, and which messages belong to one
 // conversation, whose name is an HMAC too; of the index for searching they learn sizes only (index.go). They can put back an old copy of the whole file, or remove entries; they cannot read one, make
 // one, or move one elsewhere. Whoever can read the memory of the running program reads everything.
@@ -41,6 +41,10 @@ var (
 	ErrExists = errors.New("there is an account here already")
 	// ErrPassphrase: the passphrase does not open it.
 	ErrPassphrase = errors.New("the passphrase does not open this account")
+	// ErrNoPassphrase: no passphrase does.
+	ErrNoPassphrase = errors.New("this account has no passphrase: the keyring opens it")
+	// ErrKey: the keyring's key does not open it.
+	ErrKey = errors.New("the key that the keyring has does not open this account")
 	// ErrNewer: a newer program wrote it.
 	ErrNewer = errors.New("a newer version of the messenger has used this account")
 )
@@ -64,6 +68,11 @@ func Exists(dir string) bool {
 
 // Create makes a store in dir, which may exist, under a passphrase. ErrExists, ErrInUse.
 func Create(ctx context.Context, dir string, passphrase []byte, cost Cost) (*Store, error) {
+	return CreateBy(ctx, dir, Secret{Passphrase: passphrase}, cost)
+}
+
+// CreateBy is Create under either kind of secret.
+func CreateBy(ctx context.Context, dir string, by Secret, cost Cost) (*Store, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
@@ -74,14 +83,14 @@ func Create(ctx context.Context, dir string, passphrase []byte, cost Cost) (*Sto
 	if Exists(dir) {
 		return nil, errors.Join(fmt.Errorf("%s: %w", dir, ErrExists), s.Close())
 	}
-	if err := s.create(ctx, dir, passphrase, cost); err != nil {
+	if err := s.create(ctx, dir, by, cost); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
 }
 
 // create builds the file under another name and puts it in place whole, so that a crash leaves no store without a key.
-func (s *Store) create(ctx context.Context, dir string, passphrase []byte, cost Cost) error {
+func (s *Store) create(ctx context.Context, dir string, by Secret, cost Cost) error {
 	path := filepath.Join(dir, fileName)
 	fresh := path + ".new"
 	for _, f := range []string{fresh, fresh + "-wal", fresh + "-shm"} {
@@ -89,11 +98,15 @@ func (s *Store) create(ctx context.Context, dir string, passphrase []byte, cost 
 			return err
 		}
 	}
-	master, vault, err := newVault(passphrase, cost)
+	master, err := newMaster()
 	if err != nil {
 		return err
 	}
 	defer clear(master)
+	sealed, err := newVault(master, by, cost)
+	if err != nil {
+		return err
+	}
 	f, err := os.OpenFile(fresh, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
 	if err != nil {
 		return err
@@ -106,7 +119,7 @@ func (s *Store) create(ctx context.Context, dir string, passphrase []byte, cost 
 		return err
 	}
 	db.SetMaxOpenConns(1)
-	if err := errors.Join(migrate(ctx, db, vault), db.Close()); err != nil {
+	if err := errors.Join(migrate(ctx, db, sealed.encode()), db.Close()); err != nil {
 		return err
 	}
 	if err := os.Rename(fresh, path); err != nil {
@@ -115,11 +128,16 @@ func (s *Store) create(ctx context.Context, dir string, passphrase []byte, cost 
 	if err := syncDir(dir); err != nil {
 		return err
 	}
-	return s.open(ctx, dir, func([]byte) ([]byte, error) { return append([]byte(nil), master...), nil })
+	return s.open(ctx, dir, func(vault) ([]byte, error) { return append([]byte(nil), master...), nil })
 }
 
-// Open opens the store in dir. ErrNone, ErrInUse, ErrPassphrase, ErrNewer.
+// Open opens the store in dir. ErrNone, ErrInUse, ErrPassphrase, ErrNoPassphrase, ErrNewer.
 func Open(ctx context.Context, dir string, passphrase []byte) (*Store, error) {
+	return OpenBy(ctx, dir, Secret{Passphrase: passphrase})
+}
+
+// OpenBy is Open by either kind of secret. ErrKey besides.
+func OpenBy(ctx context.Context, dir string, by Secret) (*Store, error) {
 	if !Exists(dir) {
 		return nil, fmt.Errorf("%s: %w", dir, ErrNone)
 	}
@@ -127,7 +145,7 @@ func Open(ctx context.Context, dir string, passphrase []byte) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := s.open(ctx, dir, func(vault []byte) ([]byte, error) { return openVault(vault, passphrase) }); err != nil {
+	if err := s.open(ctx, dir, func(v vault) ([]byte, error) { return v.open(by) }); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
@@ -146,7 +164,7 @@ func take(dir string) (*Store, error) {
 	return &Store{lock: lock}, nil
 }
 
-func (s *Store) open(ctx context.Context, dir string, unlock func(vault []byte) ([]byte, error)) (err error) {
+func (s *Store) open(ctx context.Context, dir string, unlock func(vault) ([]byte, error)) (err error) {
 	path := filepath.Join(dir, fileName)
 	if s.write, err = sql.Open("sqlite", dsn(path, "synchronous(FULL)", "secure_delete(1)", writerCache)); err != nil {
 		return err
@@ -155,11 +173,11 @@ func (s *Store) open(ctx context.Context, dir string, unlock func(vault []byte) 
 	if err := migrate(ctx, s.write, nil); err != nil {
 		return err
 	}
-	var vault []byte
-	if err := s.write.QueryRowContext(ctx, `SELECT body FROM vault WHERE one = 1`).Scan(&vault); err != nil {
+	v, err := readVault(ctx, s.write)
+	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
-	master, err := unlock(vault)
+	master, err := unlock(v)
 	if err != nil {
 		return err
 	}

@@ -170,10 +170,10 @@ func TestWhoMayOpenIt(t *testing.T) {
 		t.Errorf("no passphrase: %v", err)
 	}
 	s = reopen(t, s, dir)
-	if err := s.ChangePassphrase(t.Context(), []byte("wrong"), []byte("new"), light); !errors.Is(err, store.ErrPassphrase) {
+	if err := s.ChangePassphrase(t.Context(), store.Secret{Passphrase: []byte("wrong")}, []byte("new"), light); !errors.Is(err, store.ErrPassphrase) {
 		t.Errorf("changed with a wrong one: %v", err)
 	}
-	if err := s.ChangePassphrase(t.Context(), []byte("swordfish"), []byte("new"), light); err != nil {
+	if err := s.ChangePassphrase(t.Context(), byWord, []byte("new"), light); err != nil {
 		t.Fatal(err)
 	}
 	s.Close()

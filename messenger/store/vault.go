@@ -1,7 +1,6 @@
 package store
 
 import (
-	"context"
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/rand"
@@ -30,7 +29,7 @@ const (
 	maxMemory = 4 << 20 // KiB
 )
 
-// Vault form, version 1, in the terms of package record: version u8 ‖ time u32 ‖ memory u32, KiB ‖ threads u8 ‖ salt 16 ‖ sealed master key
+// Vault form, version 1: a passphrase alone, in the terms of package record: version u8 ‖ time u32 ‖ memory u32, KiB ‖ threads u8 ‖ salt 16 ‖ sealed master key
 // with its length: nonce 12 ‖ AES-256-GCM(Argon2id(passphrase, salt), master 32), everything before it as additional data.
 const (
 	vaultVersion = 1
@@ -38,13 +37,10 @@ const (
 	masterSize   = 32
 )
 
-func newVault(passphrase []byte, cost Cost) (master, vault []byte, err error) {
-	master = make([]byte, masterSize)
-	if _, err := rand.Read(master); err != nil {
-		return nil, nil, err
-	}
-	vault, err = sealVault(master, passphrase, cost)
-	return master, vault, err
+func newMaster() ([]byte, error) {
+	master := make([]byte, masterSize)
+	_, err := rand.Read(master)
+	return master, err
 }
 
 func sealVault(master, passphrase []byte, cost Cost) ([]byte, error) {
@@ -72,7 +68,7 @@ func sealVault(master, passphrase []byte, cost Cost) ([]byte, error) {
 func openVault(vault, passphrase []byte) ([]byte, error) {
 	r := record.NewReader(vault)
 	if v := r.U8(); v != vaultVersion {
-		return nil, fmt.Errorf("%w: its key is kept in form %d, this program knows %d", ErrNewer, v, vaultVersion)
+		return nil, fmt.Errorf("store: a passphrase's form %d, want %d", v, vaultVersion)
 	}
 	cost := Cost{r.U32(), r.U32(), r.U8()}
 	salt := r.Fixed(saltSize)
@@ -102,38 +98,4 @@ func passphraseKey(passphrase, salt []byte, cost Cost) (cipher.AEAD, error) {
 		return nil, err
 	}
 	return cipher.NewGCMWithRandomNonce(b)
-}
-
-// Check tells whether a passphrase would open the store. ErrPassphrase, ErrNewer.
-func (s *Store) Check(ctx context.Context, passphrase []byte) error {
-	var vault []byte
-	if err := s.read.QueryRowContext(ctx, `SELECT body FROM vault WHERE one = 1`).Scan(&vault); err != nil {
-		return fmt.Errorf("store: %w", err)
-	}
-	master, err := openVault(vault, passphrase)
-	clear(master)
-	return err
-}
-
-// ChangePassphrase seals the master key anew. Copies of the file that were made before still open with the old passphrase.
-func (s *Store) ChangePassphrase(ctx context.Context, old, new []byte, cost Cost) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var vault []byte
-	if err := s.write.QueryRowContext(ctx, `SELECT body FROM vault WHERE one = 1`).Scan(&vault); err != nil {
-		return fmt.Errorf("store: %w", err)
-	}
-	master, err := openVault(vault, old)
-	if err != nil {
-		return err
-	}
-	defer clear(master)
-	if vault, err = sealVault(master, new, cost); err != nil {
-		return err
-	}
-	if _, err := s.write.ExecContext(ctx, `UPDATE vault SET body = ? WHERE one = 1`, vault); err != nil {
-		return fmt.Errorf("store: %w", err)
-	}
-	_, err = s.write.ExecContext(ctx, `PRAGMA wal_checkpoint(TRUNCATE)`)
-	return err
 }

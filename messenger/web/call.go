@@ -40,6 +40,8 @@ func (p *Page) call(s *session, w http.ResponseWriter, q *http.Request) {
 	var result any = struct{}{}
 	var failed *rpc.Error
 	switch open := p.use(s); {
+	case r.Method == "lock" && open && !p.Locks():
+		failed = &rpc.Error{Code: rpc.CodeUser, Message: "there is nothing to lock the page with: the account is not open, or has no passphrase"}
 	case r.Method == "lock":
 		p.Lock()
 	case r.Method == "lockAfter" && open:

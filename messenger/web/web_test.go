@@ -34,6 +34,7 @@ type world struct {
 	bell  *rpc.Bell
 	stop  func()
 	ended chan struct{}
+	open  bool // the account has no passphrase
 
 	mu  sync.Mutex
 	now time.Time
@@ -62,7 +63,7 @@ func newWorld(t *testing.T) *world {
 	ctx, cancel := context.WithCancel(t.Context())
 	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
 	server := &rpc.Server{Door: &rpc.Door{Options: client.Options{Dir: t.TempDir()}}, Version: "1.2.3", Log: quiet, Bell: w.bell}
-	w.page = web.New(ctx, web.Options{Files: page.Files(), Server: func() *rpc.Server { return server }, Log: quiet, Now: w.clock, Rand: rand.Reader, Locks: func() bool { return true },
+	w.page = web.New(ctx, web.Options{Files: page.Files(), Server: func() *rpc.Server { return server }, Log: quiet, Now: w.clock, Rand: rand.Reader, Locks: func() bool { return !w.open },
 		Check: func(_ context.Context, passphrase []byte) error {
 			if string(passphrase) != "right" {
 				return errors.New("the passphrase does not open this account")
@@ -252,6 +253,16 @@ func TestWhoLeavesIsAskedForThePassphrase(t *testing.T) {
 	w.says(token, "unlock", `{"passphrase":"right"}`, `"result":{}`)
 	w.says(token, "lockAfter", `{"seconds":5}`, `want 0 for never`)
 	w.says(token, "lockAfter", `{"seconds":0}`, `"result":{}`)
+	w.later(1000 * time.Hour)
+	w.says(token, "version", "{}", "1.2.3")
+}
+
+// Where there is no passphrase nothing could unlock the page again: it does not lock itself, and refuses to be locked.
+func TestNothingToLockWith(t *testing.T) {
+	w := newWorld(t)
+	w.open = true
+	token := w.enter()
+	w.says(token, "lock", "{}", "there is nothing to lock the page with")
 	w.later(1000 * time.Hour)
 	w.says(token, "version", "{}", "1.2.3")
 }

@@ -130,6 +130,18 @@ func ParseContent(b []byte) (*Content, error) {
 	return c, nil
 }
 
+// ParseBareData reads a plaintext that Unpad has returned and that is no Content but a DataMessage alone: what Envelope.Legacy holds (7.3).
+func ParseBareData(b []byte) (*Data, error) {
+	if err := checkSize("message", b, 0); err != nil {
+		return nil, err
+	}
+	var p pb.DataMessage
+	if err := unmarshal("message", b, &p); err != nil {
+		return nil, err
+	}
+	return parseData(&p)
+}
+
 // Encode serialises c.
 func (c *Content) Encode() []byte {
 	p := &pb.Content{Data: c.Data.proto(), Sync: c.Sync.proto(), Call: c.Call.proto(), SenderKeyDistribution: c.SenderKey, DecryptionError: c.DecryptionError, Edit: c.Edit.proto(),

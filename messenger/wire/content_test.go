@@ -145,6 +145,52 @@ func TestRetryRequests(t *testing.T) {
 	}
 }
 
+// A bare message is what a content has in its field 1, refusals included (7.3).
+func TestBareMessages(t *testing.T) {
+	for name, c := range contents(t) {
+		if c.Data == nil {
+			continue
+		}
+		n, kind, size := protowire.ConsumeTag((&wire.Content{Data: c.Data}).Encode())
+		bare, _ := protowire.ConsumeBytes((&wire.Content{Data: c.Data}).Encode()[size:])
+		if got, err := wire.ParseBareData(bare); n != 1 || kind != protowire.BytesType || err != nil || !reflect.DeepEqual(got, c.Data) {
+			t.Errorf("%s: %+v became %+v, %v", name, c.Data, got, err)
+		}
+	}
+	for _, test := range []struct {
+		in   []byte
+		want string
+	}{
+		{make([]byte, wire.MaxMessage+1), "invalid message: message: got 262145 bytes, want at most 262144"},
+		{[]byte{0x0a}, "invalid message: message is not a protobuf of that kind"},
+		{field(6, []byte{1}), "invalid message: profile key: got 1 bytes, want 32"},
+	} {
+		if _, err := wire.ParseBareData(test.in); fmt.Sprint(err) != test.want {
+			t.Errorf("%.20x: got %v, want %q", test.in, err, test.want)
+		}
+	}
+}
+
+func FuzzBareData(f *testing.F) {
+	for _, c := range contents(f) {
+		f.Add(c.Encode())
+		f.Add((&wire.Content{Data: c.Data}).Encode())
+	}
+	f.Add([]byte("\x0a\x0ehello from 2014"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		d, err := wire.ParseBareData(b)
+		if err != nil {
+			if refusal.Of(err) == "" {
+				t.Fatal(err)
+			}
+			return
+		}
+		if c, err := wire.ParseContent(field(1, b)); err == nil && !reflect.DeepEqual(c.Data, d) { // a content is longer, and may be too long
+			t.Fatalf("alone %+v, in a content %+v", d, c.Data)
+		}
+	})
+}
+
 func FuzzContent(f *testing.F) {
 	for _, c := range contents(f) {
 		f.Add(c.Encode())

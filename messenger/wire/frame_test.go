@@ -112,6 +112,7 @@ func FuzzFrame(f *testing.F) {
 
 func FuzzEnvelope(f *testing.F) {
 	f.Add(wire.Envelope{Type: 1, Source: "+1", Content: []byte("x"), Timestamp: 1}.Encode())
+	f.Add(wire.Envelope{Type: 3, Source: "+1", SourceDevice: 1, Legacy: []byte("x"), Timestamp: 1}.Encode())
 	f.Fuzz(func(t *testing.T, b []byte) {
 		e, err := wire.ParseEnvelope(b)
 		if err != nil {

@@ -194,28 +194,33 @@ func parse(row store.Row, ok bool, err error) (*Message, error) {
 // List returns the newest messages of a conversation below number before (0: the newest of all), oldest first.
 func List(tx *store.Tx, conversation string, before int64, limit int) ([]*Message, error) {
 	var out []*Message
-	err := tx.Messages(conversation, before, func(row store.Row) (bool, error) {
-		m, err := parse(row, true, nil)
-		if err != nil {
-			return false, err
-		}
-		out = append(out, m)
-		return len(out) < limit, nil
-	})
+	err := tx.Messages(conversation, before, collect(&out, limit))
 	slices.Reverse(out)
 	return out, err
 }
 
-// Since returns the oldest messages above number after, whatever their conversation, oldest first.
-func Since(tx *store.Tx, after int64, limit int) (out []*Message, err error) {
-	err = tx.Forth(after, func(row store.Row) (bool, error) {
+// Later returns the oldest messages of a conversation above number after, oldest first.
+func Later(tx *store.Tx, conversation string, after int64, limit int) ([]*Message, error) {
+	var out []*Message
+	err := tx.Later(conversation, after, collect(&out, limit))
+	return out, err
+}
+
+// collect reads rows into out, until there are limit.
+func collect(out *[]*Message, limit int) func(store.Row) (bool, error) {
+	return func(row store.Row) (bool, error) {
 		m, err := parse(row, true, nil)
 		if err != nil {
 			return false, err
 		}
-		out = append(out, m)
-		return len(out) < limit, nil
-	})
+		*out = append(*out, m)
+		return len(*out) < limit, nil
+	}
+}
+
+// Since returns the oldest messages above number after, whatever their conversation, oldest first.
+func Since(tx *store.Tx, after int64, limit int) (out []*Message, err error) {
+	err = tx.Forth(after, collect(&out, limit))
 	return out, err
 }
 

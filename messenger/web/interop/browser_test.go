@@ -44,22 +44,30 @@ func (b *browser) tab(url string) *tab {
 	b.t.Helper()
 	ctx, cancel := chromedp.NewContext(b.ctx)
 	b.t.Cleanup(cancel)
-	ctx, cancel = context.WithTimeout(ctx, patience)
-	b.t.Cleanup(cancel)
 	out := &tab{b.t, ctx}
+	if err := chromedp.Do(ctx); err != nil { // opens it, for as long as the test lasts
+		b.t.Fatal(err)
+	}
 	out.do(chromedp.Navigate(url))
 	return out
 }
 
-// tab is one tab. All it does ends after patience.
+// tab is one tab. Each thing it does ends after patience.
 type tab struct {
 	t   testing.TB
 	ctx context.Context
 }
 
+// act does one thing in a tab.
+func act[T any](b *tab, a chromedp.Action[T]) (T, error) {
+	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	defer cancel()
+	return chromedp.Run(ctx, a)
+}
+
 func (b *tab) do(steps ...chromedp.Action[chromedp.Void]) {
 	b.t.Helper()
-	if err := chromedp.Do(b.ctx, steps...); err != nil {
+	if _, err := act(b, chromedp.Steps(steps...)); err != nil {
 		b.t.Fatal(err)
 	}
 }
@@ -67,7 +75,7 @@ func (b *tab) do(steps ...chromedp.Action[chromedp.Void]) {
 // script runs a script in the tab, awaits it if it is a promise, and returns its value.
 func script[T any](b *tab, code string) T {
 	b.t.Helper()
-	v, err := chromedp.Run(b.ctx, chromedp.Evaluate[T](code, chromedp.EvalAwaitPromise))
+	v, err := act(b, chromedp.Evaluate[T](code, chromedp.EvalAwaitPromise))
 	if err != nil {
 		b.t.Fatalf("%s: %v", code, err)
 	}
@@ -77,13 +85,13 @@ func script[T any](b *tab, code string) T {
 // wait waits until a script's value is true.
 func (b *tab) wait(condition string) {
 	b.t.Helper()
-	if _, err := chromedp.Run(b.ctx, chromedp.Poll[bool](condition)); err != nil {
+	if _, err := act(b, chromedp.Poll[bool](condition, chromedp.WithPollingTimeout(0))); err != nil {
 		b.t.Fatalf("waited in vain: %s: %v\n%s", condition, err, b.text())
 	}
 }
 
 func (b *tab) text() string {
-	v, err := chromedp.Run(b.ctx, chromedp.Evaluate[string]("document.body.innerText"))
+	v, err := act(b, chromedp.Evaluate[string]("document.body.innerText"))
 	if err != nil {
 		return err.Error()
 	}

@@ -36,8 +36,8 @@ func BenchmarkLongConversation(b *testing.B) {
 			while (!document.querySelector('.log .m')) await next();
 			return performance.now() - start })()`), "ms/open")
 		frames := script[[]float64](page, fmt.Sprintf(`(async () => {
-			const log = document.querySelector('.log'), times = [];
-			for (let last = performance.now(); log.childElementCount < %d;) {
+			const log = document.querySelector('.log'), times = [], first = () => Number(log.querySelector('.m').innerText.match(/note (\d+),/)[1]), from = first();
+			for (let last = performance.now(); first() > from - %d;) {
 				log.scrollTop -= 400;
 				await new Promise(requestAnimationFrame);
 				times.push(performance.now() - last);

@@ -55,6 +55,8 @@ type person struct {
 	name  string
 	at    string // "127.0.0.1:4711"
 	token string // of this test's own tab
+
+	number string // once there is an account
 }
 
 func newTown(t testing.TB) *town {
@@ -224,9 +226,31 @@ const passphrase = "correct horse battery staple"
 // register makes somebody's account and returns the number.
 func (p *person) register() string {
 	p.w.Helper()
+	return p.registerWith(map[string]string{"invite": p.w.invite()})
+}
+
+// takeOver makes an account of a number that somebody has already: what a new phone does, or a thief.
+func (p *person) takeOver(number string) {
+	p.w.Helper()
+	resp, err := http.Get(p.w.url + "/v1/accounts/dev/code/" + number)
+	if err != nil {
+		p.w.Fatal(err)
+	}
+	defer resp.Body.Close()
+	code, err := io.ReadAll(resp.Body)
+	if err != nil || resp.StatusCode != http.StatusOK {
+		p.w.Fatalf("no code for %s: %s %s %v", number, resp.Status, code, err)
+	}
+	p.registerWith(map[string]string{"number": number, "code": string(code)})
+}
+
+func (p *person) registerWith(params map[string]string) string {
+	p.w.Helper()
+	params["server"], params["passphrase"] = p.w.url, passphrase
 	var out struct{ Number string }
-	p.call("register", map[string]string{"server": p.w.url, "invite": p.w.invite(), "passphrase": passphrase}, &out)
-	return out.Number
+	p.call("register", params, &out)
+	p.number = out.Number
+	return p.number
 }
 
 // until asks again until it is so.

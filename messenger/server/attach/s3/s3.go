@@ -174,8 +174,8 @@ func (b *Bucket) List(ctx context.Context, prefix string, visit func(Object) err
 		}
 		for _, c := range p.Contents {
 			name, ok := strings.CutPrefix(c.Key, b.prefix)
-			if !ok || !strings.HasPrefix(name, prefix) || !objectName.MatchString(name) {
-				continue // not what we asked for, or not ours
+			if !ok || !strings.HasPrefix(name, prefix) || !objectName.MatchString(name) || c.Size < 0 {
+				continue // not what we asked for, or not ours, or no object
 			}
 			if err := visit(Object{name, c.Size, c.LastModified}); err != nil {
 				return err
@@ -207,7 +207,7 @@ func (b *Bucket) page(ctx context.Context, prefix, token string) (p page, err er
 	}
 	defer resp.Body.Close()
 	if err := xml.NewDecoder(io.LimitReader(resp.Body, maxPage)).Decode(&p); err != nil {
-		return p, fmt.Errorf("the store's list: %v", err)
+		return p, fmt.Errorf("the store's list: %q", err.Error()) // quoted: it repeats what the store wrote
 	}
 	return p, nil
 }

@@ -37,3 +37,6 @@ export const when = (ms) => {
   const d = new Date(Number(ms)), now = new Date();
   return d.toDateString() === now.toDateString() ? d.toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' }) : d.toLocaleDateString([], { day: 'numeric', month: 'short', year: d.getFullYear() === now.getFullYear() ? undefined : 'numeric' });
 };
+
+/** size says bytes as people do. */
+export const size = (n) => (n < 1 << 20 ? `${Math.ceil(n / 1024)} kB` : n < 1 << 30 ? `${(n / (1 << 20)).toFixed(1)} MB` : `${(n / (1 << 30)).toFixed(1)} GB`);

@@ -46,6 +46,9 @@ export async function call(method, params = {}) {
   return r.result;
 }
 
+/** target says to a method which conversation is meant. */
+export const target = (id) => (id.startsWith('group:') ? { groupId: id } : { recipient: [id] });
+
 export const upload = async (file) => (await (await post('/upload', { 'Content-Type': file.type || 'application/octet-stream', 'X-Name': encodeURIComponent(file.name) }, file)).json()).id;
 export const file = async (id) => (await post('/file', { 'Content-Type': 'application/json' }, JSON.stringify({ id }))).blob();
 export async function backup() {

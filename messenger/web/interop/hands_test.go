@@ -1,0 +1,96 @@
+package interop
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	chromium "github.com/chromedp/cdproto/browser"
+	"github.com/chromedp/cdproto/dom"
+	"github.com/chromedp/cdproto/input"
+	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/chromedp"
+)
+
+// What a person does with a page. Each of these waits until there is what is to be touched.
+
+// press clicks the button with this label: what it says, or what is read aloud of it.
+func (b *tab) press(label string) { b.t.Helper(); b.pressIn("body", label) }
+
+// pressIn clicks the button with this label inside of what the selector finds.
+func (b *tab) pressIn(where, label string) {
+	b.t.Helper()
+	b.wait(fmt.Sprintf(`(() => {
+		const found = [...document.querySelectorAll(%q)].flatMap(e => [...e.querySelectorAll('button')]).find(b => !b.disabled && (b.innerText.trim() === %q || b.ariaLabel === %q));
+		found?.click(); return found !== undefined })()`, where, label, label))
+}
+
+// converse opens the conversation of the list in which these words are seen.
+func (b *tab) converse(words string) {
+	b.t.Helper()
+	b.wait(fmt.Sprintf(`(() => { const found = [...document.querySelectorAll('.list button')].find(b => b.innerText.includes(%q)); found?.click(); return found !== undefined })()`, words))
+	b.wait("document.querySelector('.log') !== null")
+}
+
+// write sends a message in the open conversation.
+func (b *tab) write(text string) { b.t.Helper(); b.do(chromedp.SendKeys("textarea", text+"\r")) }
+
+// reads waits until the open conversation shows the words.
+func (b *tab) reads(words string) {
+	b.t.Helper()
+	b.wait(fmt.Sprintf("document.querySelector('.log')?.innerText.includes(%q)", words))
+}
+
+// choose presses a button that opens a file chooser, and chooses the files in it.
+func (b *tab) choose(selector string, files ...string) {
+	b.t.Helper()
+	b.ask(chromedp.Call(b.ctx, page.Enable, page.EnableParams{}))
+	b.ask(chromedp.Call(b.ctx, page.SetInterceptFileChooserDialog, page.SetInterceptFileChooserDialogParams{Enabled: true}))
+	opened, err := act(b, chromedp.WaitEvent(page.FileChooserOpened, func(page.EventFileChooserOpened) bool { return true }, chromedp.Click(selector)))
+	if err != nil {
+		b.t.Fatalf("no file chooser opens: %v", err)
+	}
+	b.ask(chromedp.Call(b.ctx, dom.SetFileInputFiles, dom.SetFileInputFilesParams{Files: files, BackendNodeID: opened.BackendNodeID}))
+}
+
+// drop drops files from the desktop in the middle of what the selector finds.
+func (b *tab) drop(selector string, files ...string) {
+	b.t.Helper()
+	at := script[[]float64](b, fmt.Sprintf("(() => { const r = document.querySelector(%q).getBoundingClientRect(); return [r.x + r.width / 2, r.y + r.height / 2] })()", selector))
+	for _, step := range []input.DispatchDragEventType{input.DispatchDragEventTypeDragEnter, input.DispatchDragEventTypeDragOver, input.DispatchDragEventTypeDrop} {
+		b.ask(chromedp.Call(b.ctx, input.DispatchDragEvent, input.DispatchDragEventParams{Type: step, X: at[0], Y: at[1],
+			Data: &input.DragData{Items: []*input.DragDataItem{}, Files: files, DragOperationsMask: 1}}))
+	}
+}
+
+// downloads is where the browser saves files from now on.
+func (b *tab) downloads() (dir string) {
+	b.t.Helper()
+	dir = b.t.TempDir()
+	b.ask(chromedp.CallBrowser(b.ctx, chromium.SetDownloadBehavior, chromium.SetDownloadBehaviorParams{Behavior: chromium.SetDownloadBehaviorBehaviorAllow, DownloadPath: dir}))
+	return dir
+}
+
+// saved waits until there is a whole file in a folder of downloads, takes it away, and returns what is in it. What the browser makes of its name is not
+// our matter.
+func (w *town) saved(dir string) (found []byte) {
+	w.Helper()
+	w.until("a file is saved", func() bool {
+		list, err := filepath.Glob(dir + "/*")
+		if err != nil || len(list) != 1 || strings.HasSuffix(list[0], ".crdownload") {
+			return false
+		}
+		found, err = os.ReadFile(list[0])
+		return err == nil && os.Remove(list[0]) == nil
+	})
+	return found
+}
+
+// ask wants an answer of the browser to be one.
+func (b *tab) ask(_ any, err error) {
+	b.t.Helper()
+	if err != nil {
+		b.t.Fatal(err)
+	}
+}

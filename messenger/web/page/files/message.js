@@ -1,0 +1,39 @@
+// One message as it is drawn.
+import { attachment } from './attachment.js';
+import { el } from './dom.js';
+import { notice } from './notice.js';
+import { call } from './wire.js';
+
+const marks = { failed: '⚠ not sent', queued: '◷ waiting', sent: '✓ sent', delivered: '✓✓ delivered', read: '✓✓ read' };
+const order = Object.keys(marks);
+
+function state(m) {
+  const all = Object.values(m.delivery ?? {});
+  const worst = all.reduce((a, d) => (a === null || order.indexOf(d.state) < order.indexOf(a.state) ? d : a), null);
+  return worst ? `${marks[worst.state]}${worst.why ? `: ${worst.why}` : ''}` : '';
+}
+
+const clock = (ms) => new Date(Number(ms)).toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' });
+
+/** span says how long messages stay. */
+export function span(seconds) {
+  const [n, unit] = [[604800, 'week'], [86400, 'day'], [3600, 'hour'], [60, 'minute'], [1, 'second']].map(([s, u]) => [seconds / s, u]).find(([x]) => Number.isInteger(x));
+  return `${n} ${unit}${n === 1 ? '' : 's'}`;
+}
+
+/** message draws it; c is the conversation: target, group, accepted, called, reply, quoted, verify and say. */
+export function message(m, c) {
+  if (m.kind === 'notice') return notice(m, c);
+  const act = (label, method, params, name) => el('button.link', { 'aria-label': name, onclick: () => call(method, params).catch((e) => c.say(e.message)) }, label);
+  const failed = Object.values(m.delivery ?? {}).some((d) => d.state === 'failed');
+  const acts = !m.deleted && el('span.acts', {}, el('button.link', { onclick: () => c.reply(m) }, 'Reply'),
+    ['👍', '❤️', '😂'].map((emoji) => act(emoji, 'sendReaction', { ...c.target, targetAuthor: m.author, targetTimestamp: m.timestamp, emoji }, `React with ${emoji}`)),
+    m.outgoing && el('button.link', { onclick: () => c.edit(m) }, 'Edit'),
+    m.outgoing && act('Take back', 'remoteDelete', { ...c.target, targetTimestamp: m.timestamp }),
+    failed && act('Try again', 'retryMessage', { seq: m.seq }));
+  return el(`div.m${m.outgoing ? '.mine' : ''}`, {}, c.group && !m.outgoing && el('div.who', {}, c.called(m.author)),
+    m.quote && el('button.quote', { onclick: () => c.quoted(m.quote) }, el('strong', {}, c.called(m.quote.author)), ' ', m.quote.text || 'a file'),
+    m.deleted ? el('em.soft', {}, 'taken back') : m.body, (m.attachments ?? []).map((a, i) => attachment(a, `${m.seq}/${i}`, c.accepted || m.outgoing, c.say)),
+    m.reactions?.length && el('div.reactions', {}, m.reactions.map((r) => el('span', { title: c.called(r.author), role: 'img', 'aria-label': `${r.emoji} from ${c.called(r.author)}` }, r.emoji))),
+    el('div.meta', {}, clock(m.timestamp), m.edited && el('span', { title: (m.edits ?? []).map((v) => v.body).join('\n→ ') }, ' · edited'), m.expires && ` · stays ${span(m.expires)}`, m.vouchers?.length && ` · only on the word of ${m.vouchers.map(c.called).join(', ')}`, m.outgoing && ` · ${state(m)}`, ' ', acts));
+}
