@@ -9,6 +9,7 @@ import (
 
 	"github.com/countersign-project/countersign/messenger/server/api"
 	"github.com/countersign-project/countersign/messenger/server/endpoint"
+	"github.com/countersign-project/countersign/messenger/server/socket"
 )
 
 // health is GET /health: this process answers.
@@ -44,9 +45,9 @@ func (s *Server) about(c *endpoint.Call) (any, error) {
 // keepalive is GET /v1/keepalive (6.7). Through a websocket whose device is not registered any more it ends that.
 func (s *Server) keepalive(c *endpoint.Call) (any, error) {
 	if t := endpoint.TunnelOf(c.Request); t != nil && t.Who.Device != 0 {
-		if _, err := s.tunnelCaller(c.Request, t); err != nil {
+		if _, err := s.tunnelCaller(c.Context(), t); err != nil {
 			if conn := s.live.of(t.Who.Device); conn != nil {
-				conn.conn.Close(1008, "this device is not registered any more")
+				conn.conn.Close(socket.ClosePolicy, unregistered)
 			}
 			return nil, err
 		}

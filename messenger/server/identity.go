@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"crypto/hkdf"
 	"crypto/sha256"
 	"crypto/subtle"
@@ -88,7 +89,7 @@ func matches(secret []byte, password string) bool {
 // authenticate finds out which device sends a request: by the websocket it came through, or by Basic authentication.
 func (s *Server) authenticate(r *http.Request) (*endpoint.Caller, error) {
 	if t := endpoint.TunnelOf(r); t != nil {
-		return s.tunnelCaller(r, t)
+		return s.tunnelCaller(r.Context(), t)
 	}
 	user, password, _ := r.BasicAuth()
 	c, ok := parseLogin(user, password)
@@ -103,11 +104,11 @@ func unauthorized() error {
 }
 
 // tunnelCaller looks the sender of a websocket's request up again: devices come and go while it stands.
-func (s *Server) tunnelCaller(r *http.Request, t *endpoint.Tunnel) (*endpoint.Caller, error) {
+func (s *Server) tunnelCaller(ctx context.Context, t *endpoint.Tunnel) (*endpoint.Caller, error) {
 	if t.Who.Device == 0 {
 		return nil, unauthorized()
 	}
-	a, err := s.Store.AccountOf(r.Context(), t.Who.Account)
+	a, err := s.Store.AccountOf(ctx, t.Who.Account)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, unauthorized()
 	}

@@ -82,11 +82,14 @@ func (l *live) drain(ctx context.Context) error {
 	}
 }
 
+// unregistered is why a connection of such a device ends.
+const unregistered = "this device is not registered any more"
+
 // disconnect ends the connections of devices that are not registered any more. Those on other servers end when they next ask for anything.
 func (s *Server) disconnect(gone []store.DeviceKey) {
 	for _, d := range gone {
 		if c := s.live.of(d); c != nil {
-			c.conn.Close(socket.ClosePolicy, "this device is not registered any more")
+			c.conn.Close(socket.ClosePolicy, unregistered)
 		}
 	}
 }

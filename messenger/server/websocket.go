@@ -1,7 +1,9 @@
 package server
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"net/http"
 	"strings"
 	"sync"
@@ -35,8 +37,7 @@ func (s *Server) websocket(w http.ResponseWriter, r *http.Request) {
 	}
 	s.Metrics.Answered(route, http.StatusSwitchingProtocols)
 	c := &connection{s: s, conn: conn, wantsEmpty: strings.EqualFold(r.Header.Get("X-Queue-Empty"), "true"), tunnel: s.tunnel(r, caller)}
-	c.setKey(caller.Device.SignalingKey)
-	c.start()
+	c.start(caller.Device.SignalingKey)
 }
 
 // socketLogin reads the credentials from the query (7.1), or, as today's clients send them, from the Authorization header.
@@ -102,11 +103,16 @@ func (c *connection) setKey(key []byte) {
 	c.key.Store((*signaling.Key)(key))
 }
 
-// start makes the device reachable. Nothing of the request may be kept.
-func (c *connection) start() {
+// start makes the device reachable; key is the signaling key at its login. Nothing of the request may be kept.
+func (c *connection) start(key []byte) {
 	c.s.Metrics.Connected()
+	c.setKey(key)
 	c.s.live.add(c.conn, c)
 	c.conn.Run(c)
+	if err := c.settle(key); err != nil {
+		c.conn.Close(socket.ClosePolicy, unregistered)
+		return
+	}
 	if c.s.draining.Load() { // Drain may have looked before we were there
 		c.conn.Close(socket.CloseRestart, "restarting")
 		return
@@ -123,6 +129,22 @@ func (c *connection) start() {
 	c.mu.Unlock()
 	if closed {
 		a.Detach(context.Background())
+	}
+}
+
+// settle takes up what became of the device between its login and now that rekey and disconnect find it: another signaling key, or that it is not
+// registered any more, which is the error. A database that does not answer is none: the next request asks it again.
+func (c *connection) settle(key []byte) error {
+	for {
+		caller, err := c.s.tunnelCaller(context.Background(), c.tunnel)
+		if _, refused := errors.AsType[*endpoint.Refusal](err); refused {
+			return err
+		}
+		if err != nil || bytes.Equal(caller.Device.SignalingKey, key) {
+			return nil
+		}
+		key = caller.Device.SignalingKey
+		c.setKey(key)
 	}
 }
 
