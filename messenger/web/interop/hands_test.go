@@ -33,13 +33,38 @@ func (b *tab) converse(words string) {
 	b.wait("document.querySelector('.log') !== null")
 }
 
-// write sends a message in the open conversation.
-func (b *tab) write(text string) { b.t.Helper(); b.do(chromedp.SendKeys("textarea", text+"\r")) }
+// write sends a message in the open conversation. The Enter is one event, as a keyboard's is: chromedp's is two, of which the page can prevent the first
+// only, so that a line break stays behind in the field.
+func (b *tab) write(text string) {
+	b.t.Helper()
+	b.do(chromedp.SendKeys("textarea", text))
+	for _, event := range []input.DispatchKeyEventParams{{Type: input.DispatchKeyEventTypeKeyDown, Text: "\r"}, {Type: input.DispatchKeyEventTypeKeyUp}} {
+		event.Key, event.Code, event.WindowsVirtualKeyCode = "Enter", "Enter", 13
+		b.ask(chromedp.Call(b.ctx, input.DispatchKeyEvent, event))
+	}
+}
 
 // reads waits until the open conversation shows the words.
 func (b *tab) reads(words string) {
 	b.t.Helper()
 	b.wait(fmt.Sprintf("document.querySelector('.log')?.innerText.includes(%q)", words))
+}
+
+// answers gives these texts, in this order, to whatever the page asks for in dialogs from now on.
+func (b *tab) answers(texts ...string) {
+	b.t.Helper()
+	b.ask(chromedp.Call(b.ctx, page.Enable, page.EnableParams{}))
+	dialogs := chromedp.Events(b.ctx, page.JavascriptDialogOpening)
+	go func() {
+		for _, err := range dialogs {
+			if err == nil {
+				_, err = chromedp.Call(b.ctx, page.HandleJavaScriptDialog, page.HandleJavaScriptDialogParams{Accept: true, PromptText: texts[0]})
+			}
+			if texts = texts[1:]; err != nil || len(texts) == 0 {
+				return // who waits for what comes of it sees that nothing comes
+			}
+		}
+	}()
 }
 
 // choose presses a button that opens a file chooser, and chooses the files in it.

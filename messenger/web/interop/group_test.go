@@ -1,0 +1,87 @@
+package interop
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+)
+
+// A group from its beginning to its end: made on the one page, with a name and two others; written in; one is added, one is removed, one leaves. Both pages
+// tell of all of it.
+func TestAGroupOnThePage(t *testing.T) {
+	w, alice, bob, a, b := acquainted(t)
+	carol, dave := w.person("carol"), w.person("dave")
+	for _, p := range []*person{carol, dave} {
+		p.register()
+		p.call("send", map[string]any{"recipient": []string{alice.number}, "message": "it is me"}, nil)
+		alice.call("sendMessageRequestResponse", map[string]any{"recipient": []string{p.number}, "type": "accept"}, nil)
+	}
+	alice.call("updateContact", map[string]any{"recipient": []string{bob.number}, "name": "Bob"}, nil)
+	a.wait("document.querySelector('.list')?.innerText.includes('Bob')")
+	a.answers("Bob, "+carol.number, "Mountain walk")
+	a.press("Write")
+	a.converse("Mountain walk")
+	a.write("Who brings the rope?")
+	b.converse("Mountain walk")
+	b.reads(`added you to the group "Mountain walk"`)
+	b.wait("document.querySelector('.log').innerText.split('Who brings the rope?').length === 2") // once, though it came while it was opened
+	b.write("I do")
+	a.reads("I do")
+	a.wait("[...document.querySelectorAll('.m')].at(-1).querySelector('.who').innerText === 'Bob'")
+
+	members := func(page *tab, want ...string) {
+		t.Helper()
+		page.wait(fmt.Sprintf("document.querySelectorAll('.panel li').length === %d", len(want)))
+		for _, name := range want {
+			page.wait(fmt.Sprintf("document.querySelector('.panel ul').innerText.includes(%q)", name))
+		}
+	}
+	a.press("Details")
+	members(a, "you", "Bob", carol.number)
+	a.do(chromedp.SendKeys(".panel label input", dave.number))
+	a.press("Add")
+	members(a, "you", "Bob", carol.number, dave.number)
+	b.reads(fmt.Sprintf("%s added %s.", alice.number, dave.number))
+	a.wait(fmt.Sprintf("(() => { const of = [...document.querySelectorAll('.panel li')].find(l => l.innerText.includes(%q)); of?.querySelector('button').click(); return of !== undefined })()", carol.number))
+	members(a, "you", "Bob", dave.number)
+	b.reads(fmt.Sprintf("%s removed %s.", alice.number, carol.number))
+	a.press("← Back")
+	a.reads("You removed " + carol.number)
+	a.write("Only the three of us")
+	b.reads("Only the three of us")
+	// Dave, who came late, has that, and not what was said before; Carol has not.
+	w.until("Dave reads it", func() bool { return dave.last("Mountain walk") == "Only the three of us" })
+	if got := carol.last("Mountain walk"); got == "Only the three of us" {
+		t.Error("who was removed reads on")
+	}
+
+	b.press("Details")
+	members(b, "you", alice.number, dave.number)
+	b.press("Leave the group")
+	b.reads("You left.")
+	a.reads("Bob left.")
+	a.write("And then there were two")
+	a.press("Details")
+	members(a, "you", dave.number)
+	w.until("Dave reads on", func() bool { return dave.last("Mountain walk") == "And then there were two" })
+	if got := bob.last("Mountain walk"); got == "And then there were two" {
+		t.Error("who has left reads on")
+	}
+}
+
+// last is the newest text in the conversation of that name.
+func (p *person) last(name string) string {
+	p.w.Helper()
+	var list []struct {
+		Name string
+		Last struct{ Body string }
+	}
+	p.call("listConversations", nil, &list)
+	for _, c := range list {
+		if c.Name == name {
+			return c.Last.Body
+		}
+	}
+	return ""
+}
