@@ -54,7 +54,13 @@ export function messages({ target, name, draw, lines, end, say }) {
     if (!rows.length && first && last) inner.append(el('p.line.soft', {}, none));
     if (rows.length && !rows.some((r) => r.e.tabIndex === 0)) rows.at(-1).e.tabIndex = 0;
   };
-  const ask = (params) => call('listMessages', { ...target, limit: piece, ...params });
+  let asking = 0;
+  const meanwhile = []; // what happened while something was asked for, whose answer may be from before: it is done when that is in
+  const ask = (params) => {
+    asking++;
+    return call('listMessages', { ...target, limit: piece, ...params }).finally(() => { asking--; setTimeout(() => { if (!asking) for (const f of meanwhile.splice(0)) f(); }); });
+  };
+  const later = (f) => { if (asking || meanwhile.length) meanwhile.push(f); else f(); };
 
   /** fetchMore goes on in the direction in which little is left. */
   const fetchMore = () => {
@@ -135,16 +141,16 @@ export function messages({ target, name, draw, lines, end, say }) {
   return {
     element: el('div.window', {}, log, down), newest, jump,
     /** add takes in a message that has just come. */
-    add(m) {
+    add: (m) => later(() => {
       if (!last && m.outgoing) return newest();
       if (!pinned && !m.outgoing && m.kind === 'text') fresh++;
       if (last) hold(() => { put(m); if (m.outgoing) pinned = true; if (pinned && rows.length > most) { drop(0, rows.length - most); first = false; } rule(); });
       if (last && m.outgoing) log.scrollTop = log.scrollHeight;
       seen();
-    },
+    }),
     /** change draws one again that is there. */
-    change(m) { if (find(m.seq) >= 0) hold(() => { put(m); rule(); }); },
-    remove(seq) { if (find(seq) >= 0) hold(() => { drop(find(seq), 1); rule(); }); },
+    change: (m) => later(() => { if (find(m.seq) >= 0) hold(() => { put(m); rule(); }); }),
+    remove: (seq) => later(() => { if (find(seq) >= 0) hold(() => { drop(find(seq), 1); rule(); }); }),
     rule: () => hold(rule),
     shown: () => rows.map((r) => r.m),
   };
