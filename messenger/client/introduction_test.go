@@ -163,15 +163,18 @@ func TestWhatAnIntroductionIsWorth(t *testing.T) {
 	}
 	bob.state(m, history.Sent)
 	is("swapped", "")
-	// The server is honest again, and Carol writes: it is the key that Alice has named.
+	// The server is honest again, and has Bob fetch her key: it is the one that Alice has named.
+	w.stale(carol.number, func(*api.BundlesV3) {})
+	bob.state(bob.says(carol.number, "are you there?"), history.Delivered)
+	is("her own key", introduced)
 	w.hostile(nil)
-	carol.says(bob.number, "are you there?")
-	bob.waitFor("Carol's own key", func() bool { return bob.trusts(carol) == introduced })
 	// Alice's key changes.
 	w.stale(alice.number, func(b *api.BundlesV3) { swapped(t, b) })
 	bob.says(alice.number, "hm")
 	bob.notice(alice.number, "key-changed-verified")
 	is("Alice's key has changed", "")
+	bob.verifies(alice, true) // whoever that is
+	is("another key of Alice's is verified", "")
 }
 
 // The server gives Bob a key of its own for Carol, before he has ever seen hers: Alice's word stops him.
@@ -529,7 +532,74 @@ func TestIntroductionsReachOwnDevices(t *testing.T) {
 		t.Error(got, "by somebody who is not verified there")
 	}
 	watch.verifies(alice, true)
-	watch.waitFor("the watch has it", func() bool { return watch.trusts(carol) == "introduced by "+alice.number })
+	if got := watch.trusts(carol); got != "introduced by "+alice.number {
+		t.Error(got)
+	}
+}
+
+// A device on which Alice is not verified does not take her word; it has it from the one that does, and it counts once she is verified there.
+func TestAnIntroductionThatOneDeviceTakes(t *testing.T) {
+	w := newWorld(t)
+	alice, bob, carol := threePeople(w)
+	tablet := bob.link("bob's tablet", false)
+	for _, d := range []*device{alice, carol} {
+		d.says(bob.number, "hello tablet")
+		tablet.waitFor(d.name, func() bool { return strings.Contains(strings.Join(tablet.conversation(d.number), "|"), "hello tablet") })
+	}
+	alice.introduces(bob, carol)
+	tablet.notice(alice.number, "introduction-refused")
+	bob.notice(alice.number, "introduced")
+	bob.says(alice.number, "thank you") // after what the tablet is told
+	tablet.waitFor("what Bob has said", func() bool {
+		return strings.Contains(strings.Join(tablet.conversation(alice.number), "|"), "thank you")
+	})
+	if got := tablet.trusts(carol); got != "" {
+		t.Error(got, "by somebody who is not verified there")
+	}
+	tablet.verifies(alice, true)
+	if got := tablet.trusts(carol); got != "introduced by "+alice.number {
+		t.Error(got)
+	}
+}
+
+// Alice and Carol are at one server, Bob is at another: each knows the others by other names, and Alice's word is about the same people.
+func TestAnIntroductionAcrossServers(t *testing.T) {
+	a, b := newTwoServers(t)
+	alice, carol, bob := a.person("alice"), a.person("carol"), b.person("bob")
+	ctx := t.Context()
+	toBob, toAlice, toCarol := bob.number+"@b.example", alice.number+"@a.example", carol.number+"@a.example"
+	knows(alice, carol)
+	alice.says(toBob, "hello")
+	bob.sees(toAlice, "hello")
+	bob.says(toAlice, "hello back")
+	alice.sees(toBob, "hello", "hello back")
+	for _, v := range []struct {
+		of   *device
+		whom string
+	}{{alice, toBob}, {alice, carol.number}, {bob, toAlice}, {carol, alice.number}} {
+		s, err := v.of.acc.Safety(ctx, v.whom)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := v.of.acc.SetVerified(ctx, s, true); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := alice.acc.Introduce(ctx, toBob, carol.number); err != nil {
+		t.Fatal(err)
+	}
+	bob.notice(toAlice, "introduction-kept")
+	carol.notice(alice.number, "introduction-kept")
+	bob.says(toCarol, "Alice says hello")
+	carol.sees(toBob, "Alice says hello")
+	for _, c := range []struct {
+		of       *device
+		whom, by string
+	}{{bob, toCarol, toAlice}, {carol, toBob, alice.number}} {
+		if k, err := c.of.acc.Contact(ctx, c.whom); err != nil || k.Introduced == nil || k.Introduced.Number != c.by {
+			t.Errorf("%s: %+v, %v", c.of.name, k, err)
+		}
+	}
 }
 
 // A restored account still knows who has introduced whom, and goes on refusing what is older.

@@ -426,7 +426,6 @@ func TestAskingAgain(t *testing.T) {
 }
 
 func TestGroupsBySenderKey(t *testing.T) {
-	const carol = "+99933333333333"
 	a, b, c := newDevice(t, alice, 1, nil), newDevice(t, bob, 1, nil), newDevice(t, carol, 1, nil)
 	group := [16]byte{9}
 	a.start(bob, bundles(nil, b))
