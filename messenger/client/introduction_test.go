@@ -407,7 +407,8 @@ func TestAnIntroductionIsReplayed(t *testing.T) {
 	if got, want := bob.notice(alice.number, "introduction-refused"), alice.number+" has introduced somebody to you, and that was not taken: it is older than one that is here."; got != want {
 		t.Error(got)
 	}
-	bob.sees(alice.number, "hello", "hello back", "[introduction-kept]", "[introduction-refused]")
+	alice.says(bob.number, "that was all")
+	bob.sees(alice.number, "hello", "hello back", "[introduction-kept]", "[introduction-refused]", "that was all")
 }
 
 // Whom Alice has not verified she cannot introduce.
