@@ -44,6 +44,7 @@ in a notification "confirmDevice" {id, digits}, which confirmDevice {id, accept}
 Ours:
   methods, status, flush, about, checkForUpdate, updateNow, updateSettings, returnToLastVersion, serverAbout, qrCode
   listConversations {after, limit}, listMessages {before or after, limit}, searchMessages {query, before, limit}, getMessage {seq}
+  listMedia {before, limit} → {messages, next}: those with files; next is for before, and 0 at the end
   markRead {upTo}, retryMessage {seq}, deleteMessage {seq}: here only, mute {muted}
   saveAttachment {id, directory} → {path}, discardUpload {id}, backup {path}, takeHistory {path, recoveryWords}
   resolve {name}, getProfile, setRule {rule: notify, ask or verified-only}, allowDowngrade {allow}, endSession

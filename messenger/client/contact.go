@@ -424,6 +424,15 @@ func (a *Account) Later(ctx context.Context, conversation string, after int64, l
 	return out, err
 }
 
+// WithFiles returns messages that carry files; see history.WithFiles.
+func (a *Account) WithFiles(ctx context.Context, conversation string, before int64, limit, atMost int) (out []*history.Message, next int64, err error) {
+	err = a.store.View(ctx, func(tx *store.Tx) error {
+		out, next, err = history.WithFiles(tx, conversation, before, limit, atMost)
+		return err
+	})
+	return out, next, err
+}
+
 // Since returns the oldest messages of all conversations above a number, oldest first.
 func (a *Account) Since(ctx context.Context, after int64, limit int) (out []*history.Message, err error) {
 	err = a.store.View(ctx, func(tx *store.Tx) error { out, err = history.Since(tx, after, limit); return err })

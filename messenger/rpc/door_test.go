@@ -239,6 +239,8 @@ func TestUploads(t *testing.T) {
 	if err := json.Unmarshal([]byte(ask("listMessages", `{`+to+`}`, "with a file")), &full); err != nil || len(full.Result) != 1 || len(full.Result[0].Attachments) != 1 || full.Result[0].Attachments[0].FileName != "notes<b>.txt" {
 		t.Fatalf("%+v, %v", full, err)
 	}
+	ask("listMedia", `{`+to+`}`, `"next":0}`)
+	ask("listMedia", `{`+to+`}`, `"fileName":"notes\u003cb\u003e.txt"`)
 	ask("getMessage", `{"seq":1}`, `"state":{"state":"sent"`)
 	ask("mute", `{`+to+`,"muted":true}`, `{}`)
 	ask("listConversations", `{}`, `"muted":true`)

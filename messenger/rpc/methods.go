@@ -61,6 +61,7 @@ func methods() map[string]method {
 		"listMessages":      call((*conn).listMessages),      // {target, before or after, limit} → messages below, or above, that number, the oldest first
 		"getMessage":        call((*conn).getMessage),        // {seq, or author and timestamp} → Full
 		"searchMessages":    call((*conn).searchMessages),    // {query, before, limit, and a target to search in} → messages, the newest first
+		"listMedia":         call((*conn).listMedia),         // {target, before, limit} → Media, the messages that carry files
 		"mute":              call((*conn).mute),              // {target, muted}
 		"getProfile":        call((*conn).getProfile),        // → {number, name}
 		"markRead":          call((*conn).markRead),          // {target, upTo}
