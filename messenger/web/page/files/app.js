@@ -1,5 +1,7 @@
 // The page: a list of conversations beside what is open.
 import { about } from './about.js';
+import { details } from './details.js';
+import { asking } from './dialog.js';
 import { el, fill } from './dom.js';
 import { first, unlock } from './door.js';
 import { forget } from './face.js';
@@ -7,12 +9,13 @@ import { keys } from './keys.js';
 import { conversationList } from './list.js';
 import { settings } from './settings.js';
 import { talk } from './talk.js';
+import { verify } from './verify.js';
 import { call, connect, enter, listen } from './wire.js';
 
 const root = document.getElementById('app');
-let contacts = new Map(), list = null, open = null, shown = null, frame = null, me = '';
+let contacts = new Map(), list = null, open = null, shown = null, detail = null, frame = null, me = '';
 let query = null; // where one searches
-const called = (number) => (number === me ? 'you' : contacts.get(number) ?? number);
+const called = (number) => { const k = contacts.get(number); return number === me ? 'you' : k?.name || k?.profileName || k?.username || number; };
 
 async function start() {
   const { state } = await call('status');
@@ -33,7 +36,8 @@ function say(text) {
   quiet = setTimeout(() => { bar.hidden = true; }, 8000);
 }
 
-const leave = () => { open = shown = null; main.ondrop = main.ondragover = main.ondragleave = null; };
+const beside = el('aside.beside', { 'aria-label': 'Details', hidden: true }), wide = matchMedia('(min-width: 75rem)');
+const leave = () => { open = shown = null; main.ondrop = main.ondragover = main.ondragleave = null; lookAt(null); };
 const nobody = () => fill(main, el('p.center.soft', {}, 'Choose a conversation, or write to somebody.'));
 const back = () => { frame.classList.remove('inside'); leave(); nobody(); list.mark(null); };
 function show(what) {
@@ -45,32 +49,69 @@ function show(what) {
   list.mark(null);
   what(body, say).catch((e) => say(e.message));
 }
+const again = async (id) => { try { await list.refresh([id]); enterTalk(await list.get(id)); } catch (e) { say(e.message); } };
 /** enterTalk opens a conversation; at is the number of the message to go to. */
 function enterTalk(c, at) {
   if (at && open === c.id && shown) return shown.jump(at);
   open = c.id;
   frame.classList.add('inside');
-  shown = talk(main, c, { called, say, back, me, at, again: async () => { try { await list.refresh([c.id]); enterTalk(await list.get(c.id)); } catch (e) { say(e.message); } } });
+  shown = talk(main, c, { called, say, back, at, again: () => again(c.id), verify: c.id === me ? null : compare, details: () => look(c) });
   list.mark(c.id);
+  lookAt(wide.matches && localStorage.getItem('details') !== 'off' ? c : null, beside);
 }
 
-let asking = null, stale = new Set(), people = true;
+/** compare leads to the comparison of somebody's safety number, and back to what was open. */
+async function compare(number) {
+  try {
+    const c = await list.get(number), from = open;
+    shown = null;
+    frame.classList.add('inside');
+    await verify(main, c, me, say, () => again(from ?? number));
+  } catch (e) { say(e.message); }
+}
+
+/** lookAt shows the details of a conversation in place; of none if c is null. */
+function lookAt(c, place = beside) {
+  detail?.leave();
+  detail = null;
+  beside.hidden = !c || place !== beside;
+  frame?.classList.toggle('three', !beside.hidden);
+  if (!c) return beside.replaceChildren();
+  const close = place === beside ? el('button.link.close', { 'aria-label': 'Close the details', onclick: () => look(c) }, '×') : el('button', { onclick: () => again(c.id) }, '← Back');
+  detail = details(place, c, { called, trust: (n) => contacts.get(n)?.trust, me, say, close, verify: compare, open: async (n) => { try { enterTalk(await list.get(n)); } catch (e) { say(e.message); } },
+    jump: (seq) => enterTalk(c, seq), changed: () => refresh(c.id) });
+}
+
+/** look shows or hides the details beside a conversation; where there is no room they stand in its place. */
+async function look(c) {
+  const now = await list.get(c.id);
+  if (!wide.matches) { shown = null; return lookAt(now, main); }
+  localStorage.setItem('details', beside.hidden ? 'on' : 'off');
+  lookAt(beside.hidden ? now : null);
+}
+wide.addEventListener('change', () => {
+  if (!wide.matches && !beside.hidden) lookAt(null);
+  else if (wide.matches && shown && open && localStorage.getItem('details') !== 'off') list.get(open).then((c) => lookAt(c));
+});
+
+let pending = null, stale = new Set(), people = true;
 /** refresh reads the list anew, once for many events; which conversations they were about, and whether of people something may be new, is known then. */
 function refresh(id, names = true) {
   if (id) stale.add(id);
   people ||= names;
-  asking ??= (async () => {
+  pending ??= (async () => {
     await new Promise((r) => setTimeout(r, 100));
     const ids = [...stale], all = people;
-    asking = null;
+    pending = null;
     stale = new Set();
     people = false;
     try {
-      if (all) contacts = new Map((await call('listContacts')).map((k) => [k.number, k.name || k.profileName || k.username || k.number]));
+      if (all) contacts = new Map((await call('listContacts')).map((k) => [k.number, k]));
       await list?.refresh(ids);
+      if (shown && list.name(open)) shown.rename(list.name(open));
     } catch (e) { if (e.code !== -5) say(e.message); }
   })();
-  return asking;
+  return pending;
 }
 
 async function write() {
@@ -96,7 +137,7 @@ async function house() {
   query = el('input', { type: 'search', placeholder: 'Search', 'aria-label': 'Search conversations and messages', oninput: () => list.search(query.value).catch((e) => say(e.message)) });
   leave();
   nobody();
-  frame = el('div.frame', {}, el('nav.side', { 'aria-label': 'Conversations' }, el('header', {}, el('button.primary', { onclick: write }, 'Write'), el('button', { onclick: async () => enterTalk(await list.get(me)) }, 'Notes'), el('button', { onclick: () => show(settings) }, 'Settings'), el('button', { onclick: () => show(about) }, 'Audited?'), query), bar, list.element), main);
+  frame = el('div.frame', {}, el('nav.side', { 'aria-label': 'Conversations' }, el('header', {}, el('button.primary', { onclick: write }, 'Write'), el('button', { onclick: async () => enterTalk(await list.get(me)) }, 'Notes'), el('button', { onclick: () => show(settings) }, 'Settings'), el('button', { onclick: () => show(about) }, 'Audited?'), query), bar, list.element), main, beside);
   fill(root, frame);
   await refresh();
 }
@@ -115,6 +156,7 @@ listen((method, p) => {
   if (method === 'update') return say(`Update ${p.version ?? ''}: ${p.total ? `${Math.round((100 * p.done) / p.total)} %` : p.text}`);
   if (method !== 'event' || !frame) return;
   shown?.event(p);
+  detail?.event(p);
   if (p.conversation?.startsWith('group:') && p.message?.kind === 'notice') forget(p.conversation);
   if (p.type === 'message') notify(p).catch(() => {});
   if (p.type === 'connection') say(p.connected ? 'Connected.' : `Not connected: ${p.why ?? ''}`);
@@ -130,7 +172,7 @@ setInterval(() => { if (frame && Date.now() - touched < 60e3) call('version').ca
 keys({
   search: () => (frame ? query.focus() : false),
   write: () => (frame ? void write() : false),
-  back: () => { if (!frame) return false; const was = open; query.value = ''; list.search(''); back(); if (was) list.focus(was); else query.focus(); },
+  back: () => { if (!frame || asking()) return false; const was = open; query.value = ''; list.search(''); back(); if (was) list.focus(was); else query.focus(); },
   step: (by) => { const c = frame && list.beside(by); if (!c) return false; enterTalk(c); },
 });
 

@@ -26,12 +26,20 @@ const sight = new IntersectionObserver((list) => {
 
 export const isPicture = (a) => pictures.includes(a.contentType) && a.size < biggest;
 
-/** picture is a box that gets its picture when it is seen. */
+/** picture is a box that gets its picture when it is seen. One that cannot be had is tried again: it may be on its way to the server yet. */
 export function picture(a, ref) {
-  const box = el('div.picture', {});
-  const draw = (p) => box.replaceChildren(el('img', { src: p.url, width: p.width, height: p.height, alt: a.caption || a.fileName || 'picture' }));
-  if (kept.has(ref)) small(a, ref).then(draw);
-  else { waiting.set(box, () => small(a, ref).then(draw, () => box.remove())); sight.observe(box); }
+  const box = el('div.picture', {}), pauses = [1000, 3000, 9000]; // milliseconds
+  const fetchIt = async () => {
+    try {
+      const p = await small(a, ref);
+      box.replaceChildren(el('img', { src: p.url, width: p.width, height: p.height, alt: a.caption || a.fileName || 'picture' }));
+    } catch {
+      if (pauses.length && box.isConnected) setTimeout(fetchIt, pauses.shift());
+      else box.remove();
+    }
+  };
+  if (kept.has(ref)) fetchIt();
+  else { waiting.set(box, fetchIt); sight.observe(box); }
   return box;
 }
 

@@ -1,30 +1,79 @@
-// What there is to know and to decide about a conversation: the timer, and who is in a group.
-import { el, field, fill } from './dom.js';
+// What there is to know and to decide about a conversation: who it is, whether that is sure, the timer, the pictures, who is in a group. It stands beside the
+// conversation where there is room, and in its place where there is none.
+import { ask, sure } from './dialog.js';
+import { el, fill } from './dom.js';
+import { face } from './face.js';
+import { media } from './media.js';
+import { adder, leave, members } from './members.js';
 import { call, target } from './wire.js';
 
-/** details shows it in root. */
-export async function details(root, conversation, called, say, done) {
-  const id = conversation.id, group = id.startsWith('group:');
-  const again = () => details(root, conversation, called, say, done);
-  const act = (method, params, then = again) => async () => { try { await call(method, params); say('Done.'); then(); } catch (e) { say(e.message); } };
-  try {
-    const timer = el('select', { 'aria-label': 'Messages disappear', onchange: () => act(group ? 'updateGroup' : 'updateContact', { ...target(id), expiration: Number(timer.value) })() },
-      [[0, 'Messages stay'], [300, 'Messages disappear 5 minutes after they were read'], [3600, 'after an hour'], [86400, 'after a day'], [604800, 'after a week']].map(([v, t]) => el('option', { value: v }, t)));
-    const parts = [];
-    if (group) {
-      const [g, seen] = [(await call('listGroups')).find((x) => x.conversation === id), await call('groupConsistency', { groupId: id })];
-      const [label, input] = field('Add somebody', {});
-      timer.value = String(g.messageExpirationTime);
-      const admins = new Set(g.admins.map((m) => m.number));
-      parts.push(el('h2', {}, `${g.members.length} members`), el('ul', {}, g.members.map((m) => el('li', {}, called(m.number), admins.has(m.number) && ' (admin)', ' ', el('button.link', { onclick: act('updateGroup', { groupId: id, removeMembers: [m.number] }) }, 'Remove')))),
-        label, el('button', { onclick: () => act('updateGroup', { groupId: id, members: [input.value] })() }, 'Add'), ' ', el('button', { onclick: act('quitGroup', { groupId: id }, done) }, 'Leave the group'),
-        el('p.soft', {}, seen.seenByAll ? `Everybody has seen everything up to ${new Date(seen.seenByAll).toLocaleString()}.` : 'What everybody has seen is not known yet.'),
-        seen.missing > 0 && el('p.error', {}, `${seen.missing} messages are missing here. `, el('button', { onclick: act('askForMissing', { groupId: id }) }, 'Ask for them')));
-    } else {
-      timer.value = String(conversation.expires ?? 0);
-      const [label, input] = field('What you call this person', { value: conversation.name });
-      parts.push(label, el('button', { onclick: () => act('updateContact', { ...target(id), name: input.value }, done)() }, 'Set the name'), el('p', {}, el('button', { onclick: act('block', target(id), done) }, 'Block')));
-    }
-    fill(root, el('div.panel', {}, el('button', { onclick: done }, '← Back'), el('h1', {}, conversation.name), timer, parts));
-  } catch (e) { say(e.message); }
+const spans = [[0, 'stay'], [300, 'go 5 minutes after they were read'], [3600, 'go an hour after they were read'], [86400, 'go a day after'], [604800, 'go a week after'], [2419200, 'go four weeks after']];
+const states = {
+  TRUSTED_VERIFIED: ['✓ You have compared the safety number: it is this person.', 'good'],
+  TRUSTED_UNVERIFIED: ['Not compared yet: that it is this person is the server’s word.', 'soft'],
+  UNTRUSTED: ['⚠ The key has changed. Nothing is sent until you decide.', 'error'],
+};
+
+/** details draws them in root and returns what to do with events, and when it is left. c has called, trust and me of people, say, what to do to open a conversation, to verify a number, to jump to a message and after a change, and the button that closes it. */
+export function details(root, conversation, c) {
+  const id = conversation.id, group = id.startsWith('group:'), note = id === c.me;
+  const to = target(id), changing = group ? 'updateGroup' : 'updateContact';
+  let over = false; // it was left
+  const act = async (method, params) => {
+    try { await call(method, params); c.say('Done.'); await c.changed(); await refresh(); return true; } catch (e) { c.say(e.message); return false; }
+  };
+  const context = { ...c, id, target: to, act, accepted: conversation.accepted || !conversation.lastSeq };
+  const head = el('div', {}), people = el('div', {}), rest = el('div', {}), add = group && adder(context);
+  const timer = el('select', { 'aria-label': 'How long messages stay', onchange: () => act(changing, { ...to, expiration: Number(timer.value) }) }, spans.map(([v, t]) => el('option', { value: v }, `Messages ${t}`)));
+  const set = (seconds) => {
+    if (!spans.some(([v]) => v === seconds)) timer.append(el('option', { value: seconds }, `Messages go after ${seconds} seconds`));
+    timer.value = String(seconds);
+  };
+  const rename = async (name) => {
+    await ask({ title: group ? 'Rename the group' : 'What do you call this person?', text: group ? 'All members see the name.' : 'The name is for you alone. Without one, the name the person has chosen is shown.', action: 'Set the name',
+      fields: [{ name: 'name', label: 'Name', value: name, required: group, maxlength: 100 }], submit: ({ name }) => call(changing, { ...to, name }) }) && (await c.changed(), refresh());
+  };
+
+  const ofGroup = async () => {
+    const [groups, seen] = await Promise.all([call('listGroups'), call('groupConsistency', { groupId: id })]), g = groups.find((x) => x.conversation === id);
+    if (!g || over) return;
+    const focused = root.contains(document.activeElement) && document.activeElement.getAttribute('aria-label');
+    set(g.messageExpirationTime);
+    timer.disabled = !g.isMember;
+    const admin = g.isMember && g.admins.some((m) => m.number === c.me);
+    fill(head, face(id, g.name), el('h2', {}, g.name), g.isMember ? el('button.link', { onclick: () => rename(g.name) }, 'Rename') : el('p.soft', {}, 'You are not in this group any more.'));
+    fill(people, el('h3', {}, g.members.length === 1 ? '1 member' : `${g.members.length} members`), members(g, context),
+      !admin && g.isMember && el('p.soft', {}, 'Admins add and remove people.'));
+    add.hidden = !admin;
+    fill(rest, el('h3', {}, 'Does everybody see the same?'), el('p.soft', {}, seen.seenByAll ? `Everybody has everything up to ${new Date(seen.seenByAll).toLocaleString([], { dateStyle: 'medium', timeStyle: 'short' })}: their own messages say so.` : 'What everybody has is not known yet: it shows as they write.'),
+      seen.missing > 0 && el('p.error', {}, seen.missing === 1 ? 'One message is missing here. ' : `${seen.missing} messages are missing here. `, el('button', { onclick: () => act('askForMissing', { groupId: id }) }, 'Ask for them')),
+      g.isMember && el('p', {}, el('button.danger', { onclick: () => leave(g, context) }, 'Leave the group')));
+    if (focused) [...root.querySelectorAll('button')].find((b) => b.getAttribute('aria-label') === focused)?.focus();
+  };
+  const ofPerson = async () => {
+    const [contacts, identities] = await Promise.all([call('listContacts'), call('listIdentities', { number: id }).catch(() => [])]), k = contacts.find((x) => x.number === id) ?? { number: id }, i = identities[0];
+    if (over) return;
+    const name = note ? 'Note to self' : k.name || k.profileName || k.username || id, [text, kind] = states[i?.trustLevel] ?? ['There is no key of this person here yet: write first.', 'soft'];
+    fill(head, face(id, name), el('h2', {}, name), k.name && k.profileName && k.name !== k.profileName && el('p.soft', {}, `Own name: ${k.profileName}`), el('p', {}, el('code', {}, id)),
+      note ? el('p.soft', {}, 'What you write here reaches your own devices only.') : el('button.link', { onclick: () => rename(k.name ?? '') }, k.name ? 'Change the name' : 'Give a name'),
+      !note && el(`p.${kind}`, {}, text), !note && i && el('button', { onclick: () => c.verify(id) }, i.trustLevel === 'TRUSTED_VERIFIED' ? 'See the safety number' : 'Verify'));
+    fill(rest, !note && el('p', {}, k.isBlocked ? el('button', { onclick: () => act('unblock', to) }, 'Unblock') : el('button.danger', { onclick: async () => { if (await sure(`Block ${name}?`, 'Nothing that this person writes is shown any more, and the person is not told.', 'Block')) act('block', to); } }, 'Block')));
+  };
+  const refresh = async () => { try { await (group ? ofGroup() : ofPerson()); } catch (e) { c.say(e.message); } };
+
+  set(conversation.expires ?? 0);
+  let shown = media(context), soon = 0;
+  fill(root, el('div.panel.details', {}, c.close, head, el('p', {}, timer), people, add, el('h3', {}, 'Pictures and files'), shown, rest));
+  refresh();
+  return {
+    leave() { over = true; clearTimeout(soon); },
+    /** event is told what happens; much of it at once is looked at once. */
+    event(e) {
+      if (e.conversation !== id && e.type !== 'conversation') return;
+      if (e.type === 'message' && e.message.attachments?.length) { const fresh = media(context); shown.replaceWith(fresh); shown = fresh; }
+      if (e.type !== 'conversation' && e.type !== 'message') return;
+      clearTimeout(soon);
+      soon = setTimeout(refresh, 300);
+    },
+  };
 }

@@ -62,7 +62,7 @@ export function conversationList({ me, open, say }) {
   };
   return {
     element: list, refresh, get, search,
-    names: (id) => known.get(id)?.name,
+    name: (id) => known.get(id)?.name,
     /** mark says which one is open; null: none. */
     mark(id) { current = id; for (const b of list.querySelectorAll('button[aria-current=true]')) b.setAttribute('aria-current', 'false'); draw(); },
     beside: (by) => known.get(order[Math.min(Math.max(order.indexOf(current) + by, 0), order.length - 1)]),

@@ -1,10 +1,8 @@
 // One conversation: its messages, and where one writes.
 import { compose } from './compose.js';
-import { details } from './details.js';
 import { el, fill } from './dom.js';
 import { messages } from './log.js';
 import { message } from './message.js';
-import { verify } from './verify.js';
 import { call, target } from './wire.js';
 
 const dayOf = (m) => new Date(Number(m.received || m.timestamp)).toDateString();
@@ -13,18 +11,18 @@ const dayName = (m) => {
   return days === 0 ? 'Today' : days === 1 ? 'Yesterday' : d.toLocaleDateString([], { weekday: 'long', day: 'numeric', month: 'long', year: days < 300 ? undefined : 'numeric' });
 };
 
-/** talk shows a conversation in root, at message number at if that is given. called names people; me is one's own number; again comes back from what is beside it; say tells what went wrong. It returns what to do with events. */
-export function talk(root, conversation, { called, say, back, me, again, at }) {
+/** talk shows a conversation in root, at message number at if that is given. called names people; verify and details open those; again shows it anew; say tells what went wrong. It returns what to do with events. */
+export function talk(root, conversation, { called, say, back, again, verify, details, at }) {
   const id = conversation.id, group = id.startsWith('group:'), to = target(id), accepted = conversation.accepted || !conversation.lastSeq;
   let unread = null; // the first message that was not read when one came
-  const typing = el('span.soft', { 'aria-live': 'polite' }), spoken = el('div.unseen', { 'aria-live': 'polite' });
+  const title = el('h1.grow', {}, conversation.name), typing = el('span.soft', { 'aria-live': 'polite' }), spoken = el('div.unseen', { 'aria-live': 'polite' });
   const field = compose({ id, target: to, called, say });
 
   const quoted = async (q) => {
     try { log.jump((await call('getMessage', { author: q.author, timestamp: q.timestamp })).seq); } catch (e) { say(e.message); }
   };
   const edit = (m) => { const said = prompt('What it should say; everybody keeps what it said before', m.body); if (said) call('send', { ...to, editTimestamp: m.timestamp, message: said }).catch((e) => say(e.message)); };
-  const context = { target: to, group, accepted, called, say, quoted, edit, reply: field.reply, verify: () => verify(root, conversation, me, say, again) };
+  const context = { target: to, group, accepted, called, say, quoted, edit, reply: field.reply, verify: () => verify(id) };
   const lines = (m, before) => [
     m && (!before || dayOf(m) !== dayOf(before)) && el('p.line.day', {}, dayName(m)),
     m && m.seq === unread && el('p.line.new', {}, 'New'),
@@ -41,20 +39,20 @@ export function talk(root, conversation, { called, say, back, me, again, at }) {
   }, lines, end: read, say });
 
   const files = (e) => [...(e.dataTransfer?.types ?? [])].includes('Files');
-  root.ondragover = (e) => { if (files(e)) { e.preventDefault(); root.classList.add('over'); } };
-  root.ondragleave = (e) => { if (!root.contains(e.relatedTarget)) root.classList.remove('over'); };
-  root.ondrop = (e) => { if (files(e)) { e.preventDefault(); root.classList.remove('over'); field.add(e.dataTransfer.files); } };
+  root.ondragover = (e) => { if (files(e)) { e.preventDefault(); root.classList.add('dropping'); } };
+  root.ondragleave = (e) => { if (!root.contains(e.relatedTarget)) root.classList.remove('dropping'); };
+  root.ondrop = (e) => { if (files(e)) { e.preventDefault(); root.classList.remove('dropping'); field.add(e.dataTransfer.files); } };
 
   const request = !accepted && el('div.bar', {}, `${conversation.name} would like to write to you. `, ['accept', 'block'].map((type) => el('button', { onclick: () => call('sendMessageRequestResponse', { ...to, type }).then(() => again(), (x) => say(x.message)) }, type === 'accept' ? 'Accept' : 'Block')));
-  fill(root, el('header', {}, el('button.back', { onclick: back, 'aria-label': 'Back to the list' }, '←'), el('h1.grow', {}, conversation.name), typing,
+  fill(root, el('header', {}, el('button.back', { onclick: back, 'aria-label': 'Back to the list' }, '←'), title, typing,
     el('button', { onclick: (e) => { conversation.muted = !conversation.muted; e.target.textContent = conversation.muted ? 'Unmute' : 'Mute'; call('mute', { ...to, muted: conversation.muted }).catch((x) => say(x.message)); } }, conversation.muted ? 'Unmute' : 'Mute'),
-    el('button', { onclick: () => details(root, conversation, called, say, again) }, 'Details'),
-    !group && el('button', { onclick: context.verify }, 'Verify')),
+    el('button', { onclick: details }, 'Details'),
+    !group && verify && el('button', { onclick: context.verify }, 'Verify')),
   request, log.element, spoken, field.element);
   if (at) log.jump(at);
   else { log.newest(); field.focus(); }
   let clear = 0;
-  return { jump: log.jump, event(e) {
+  return { jump: log.jump, rename(name) { title.textContent = name; }, event(e) {
     if (e.conversation !== id) return;
     if (e.type === 'message') {
       log.add(e.message);
