@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"io"
+	"net"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -41,7 +43,8 @@ func (p *place) rpc(ctx context.Context) error {
 		return err
 	}
 	if c, err := rpc.DialRaw(ctx, dir); err == nil {
-		return rpc.Pass(stdio{p.app.In, p.app.Out}, c)
+		carrier := rpc.Carrier{Program: stdio{p.app.In, p.app.Out}, Rand: rand.Reader, Redial: func(ctx context.Context) (net.Conn, error) { return p.redial(ctx, dir) }}
+		return carrier.Carry(ctx, c)
 	}
 	if !store.Exists(dir) {
 		return p.door(ctx, dir)
@@ -58,6 +61,15 @@ func (p *place) rpc(ctx context.Context) error {
 	cancel()
 	<-ran
 	return err
+}
+
+// redial connects to the daemon that comes after one that has gone.
+func (p *place) redial(ctx context.Context, dir string) (net.Conn, error) {
+	p.app.Say("%v; waiting for it to come back", rpc.ErrEnded)
+	if !p.comesBack(ctx) {
+		return nil, rpc.ErrEnded
+	}
+	return rpc.DialRaw(ctx, dir)
 }
 
 // door answers a program that is to make the account: it ends when there is one, and the next 'messenger rpc' has it.

@@ -17,9 +17,13 @@ Notifications. "receive" {account, envelope} is what signal-cli tells: somebody'
 the same is also told as result, with subscription 0. "event" is whatever happens, in our own words, such as how far a
 message of yours has come. What arrived while the program was away is told if it asks for it, with the seq of the last
 envelope it has dealt with.
-When the daemon becomes another version the connection ends, and this command with it: start it again.
   subscribeReceive {after: seq, which is ours}, unsubscribeReceive     both notifications come until the latter
 
+When the daemon becomes another version this command goes on with the new one, and the notifications after the last
+message they told. What had no answer then is asked again if it is a message, which has a name and goes out once, or only
+looks; anything else is answered with an error, and may have been done. A connection of a program's own to the socket
+ends: connect again, and say subscribeReceive with after. status tells since, the seq of the newest message when the
+notifications of a connection began.
 As signal-cli has them:
   send {message, attachments (paths, or data:TYPE;filename=NAME;base64,DATA), quoteTimestamp, quoteAuthor,
         editTimestamp, endSession, uploads} → {timestamp, results}. A result's type is SUCCESS, QUEUED, IDENTITY_FAILURE,

@@ -3,6 +3,7 @@
 package updatecmd_test
 
 import (
+	"bufio"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -143,6 +144,7 @@ func TestDaemonUpdatesItself(t *testing.T) {
 	}
 	m.until(log, "1.0.0 works", func() bool { return m.answers("alice") == "1.0.0" })
 
+	bot := m.bot(base, "alice")
 	next := m.build("messenger", "1.1.0")
 	m.publish("1.1.0", nil, next, m.build("messengerd", "1.1.0"))
 	said := 0
@@ -178,6 +180,7 @@ func TestDaemonUpdatesItself(t *testing.T) {
 	said++
 	m.does(m.person("bob"), base, "send", alice, fmt.Sprintf("number %d.", said))
 	m.has(log, alice, bob, base, said)
+	bot.was(said)
 
 	if err := daemon.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
@@ -187,6 +190,80 @@ func TestDaemonUpdatesItself(t *testing.T) {
 	}
 	if b, _ := os.ReadFile(log); strings.Count(string(b), "Passphrase: ") != 1 {
 		t.Error("the passphrase was asked for again")
+	}
+}
+
+// bot is a program that was started once, before all updates: what it was told, and what it is answered.
+type bot struct {
+	m     *machine
+	in    io.WriteCloser
+	lines chan string
+}
+
+// bot starts 'messenger rpc' for somebody's program, and waits until it works.
+func (m *machine) bot(program, who string) *bot {
+	m.t.Helper()
+	cmd := exec.Command(program, "rpc")
+	cmd.Env = m.person(who)
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		m.t.Fatal(err)
+	}
+	m.t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
+	b := &bot{m, in, make(chan string, 100_000)}
+	go func() {
+		defer close(b.lines)
+		for all := bufio.NewScanner(out); all.Scan(); {
+			b.lines <- all.Text()
+		}
+	}()
+	b.asks("version")
+	return b
+}
+
+// asks waits for an answer, and returns what was told before it.
+func (b *bot) asks(method string) (told, answer string) {
+	b.m.t.Helper()
+	if _, err := fmt.Fprintf(b.in, `{"jsonrpc":"2.0","id":"%s","method":"%[1]s"}`+"\n", method); err != nil {
+		b.m.t.Fatal(err)
+	}
+	for line := range b.lines {
+		if strings.Contains(line, `"id":"`+method+`"`) {
+			return told, line
+		}
+		if strings.Contains(line, `"method":"receive"`) {
+			told += line + "\n"
+		}
+	}
+	b.m.t.Fatal("the program's pipe has ended")
+	return "", ""
+}
+
+// was wants it to have been told of so many messages, each once, in order, and to be answered by the version that works now.
+func (b *bot) was(n int) {
+	b.m.t.Helper()
+	told, answer := b.asks("version")
+	for end := time.Now().Add(patience); !strings.Contains(told, fmt.Sprintf("number %d.", n)); time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(end) {
+			b.m.t.Fatalf("the program was told %s", told)
+		}
+		more, _ := b.asks("status")
+		told += more
+	}
+	for at, one := range regexp.MustCompile(`number (\d+)\.`).FindAllStringSubmatch(told, -1) {
+		if one[1] != fmt.Sprint(at+1) {
+			b.m.t.Fatalf("the program was told of message %s as the %dth", one[1], at+1)
+		}
+	}
+	if !strings.Contains(answer, `"version":"1.1.0"`) {
+		b.m.t.Error(answer)
 	}
 }
 

@@ -439,6 +439,14 @@ func (a *Account) Since(ctx context.Context, after int64, limit int) (out []*his
 	return out, err
 }
 
+// Newest is the number of the newest message of all conversations; 0 if there is none.
+func (a *Account) Newest(ctx context.Context) (seq int64, err error) {
+	err = a.store.View(ctx, func(tx *store.Tx) error {
+		return tx.Scan(0, func(row store.Row) (bool, error) { seq = row.Seq; return false, nil })
+	})
+	return seq, err
+}
+
 // Message returns one; nil if there is none.
 func (a *Account) Message(ctx context.Context, seq int64) (m *history.Message, err error) {
 	err = a.store.View(ctx, func(tx *store.Tx) error { m, err = history.Get(tx, seq); return err })

@@ -153,6 +153,8 @@ type Status struct {
 	Proxy     string `json:"proxy,omitempty"`
 	Connected bool   `json:"connected"`
 	Queued    int    `json:"queued"` // messages and receipts that are not sent yet
+	// Since is the number of the newest message when this connection's notifications began: what came after it they have told.
+	Since int64 `json:"since"`
 	// Index is how far the search's index is; what it lacks is searched all the same, slower.
 	Index   history.Progress `json:"index"`
 	Version string           `json:"version"`
@@ -168,7 +170,10 @@ func (c *conn) status(nothing) (any, error) {
 		return nil, err
 	}
 	index, err := c.Account.Indexed(c.ctx)
-	return Status{"open", own.Number, own.Device, own.Server, c.Account.Server.Proxy, c.Account.Connected(), queued, index, c.Version}, err
+	c.mu.Lock()
+	since := c.since
+	c.mu.Unlock()
+	return Status{"open", own.Number, own.Device, own.Server, c.Account.Server.Proxy, c.Account.Connected(), queued, since, index, c.Version}, err
 }
 
 // flush sends what is queued and can be sent, and answers when that is done.

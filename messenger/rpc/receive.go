@@ -17,12 +17,15 @@ func (c *conn) subscribe() {
 	if c.sub != nil || c.Account == nil {
 		return
 	}
-	sub := c.Account.Subscribe()
-	c.sub = sub
 	own, err := c.Account.Own(c.ctx)
 	if err != nil {
 		return
 	}
+	if c.since, err = c.Account.Newest(c.ctx); err != nil { // before it begins, so that nothing is between the two
+		return
+	}
+	sub := c.Account.Subscribe()
+	c.sub = sub
 	c.wg.Go(func() {
 		for {
 			e, ok := sub.Next(c.ctx)

@@ -27,6 +27,8 @@ const (
 	maxLine = 1 << 20
 	// maxRunning bounds the requests of one connection that run at once.
 	maxRunning = 16
+	// maxBatch bounds the requests of one line.
+	maxBatch = 100
 )
 
 // Error codes of JSON-RPC, and signal-cli's.
@@ -107,6 +109,7 @@ type conn struct {
 
 	mu       sync.Mutex
 	sub      *client.Subscription // mu; nil: not subscribed
+	since    int64                // mu; number of the newest message when sub began
 	wrapped  bool                 // mu; the caller has subscribed as signal-cli's do
 	confirms map[string]chan bool // mu; device confirmations that wait
 	wg       sync.WaitGroup       // of subscriptions
@@ -183,8 +186,8 @@ func (c *conn) line(line []byte) {
 		return
 	}
 	var batch []json.RawMessage
-	if err := json.Unmarshal(line, &batch); err != nil || len(batch) == 0 || len(batch) > 100 {
-		c.send(answer(nil, nil, &Error{Code: codeRequest, Message: "a batch that is no array of 1 to 100 requests"}))
+	if err := json.Unmarshal(line, &batch); err != nil || len(batch) == 0 || len(batch) > maxBatch {
+		c.send(answer(nil, nil, &Error{Code: codeRequest, Message: fmt.Sprintf("a batch that is no array of 1 to %d requests", maxBatch)}))
 		return
 	}
 	for _, r := range batch {

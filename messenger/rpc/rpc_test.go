@@ -246,10 +246,10 @@ func TestAPipe(t *testing.T) {
 	}
 	var out strings.Builder
 	in := strings.NewReader(`{"jsonrpc":"2.0","id":1,"method":"send","params":{"noteToSelf":true,"message":"remember the milk"}}` + "\n")
-	if err := rpc.Pass(struct {
+	if err := (&rpc.Carrier{Rand: rand.Reader, Program: struct {
 		io.Reader
 		io.Writer
-	}{in, &out}, conn); err != nil {
+	}{in, &out}}).Carry(t.Context(), conn); err != nil {
 		t.Fatal(err)
 	}
 	if !strings.Contains(out.String(), `"id":1,"result":{"timestamp":`) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"os"
@@ -102,7 +101,7 @@ func Dial(ctx context.Context, dir string) (*Client, error) {
 	return NewClient(c), nil
 }
 
-// DialRaw connects without speaking: for Pass.
+// DialRaw connects without speaking: for Carrier.
 func DialRaw(ctx context.Context, dir string) (net.Conn, error) {
 	var d net.Dialer
 	c, err := d.DialContext(ctx, "unix", filepath.Join(dir, SocketName))
@@ -110,17 +109,4 @@ func DialRaw(ctx context.Context, dir string) (net.Conn, error) {
 		return nil, fmt.Errorf("%w: %v", ErrNoDaemon, err)
 	}
 	return c, nil
-}
-
-// Pass carries lines from a program to the daemon and back, until either ends.
-func Pass(program io.ReadWriter, daemon net.Conn) error {
-	defer daemon.Close()
-	go func() {
-		_, _ = io.Copy(daemon, program) // the end of input is not an error
-		if u, ok := daemon.(*net.UnixConn); ok {
-			_ = u.CloseWrite()
-		}
-	}()
-	_, err := io.Copy(program, daemon)
-	return err
 }
