@@ -2,6 +2,7 @@ package client_test
 
 import (
 	"bytes"
+	"context"
 	"crypto/rand"
 	"fmt"
 	"net/http"
@@ -108,6 +109,9 @@ func TestIntroducedBeforeTheFirstKey(t *testing.T) {
 	bob.says(carol.number, "Alice says I should write to you")
 	carol.sees(bob.number, "Alice says I should write to you")
 	bob.sees(carol.number, "Alice says I should write to you", "[introduced]")
+	carol.says(bob.number, "I know")
+	bob.sees(carol.number, "Alice says I should write to you", "[introduced]", "I know")
+	bob.sees(alice.number, "hello", "hello back", "[introduction-kept]", "[introduced]")
 	for _, d := range [][2]*device{{bob, carol}, {carol, bob}} {
 		if got := d[0].trusts(d[1]); got != "introduced by "+alice.number {
 			t.Errorf("%s: %q", d[0].name, got)
@@ -168,11 +172,20 @@ func TestWhatAnIntroductionIsWorth(t *testing.T) {
 	bob.state(bob.says(carol.number, "are you there?"), history.Delivered)
 	is("her own key", introduced)
 	w.hostile(nil)
-	// Alice's key changes.
+	// Alice's key changes; whoever shows Carol is told that she is to be shown otherwise.
+	events := bob.acc.Subscribe()
+	defer events.Close()
 	w.stale(alice.number, func(b *api.BundlesV3) { swapped(t, b) })
 	bob.says(alice.number, "hm")
 	bob.notice(alice.number, "key-changed-verified")
 	is("Alice's key has changed", "")
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	for e, ok := events.Next(ctx); e.Type != client.EventConversation || e.Conversation != carol.number; e, ok = events.Next(ctx) {
+		if !ok {
+			t.Fatal("nobody is told")
+		}
+	}
 	bob.verifies(alice, true) // whoever that is
 	is("another key of Alice's is verified", "")
 }
@@ -560,6 +573,39 @@ func TestAnIntroductionThatOneDeviceTakes(t *testing.T) {
 	tablet.verifies(alice, true)
 	if got := tablet.trusts(carol); got != "introduced by "+alice.number {
 		t.Error(got)
+	}
+}
+
+// On a device where Alice was not verified the server has shown a key of its own for Carol: it is found out when she is, there or on another device.
+func TestAGhostKeyIsCaughtOnceTheIntroducerIsVerified(t *testing.T) {
+	for _, there := range []bool{true, false} {
+		w := newWorld(t)
+		alice, bob, carol := threePeople(w)
+		tablet := bob.link("bob's tablet", false)
+		alice.says(bob.number, "hello tablet")
+		tablet.waitFor("Alice", func() bool {
+			return strings.Contains(strings.Join(tablet.conversation(alice.number), "|"), "hello tablet")
+		})
+		w.rewrite(carol.number, func(b *api.BundlesV3) { swapped(t, b) })
+		tablet.state(tablet.says(carol.number, "hello"), history.Sent)
+		w.hostile(nil)
+		alice.introduces(bob, carol)
+		tablet.notice(alice.number, "introduction-refused")
+		bob.notice(alice.number, "introduction-kept")
+		bob.says(alice.number, "thank you") // after what the tablet is told
+		tablet.waitFor("what Bob has said", func() bool {
+			return strings.Contains(strings.Join(tablet.conversation(alice.number), "|"), "thank you")
+		})
+		if there {
+			tablet.verifies(alice, true)
+		} else {
+			bob.verifies(alice, true)
+		}
+		tablet.notice(carol.number, "introduction-differs")
+		if got := tablet.trusts(carol); got != "doubted by "+alice.number {
+			t.Error(got)
+		}
+		tablet.state(tablet.says(carol.number, "the secret"), history.Failed)
 	}
 }
 

@@ -174,7 +174,7 @@ func TestIntroductionsAreBounded(t *testing.T) {
 	}
 	if err := b.store.Update(t.Context(), func(tx *store.Tx) error {
 		for i := range 1_999 {
-			if err := session.SaveIntroductions(tx, fmt.Sprintf("+9996666%08d", i), []session.Introduction{{By: alice}}); err != nil {
+			if err := session.SaveIntroductions(tx, fmt.Sprintf("+9996666%08d", i), []session.Introduction{{By: bob}}); err != nil {
 				return err
 			}
 		}
