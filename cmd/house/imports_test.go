@@ -121,6 +121,8 @@ var doors = map[string][]string{
 	"k8s.io/klog":                                       {"attest/log"}, // which silences it
 	"github.com/nats-io/nats.go":                        {"messenger/server/route"},
 	"github.com/zalando/go-keyring":                     {"messenger/keyring"},
+	"charm.land":                                        {"messenger/tui"},
+	"github.com/charmbracelet/x":                        {"messenger/tui"},
 }
 
 func TestOneDoorPerDependency(t *testing.T) {
@@ -147,6 +149,17 @@ func TestOneDoorPerDependency(t *testing.T) {
 	for dep := range doors {
 		if !used[dep] {
 			t.Errorf("the rule for %s names a dependency nobody imports any more: remove the rule", dep)
+		}
+	}
+}
+
+// What draws in the terminal holds no key and no account: it asks over JSON-RPC, and knows the names of what it is told.
+func TestTheTerminalOnlyAsks(t *testing.T) {
+	for _, p := range list(t, "linux", "./messenger/tui") {
+		for _, imp := range p.Imports {
+			if to, ours := local(imp); ours && !slices.Contains([]string{"messenger/rpc", "messenger/client", "messenger/client/history"}, to) {
+				t.Errorf("messenger/tui imports %s", to)
+			}
 		}
 	}
 }

@@ -14,7 +14,7 @@ import (
 var (
 	core = []string{"archive", "attachment", "braid", "braid/erasure", "braid/split", "devicelist", "directory", "handshake", "introduction", "kdf", "keys", "provision", "ratchet",
 		"record", "refusal", "safety", "senderkey", "signaling", "transcript", "wire", "wire/pb", "xeddsa"}
-	worldly = []string{"client", "group", "interop", "keyring", "provider", "rpc", "server", "session", "store", "vector", "web"}
+	worldly = []string{"client", "group", "interop", "keyring", "provider", "rpc", "server", "session", "store", "tui", "vector", "web"}
 )
 
 // What nothing below the core may be, in the standard library or elsewhere: a network, a program to run, a log. (Package os

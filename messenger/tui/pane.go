@@ -1,0 +1,181 @@
+package tui
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"unicode"
+
+	tea "charm.land/bubbletea/v2"
+
+	"github.com/countersign-project/countersign/messenger/rpc"
+)
+
+// pane is the list of conversations. With the focus, what is typed finds one of them.
+type pane struct {
+	focused bool
+	filter  string
+	row     int
+}
+
+// found are the conversations that the filter leaves, the best first; without a filter the newest.
+func (m *Model) found() (out []rpc.Conversation) {
+	if m.pane.filter == "" {
+		return m.people.list
+	}
+	scores := map[string]int{}
+	for _, v := range m.people.list {
+		if s := fuzzy(m.pane.filter, m.people.title(v.ID)+" "+v.ID); s > 0 {
+			scores[v.ID] = s
+			out = append(out, v)
+		}
+	}
+	slices.SortStableFunc(out, func(a, b rpc.Conversation) int { return scores[b.ID] - scores[a.ID] })
+	return out
+}
+
+// fuzzy says how well a text has all the characters of a pattern, in order and whatever their case; 0: it has not. Characters at the beginning of a
+// word and behind one another count more.
+func fuzzy(pattern, text string) (score int) {
+	runes := []rune(strings.ToLower(text))
+	i, score, row := 0, 1, 0
+	for _, want := range strings.ToLower(pattern) {
+		for ; i < len(runes) && runes[i] != want; i++ {
+			row = 0
+		}
+		if i == len(runes) {
+			return 0
+		}
+		row++
+		score += row
+		if i == 0 || !unicode.IsLetter(runes[i-1]) && !unicode.IsDigit(runes[i-1]) {
+			score += 3
+		}
+		i++
+	}
+	return score
+}
+
+// paneKey takes a key while the list has the focus.
+func (m *Model) paneKey(msg tea.KeyPressMsg) tea.Cmd {
+	found := m.found()
+	switch msg.String() {
+	case "esc":
+		if m.pane.filter != "" {
+			m.pane.filter, m.pane.row = "", 0
+		} else if m.at != "" {
+			m.pane = pane{}
+		}
+	case "up", "ctrl+p":
+		m.pane.row = max(0, m.pane.row-1)
+	case "down", "ctrl+n":
+		m.pane.row = min(m.pane.row+1, max(0, len(found)-1))
+	case "enter":
+		if m.pane.row < len(found) {
+			return m.open(found[m.pane.row].ID)
+		}
+		if m.pane.filter != "" {
+			return m.meet(m.pane.filter)
+		}
+	case "backspace":
+		if r := []rune(m.pane.filter); len(r) > 0 {
+			m.pane.filter, m.pane.row = string(r[:len(r)-1]), 0
+		}
+	default:
+		if text := Safe(msg.Text); text != "" {
+			m.pane.filter, m.pane.row = m.pane.filter+text, 0
+		}
+	}
+	return nil
+}
+
+// meet opens a conversation with somebody who is not in the list: a number, a username, a group.
+func (m *Model) meet(who string) tea.Cmd {
+	var found struct{ Conversation string }
+	return m.call("resolve", map[string]string{"name": strings.TrimSpace(who)}, &found, func(err error) tea.Cmd {
+		if err != nil {
+			m.fail(err)
+			return nil
+		}
+		return m.open(found.Conversation)
+	})
+}
+
+// switchBy opens the conversation that is so many further down the list.
+func (m *Model) switchBy(step int) tea.Cmd {
+	list := m.people.list
+	if len(list) == 0 {
+		return nil
+	}
+	i := slices.IndexFunc(list, func(v rpc.Conversation) bool { return v.ID == m.at })
+	if i < 0 && step < 0 {
+		i = 0
+	}
+	return m.open(list[(i+step+len(list))%len(list)].ID)
+}
+
+// paneLines draws the list.
+func (m *Model) paneLines(width, height int) (out []string) {
+	head := "conversations"
+	if m.pane.focused {
+		head = "go to: " + m.pane.filter + "▏"
+	}
+	out = append(out, m.theme.bold.Render(fit(head, width)))
+	found := m.found()
+	if len(found) == 0 && m.pane.filter != "" {
+		out = append(out, fit("Enter writes to "+name(m.pane.filter, maxName), width))
+	}
+	// Each has two lines; what is chosen stays in view.
+	rows := max(1, (height-1)/2)
+	from := max(0, m.pane.row-rows+1)
+	for i, v := range found {
+		if i < from || i >= from+rows {
+			continue
+		}
+		out = append(out, m.row(v, i, width)...)
+	}
+	for len(out) < height {
+		out = append(out, fit("", width))
+	}
+	return out[:height]
+}
+
+// row is a conversation of the list: its name, how much is unread, and how its newest message begins.
+func (m *Model) row(v rpc.Conversation, i, width int) []string {
+	count := ""
+	switch {
+	case v.Blocked:
+		count = " blocked"
+	case !v.Accepted:
+		count = " request"
+	case v.Muted:
+		count = " muted"
+	}
+	if v.Unread > 0 && v.ID != m.at {
+		count += fmt.Sprintf(" (%d)", v.Unread)
+	}
+	mark := "  "
+	if v.ID == m.at {
+		mark = "▸ "
+	}
+	title := fit(mark+m.people.title(v.ID), width-len(count)) + count
+	switch {
+	case m.pane.focused && i == m.pane.row:
+		title = m.theme.chosen.Render(title)
+	case v.Unread > 0 && v.ID != m.at:
+		title = m.theme.bold.Render(title)
+	}
+	last := ""
+	if one := v.Last; one != nil {
+		switch last = name(one.Body, width); {
+		case one.Deleted:
+			last = "(deleted)"
+		case last == "" && len(one.Attachments) > 0:
+			last = "[file] " + name(one.Attachments[0].FileName, width)
+		}
+		if said(one) && (one.Outgoing || isGroup(v.ID)) {
+			last = m.people.called(one.Author) + ": " + last
+		}
+	}
+	return []string{title, m.theme.dim.Render(fit("  "+last, width))}
+}

@@ -1,0 +1,142 @@
+package tui
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	tea "charm.land/bubbletea/v2"
+
+	"github.com/countersign-project/countersign/messenger/client/history"
+	"github.com/countersign-project/countersign/messenger/rpc"
+)
+
+// panel is something to read in place of the conversation, until Escape.
+type panel struct {
+	title string
+	lines []string // wrapped where they are drawn
+	up    int      // lines above the view
+	about string   // the number whose safety number it is
+	// What can be chosen of it, if anything: one line each, from the first on.
+	picks []func() tea.Cmd
+	row   int
+}
+
+// panelKey takes a key while there is a panel; false: the key is for somebody else.
+func (m *Model) panelKey(key string) (tea.Cmd, bool) {
+	p := m.panel
+	switch {
+	case key == "esc":
+		m.panel = nil
+	case key == "pgup":
+		p.up = max(0, p.up-m.talkHeight())
+	case key == "pgdown":
+		p.up += m.talkHeight()
+	case len(p.picks) == 0 || m.input.Value() != "":
+		return nil, false
+	case key == "up":
+		p.row = max(0, p.row-1)
+	case key == "down":
+		p.row = min(p.row+1, len(p.picks)-1)
+	case key == "enter":
+		m.panel = nil
+		return p.picks[p.row](), true
+	default:
+		return nil, false
+	}
+	return nil, true
+}
+
+func (m *Model) panelLines(width, height int) (out []string) {
+	p := m.panel
+	out = append(out, m.theme.bold.Render(fit(p.title+"  (Esc closes)", width)))
+	var body []string
+	at := 0
+	for i, l := range p.lines {
+		drawn := wrapped(l, width-2)
+		mark := "  "
+		if len(p.picks) > 0 && i == p.row {
+			mark, at = "▌ ", len(body)
+		}
+		for _, d := range drawn {
+			body = append(body, fit(mark+d, width))
+		}
+	}
+	p.up = max(0, min(p.up, len(body)-height+1))
+	if len(p.picks) > 0 {
+		p.up = max(min(p.up, at), at-height+3, 0)
+	}
+	out = append(out, body[p.up:min(len(body), p.up+height-1)]...)
+	for len(out) < height {
+		out = append(out, fit("", width))
+	}
+	return out
+}
+
+// safety shows the number to compare with somebody.
+func (m *Model) safety(who string) tea.Cmd {
+	var list []rpc.Identity
+	return m.call("listIdentities", map[string]any{"recipient": who}, &list, func(err error) tea.Cmd {
+		if err != nil || len(list) == 0 {
+			if err != nil {
+				m.fail(err)
+			}
+			return nil
+		}
+		id := list[0]
+		state := map[string]string{"TRUSTED_VERIFIED": "Verified", "TRUSTED_UNVERIFIED": "Not verified", "UNTRUSTED": "CHANGED: nothing is sent until you verify or accept it"}[id.TrustLevel]
+		lines := []string{"", fmt.Sprintf("%s, since %s", state, m.local(id.Added).Format("2 January 2006 15:04")), ""}
+		groups := strings.Fields(id.SafetyNumber)
+		for part := range slices.Chunk(groups, 4) {
+			lines = append(lines, "    "+strings.Join(part, " "))
+		}
+		lines = append(lines, "", "If the other's screen shows the same number, nobody is in between. Compare in person or by telephone, then give what the other reads to you:",
+			"    /verify DIGITS", "", "With a picture of the QR code on the other's screen: messenger verify NAME --scan FILE")
+		m.panel = &panel{title: "safety number with " + m.people.called(id.Number), lines: lines, about: id.Number}
+		return nil
+	})
+}
+
+// found shows what a search has found; choosing one goes there.
+func (m *Model) results(words string, list []*history.Message) {
+	p := &panel{title: fmt.Sprintf("%d found for “%s”: Enter goes there", len(list), name(words, 40))}
+	for _, one := range list {
+		p.lines = append(p.lines, m.local(when(one)).Format("2006-01-02 15:04")+"  "+m.people.called(one.Author)+": "+name(one.Body, 200))
+		p.picks = append(p.picks, func() tea.Cmd { return m.goTo(m.talk(), one.Seq) })
+	}
+	m.panel = p
+}
+
+// goTo reads up to a message and brings it into view.
+func (m *Model) goTo(t *talk, seq int64) tea.Cmd {
+	if t == nil {
+		return nil
+	}
+	if t.find(seq) != nil {
+		t.chosen = seq
+		m.show(t)
+		return nil
+	}
+	if t.whole || t.loading || len(t.messages) == 0 || t.messages[0].Seq < seq {
+		m.fail(fmt.Errorf("message %d is not here any more", seq))
+		return nil
+	}
+	load := m.load(t, t.messages[0].Seq, farSize)
+	if load == nil {
+		return nil
+	}
+	m.say("reading back…")
+	return func() tea.Msg {
+		msg := load()
+		return then(func() tea.Cmd {
+			if f, ok := msg.(then); ok {
+				f()
+			}
+			m.says = told{}
+			return m.goTo(t, seq)
+		})
+	}
+}
+
+// farSize is how many messages are read at a time on the way to an old one.
+const farSize = 1000

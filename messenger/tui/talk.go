@@ -1,0 +1,141 @@
+package tui
+
+import (
+	"slices"
+	"time"
+
+	"github.com/countersign-project/countersign/messenger/client/history"
+)
+
+// talk is one conversation as far as it was read from the account.
+type talk struct {
+	id       string
+	messages []*history.Message // oldest first
+	whole    bool               // the first message of all is among them
+	loaded   bool               // the newest are
+	loading  bool
+	// Events and pages come in any order. Stamp counts events; touched is the last one about a message: a page that was asked for before knows less.
+	stamp   int
+	touched map[int64]int
+	gone    map[int64]bool
+
+	up      int   // lines between the end of the conversation and the bottom of the view
+	chosen  int64 // message that commands are about; 0: none
+	fresh   int64 // first that was not read when the conversation was opened; 0: none
+	readTo  int64 // up to where it was told that the person has read
+	draft   string
+	reply   *history.Message // that the draft answers
+	edit    *history.Message // that the draft replaces
+	writing map[string]time.Time
+	// The person was asked about somebody's key: about these messages, or so that he is not asked again while it is held.
+	asked map[int64]bool
+	holds bool
+
+	drawn map[int64][]string // of messages, by number, for drawnAt columns
+}
+
+func newTalk(id string) *talk {
+	return &talk{id: id, touched: map[int64]int{}, gone: map[int64]bool{}, writing: map[string]time.Time{}, asked: map[int64]bool{}, drawn: map[int64][]string{}}
+}
+
+// forget drops what was read, so that it is read again: much may have happened unheard.
+func (t *talk) forget() {
+	t.messages, t.whole, t.loaded, t.loading, t.up, t.chosen, t.readTo = nil, false, false, false, 0, 0, 0
+	clear(t.writing)
+	clear(t.drawn)
+}
+
+func bySeq(m *history.Message, seq int64) int {
+	switch {
+	case m.Seq < seq:
+		return -1
+	case m.Seq > seq:
+		return 1
+	}
+	return 0
+}
+
+// put adds a message or replaces what was known of it.
+func (t *talk) put(m *history.Message) {
+	if t.gone[m.Seq] {
+		return
+	}
+	i, found := slices.BinarySearchFunc(t.messages, m.Seq, bySeq)
+	if found {
+		t.messages[i] = m
+	} else {
+		t.messages = slices.Insert(t.messages, i, m)
+	}
+	delete(t.drawn, m.Seq)
+}
+
+// hear takes what an event says of a message.
+func (t *talk) hear(m *history.Message) {
+	t.stamp++
+	t.touched[m.Seq] = t.stamp
+	if len(t.messages) > 0 && m.Seq < t.messages[0].Seq && !t.whole {
+		return // it is read with its page
+	}
+	t.put(m)
+}
+
+// drop takes a message away.
+func (t *talk) drop(seq int64) {
+	t.stamp++
+	t.gone[seq] = true
+	if i, found := slices.BinarySearchFunc(t.messages, seq, bySeq); found {
+		t.messages = slices.Delete(t.messages, i, i+1)
+	}
+	if t.chosen == seq {
+		t.chosen = 0
+	}
+}
+
+// take adds a page that was asked for when stamp was asked.
+func (t *talk) take(page []*history.Message, asked int) {
+	for _, m := range page {
+		if t.touched[m.Seq] > asked && t.find(m.Seq) != nil {
+			continue
+		}
+		t.put(m)
+	}
+}
+
+func (t *talk) find(seq int64) *history.Message {
+	if i, found := slices.BinarySearchFunc(t.messages, seq, bySeq); found {
+		return t.messages[i]
+	}
+	return nil
+}
+
+// newest is the last message for which a holds; nil if there is none.
+func (t *talk) newest(a func(*history.Message) bool) *history.Message {
+	for _, m := range slices.Backward(t.messages) {
+		if a(m) {
+			return m
+		}
+	}
+	return nil
+}
+
+// choose moves the mark by one message, up (-1) or down; below the last one it goes away.
+func (t *talk) choose(step int) {
+	i := len(t.messages)
+	if t.chosen != 0 {
+		i, _ = slices.BinarySearchFunc(t.messages, t.chosen, bySeq)
+	}
+	switch i += step; {
+	case i >= len(t.messages):
+		t.chosen = 0
+	case i >= 0:
+		t.chosen = t.messages[i].Seq
+	}
+}
+
+// unseen is the last message of others that is not read; nil if all are.
+func (t *talk) unseen() *history.Message {
+	return t.newest(func(m *history.Message) bool { return said(m) && !m.Outgoing && !m.Seen && m.Seq > t.readTo })
+}
+
+// said tells what people wrote from what this device has to say.
+func said(m *history.Message) bool { return m.Kind == history.Text }
