@@ -23,18 +23,11 @@ func (p *place) chat(ctx context.Context, c *rpc.Client, with string) error {
 	if err != nil {
 		return err
 	}
-	var found struct{ Conversation string }
-	if with == "me" {
-		var status rpc.Status
-		err = c.Call(ctx, "status", nil, &status)
-		found.Conversation = status.Number
-	} else {
-		err = c.Call(ctx, "resolve", map[string]string{"name": with}, &found)
-	}
+	conversation, err := p.conversation(ctx, c, with)
 	if err != nil {
 		return err
 	}
-	params := where(found.Conversation)
+	params := where(conversation)
 	params["limit"] = lastShown
 	var list []*history.Message
 	if err := c.Call(ctx, "listMessages", params, &list); err != nil {
@@ -43,14 +36,14 @@ func (p *place) chat(ctx context.Context, c *rpc.Client, with string) error {
 	for _, m := range list {
 		fmt.Fprintln(p.app.Out, oneLine(m, called))
 	}
-	read := func() error { return c.Call(ctx, "markRead", where(found.Conversation), nil) }
+	read := func() error { return c.Call(ctx, "markRead", where(conversation), nil) }
 	if err := read(); err != nil {
 		return err
 	}
 	go func() {
 		for n := range c.Notifications() {
 			var e client.Event
-			if n.Method != "event" || json.Unmarshal(n.Params, &e) != nil || e.Conversation != found.Conversation || e.Message == nil {
+			if n.Method != "event" || json.Unmarshal(n.Params, &e) != nil || e.Conversation != conversation || e.Message == nil {
 				continue
 			}
 			failed := e.Type == client.EventUpdate && e.Message.Outgoing && e.Message.State().State == history.Failed
@@ -66,11 +59,23 @@ func (p *place) chat(ctx context.Context, c *rpc.Client, with string) error {
 		if text == "" {
 			continue
 		}
-		params := where(found.Conversation)
+		params := where(conversation)
 		params["message"], params["noWait"] = text, true
 		if err := c.Call(ctx, "send", params, nil); err != nil {
 			p.app.Say("%v", err)
 		}
 	}
 	return c.Call(ctx, "flush", nil, nil)
+}
+
+// conversation finds the one that a person means.
+func (p *place) conversation(ctx context.Context, c *rpc.Client, with string) (string, error) {
+	if with == "me" {
+		var status rpc.Status
+		err := c.Call(ctx, "status", nil, &status)
+		return status.Number, err
+	}
+	var found struct{ Conversation string }
+	err := c.Call(ctx, "resolve", map[string]string{"name": with}, &found)
+	return found.Conversation, err
 }

@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/countersign-project/countersign/messenger/client/history"
 	"github.com/countersign-project/countersign/messenger/rpc"
+	"github.com/countersign-project/countersign/messenger/tui"
 )
 
 // callAndPrint calls a method and prints its result: the JSON with --json, else what print makes of it.
@@ -42,18 +42,8 @@ func printed[T any](f func(T) string) func([]byte) (string, error) {
 	}
 }
 
-// safe drops what a message could do to a terminal: control characters, and those that turn the direction of writing.
-func safe(s string) string {
-	return strings.Map(func(r rune) rune {
-		switch {
-		case r == '\n' || r == '\t':
-			return r
-		case unicode.IsControl(r), r >= 0x202a && r <= 0x202e, r >= 0x2066 && r <= 0x2069:
-			return -1
-		}
-		return r
-	}, s)
-}
+// safe drops what a message could do to a terminal.
+func safe(s string) string { return tui.Safe(s) }
 
 // oneLine is a message for people: time, who, what, and how far it has come.
 func oneLine(m *history.Message, called func(string) string) string {

@@ -83,19 +83,33 @@ func (p *place) door(ctx context.Context, dir string) (err error) {
 
 func newChatCommand(shared *place) *cobra.Command {
 	p := *shared
+	var plain bool
 	cmd := &cobra.Command{
-		Use:   "chat WITH",
-		Short: "Talk with somebody, line by line",
-		Long: `Talk with somebody, line by line: what you type is sent, what arrives is shown. ` + strings.Replace(toHelp, "TO", "WITH", 1) + `
-End of input ends it.
+		Use:   "chat [WITH]",
+		Short: "Talk with people, in the whole terminal or line by line",
+		Long: `Talk with people. In a terminal the conversations stand at the left and one of them at the right: Enter sends what you
+write, Alt+Enter begins a new line, PgUp and the mouse wheel go back, Ctrl+N and Ctrl+P go to other conversations, Ctrl+G
+finds one, and /help says the rest. Without WITH it begins with the list. ` + strings.Replace(toHelp, "TO", "WITH", 1) + `
+
+With --plain, or through a pipe, it goes line by line: what you type is sent, what arrives is shown. End of input ends it.
 
 ` + cli.ExitHelp,
-		Example: "  messenger chat alice",
-		Args:    cobra.ExactArgs(1),
+		Example: "  messenger chat\n  messenger chat alice\n  messenger chat --plain 'My choir'",
+		Args:    cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return p.with(cmd.Context(), func(ctx context.Context, c *rpc.Client) error { return p.chat(ctx, c, args[0]) })
+			screen := p.app.Interactive() && !plain && !p.app.JSON
+			if len(args) == 0 && !screen {
+				return cli.Usagef("chat: with whom? Only in a terminal it begins with the list of conversations")
+			}
+			return p.with(cmd.Context(), func(ctx context.Context, c *rpc.Client) error {
+				if screen {
+					return p.screen(ctx, c, strings.Join(args, ""))
+				}
+				return p.chat(ctx, c, args[0])
+			})
 		},
 	}
 	p.flags(cmd)
+	cmd.Flags().BoolVar(&plain, "plain", false, "line by line, in a terminal too")
 	return cmd
 }
