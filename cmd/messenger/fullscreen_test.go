@@ -100,8 +100,10 @@ func (g *glass) types(keys string) {
 // ends waits for the program to end well, and wants the terminal back as it was.
 func (g *glass) ends() {
 	g.Helper()
-	if err := g.cmd.Wait(); err != nil {
-		g.Errorf("%v\n%q", err, g.drawn())
+	stuck := time.AfterFunc(patience, func() { _ = g.cmd.Process.Signal(syscall.SIGQUIT) }) // which shows what it does
+	err := g.cmd.Wait()
+	if stuck.Stop(); err != nil {
+		g.Fatalf("%v\n%q", err, g.drawn())
 	}
 	g.shows("\x1b[?1049l") // the screen from before
 }
@@ -138,7 +140,6 @@ func TestTalkingInTerminals(t *testing.T) {
 	}
 	a.types("/members\r")
 	a.shows(bob)
-	a.types("\x1b")
 	b.types("/quit\r")
 	b.ends()
 	a.types("\x03")
