@@ -49,6 +49,7 @@ func TestTwoPeopleTalk(t *testing.T) {
 	b.shows("Alice: ↳ to you: “so it works”", "it does")
 	b.enters("/react +1")
 	a.shows("👍 Bob")
+	b.shows("👍 you") // or else he would only say it again
 	b.enters("/react +1")
 	a.hides("👍")
 	a.enters("/edit")
