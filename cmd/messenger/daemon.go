@@ -63,7 +63,7 @@ const leaveWithin = 5 * time.Second
 // askOnce makes sure that no other daemon runs, and asks for the passphrase, before there is a child. Versions to come get it from the environment, as
 // if it had been there.
 func (p *place) askOnce(ctx context.Context) (variable, value string, err error) {
-	variable = "MESSENGER_PASSPHRASE"
+	variable = passphraseVariable
 	dir, err := p.dir()
 	if err != nil {
 		return "", "", err
@@ -180,7 +180,7 @@ func (p *place) throughPage(ctx context.Context, d *desk) (*client.Account, erro
 	door := &rpc.Door{Options: client.Options{Dir: d.dir, World: p.world(), Log: d.log}, Opened: func(a *client.Account) {
 		d.use(a)
 		accounts <- a
-	}}
+	}, Secret: func(passphrase string) { p.host.Hand(passphraseVariable, passphrase) }} // the next version receives before anybody comes to the page
 	alone, err := p.opensAlone(ctx, d.dir)
 	if err != nil {
 		return nil, err

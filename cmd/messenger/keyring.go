@@ -35,8 +35,11 @@ func explainedRing(err error) error {
 	return err
 }
 
+// passphraseVariable is where a passphrase is that need not be asked for.
+const passphraseVariable = "MESSENGER_PASSPHRASE"
+
 // given tells whether a passphrase is given with the command.
-func (p *place) given() bool { return p.passphrase != "" || p.app.Getenv("MESSENGER_PASSPHRASE") != "" }
+func (p *place) given() bool { return p.passphrase != "" || p.app.Getenv(passphraseVariable) != "" }
 
 // secret is what opens the account in dir: the keyring's key if it has one, unless a passphrase is given that opens it too; or else a passphrase, which
 // is asked for.

@@ -117,7 +117,7 @@ const (
 func (p *place) newPassphrase() ([]byte, error) {
 	ask := p.app.Passphrase(p.passphrase)
 	first, err := ask("Choose a passphrase; it locks what is kept on this computer: ")
-	if err != nil || p.passphrase != "" || p.app.Getenv("MESSENGER_PASSPHRASE") != "" {
+	if err != nil || p.passphrase != "" || p.app.Getenv(passphraseVariable) != "" {
 		return first, err
 	}
 	second, err := ask("The same again: ")

@@ -100,6 +100,9 @@ func (h *Host) Data() (string, error) {
 // Serving tells whether this process is of a long-running mode that goes on already, and so must Serve.
 func (h *Host) Serving() bool { return h.started.Serving(h.world) }
 
+// Hand gives the versions to come what a person was asked for by this one, so that they need not ask: see launch.Parent.Hand.
+func (h *Host) Hand(variable, value string) { h.parent.Load().Hand(variable, value) }
+
 // running is this program as the updater sees it.
 func (h *Host) running() update.Running {
 	s := h.started

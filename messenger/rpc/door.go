@@ -19,6 +19,8 @@ type Door struct {
 	Options client.Options // without Server, which comes with the request
 	// Opened is given the account. When it returns, a Server with the account must answer whoever calls next.
 	Opened func(*client.Account)
+	// Secret is told the passphrase that the account has been opened with; nil: nobody wants to know.
+	Secret func(passphrase string)
 
 	mu     sync.Mutex
 	opened bool // mu
@@ -47,8 +49,8 @@ func (c *conn) doorStatus(nothing) (any, error) {
 	return map[string]string{"state": state, "version": c.Version}, nil
 }
 
-// enter runs what opens the account, one at a time and not again.
-func (d *Door) enter(open func() (*client.Account, error)) error {
+// enter runs what opens the account with a passphrase, one at a time and not again.
+func (d *Door) enter(passphrase string, open func() (*client.Account, error)) error {
 	if !d.mu.TryLock() {
 		return userError("another one is under way: wait until it has ended")
 	}
@@ -61,6 +63,9 @@ func (d *Door) enter(open func() (*client.Account, error)) error {
 		return err
 	}
 	d.opened = true
+	if d.Secret != nil {
+		d.Secret(passphrase)
+	}
 	d.Opened(a)
 	return nil
 }
@@ -70,7 +75,7 @@ func (d *Door) fresh(passphrase string, open func(client.Options, []byte) (*clie
 	if passphrase == "" {
 		return "", userError("want a passphrase: it locks what is kept on this computer")
 	}
-	err = d.enter(func() (*client.Account, error) {
+	err = d.enter(passphrase, func() (*client.Account, error) {
 		if store.Exists(d.Options.Dir) {
 			return nil, userError("there is an account on this computer already: unlock it")
 		}
@@ -93,7 +98,7 @@ func (d *Door) fresh(passphrase string, open func(client.Options, []byte) (*clie
 func (c *conn) unlock(p struct {
 	Passphrase string `json:"passphrase"`
 }) (any, error) {
-	return nil, c.Door.enter(func() (*client.Account, error) {
+	return nil, c.Door.enter(p.Passphrase, func() (*client.Account, error) {
 		a, err := client.Open(c.ctx, c.Door.Options, []byte(p.Passphrase))
 		if errors.Is(err, store.ErrPassphrase) {
 			return nil, &Error{Code: CodeLocked, Message: err.Error(), Refusal: true}

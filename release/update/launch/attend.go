@@ -2,6 +2,7 @@ package launch
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/countersign-project/countersign/release/update/home"
@@ -46,8 +47,8 @@ func (s *supervisor) attend(c *child) (end ending, why string) {
 }
 
 // heard acts on a word of the child.
-func (s *supervisor) heard(c *child, word string) (version string, other bool) {
-	switch word {
+func (s *supervisor) heard(c *child, said string) (version string, other bool) {
+	switch word, _, _ := strings.Cut(said, " "); word {
 	case wordReady:
 		c.ready = true
 	case wordHealthy:
@@ -59,6 +60,8 @@ func (s *supervisor) heard(c *child, word string) (version string, other bool) {
 		s.proved(c)
 	case wordRestart:
 		return s.outdated(c)
+	case wordHand:
+		s.started.handed(said)
 	}
 	return "", false
 }

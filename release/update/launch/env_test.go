@@ -1,7 +1,9 @@
 package launch
 
 import (
+	"io"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -52,3 +54,35 @@ func TestHomeFlag(t *testing.T) {
 		}
 	}
 }
+
+// What a child hands up reaches the versions to come as it was; nothing else changes, whatever the word.
+func TestAChildHandsUpAVariable(t *testing.T) {
+	for _, c := range []struct{ word, want string }{
+		{handWord("MESSENGER_PASSPHRASE", "correct horse \"=\n battery"), "correct horse \"=\n battery"},
+		{handWord("MESSENGER_PASSPHRASE", ""), ""},
+		{handWord("PATH", "/tmp"), "before"},
+		{handWord("MESSENGERD_X", "x"), "before"},
+		{`hand "MESSENGER_PASSPHRASE`, "before"},
+		{`hand "MESSENGER_PASSPHRASE"`, "before"},
+		{"hand", "before"},
+	} {
+		s := &Started{Program: Program{Name: "messenger"}}
+		s.world.Environ = []string{"PATH=/usr/bin", "MESSENGER_PASSPHRASE=before"}
+		s.handed(c.word)
+		if got := get(s.world.Environ, "MESSENGER_PASSPHRASE"); got != c.want || get(s.world.Environ, "PATH") != "/usr/bin" || get(s.world.Environ, "MESSENGERD_X") != "" {
+			t.Errorf("%s: %q", c.word, s.world.Environ)
+		}
+	}
+	var said strings.Builder
+	p := &Parent{health: unclosed{&said}}
+	p.Hand("MESSENGER_PASSPHRASE", strings.Repeat("x", maxWord)) // or the parent would hear nothing any more
+	p.Hand("MESSENGER_PASSPHRASE", "x")
+	(*Parent)(nil).Hand("MESSENGER_PASSPHRASE", "x")
+	if said.String() != handWord("MESSENGER_PASSPHRASE", "x")+"\n" {
+		t.Errorf("%q", said.String())
+	}
+}
+
+type unclosed struct{ io.Writer }
+
+func (unclosed) Close() error { return nil }

@@ -12,6 +12,7 @@ const (
 	wordReady   = "ready"   // it has begun its work
 	wordHealthy = "healthy" // it has worked for a while and checked itself
 	wordRestart = "restart" // another version was switched to
+	wordHand    = "hand"    // with a space and "NAME=value" in Go's quotes: the versions to come get this variable
 )
 
 // Parent is what a working process knows of the Supervisor above it.
@@ -64,6 +65,14 @@ func (p *Parent) Healthy() { p.say(wordHealthy) }
 
 // Restart asks to be stopped and started as the version that is current now.
 func (p *Parent) Restart() { p.say(wordRestart) }
+
+// Hand gives the versions to come one more variable, whose name begins with the program's: see Started.Hand. Best effort: one that is too long for a word is
+// not handed, and a parent of before there was this word does not know it.
+func (p *Parent) Hand(variable, value string) {
+	if word := handWord(variable, value); len(word) < maxWord {
+		p.say(word)
+	}
+}
 
 // say is best effort: a parent that is gone shows in Gone.
 func (p *Parent) say(word string) {

@@ -74,12 +74,6 @@ func (s *Started) become() {
 	}
 }
 
-// Hand gives every version that this process starts from now on one more variable: what a person was asked for once, and nobody is there to be
-// asked for again when a new version comes at night.
-func (s *Started) Hand(variable, value string) {
-	s.world.Environ = set(s.world.Environ, variable, value)
-}
-
 // environ is the environment in which another version is started by this process.
 func (s *Started) environ() []string {
 	return set(s.world.Environ, s.Program.variable("LAUNCHED"), note(s.world.Pid, s.BaseVersion, s.Base))
