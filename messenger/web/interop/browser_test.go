@@ -2,6 +2,7 @@ package interop
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"testing"
@@ -82,10 +83,11 @@ func script[T any](b *tab, code string) T {
 	return v
 }
 
-// wait waits until a script's value is true.
+// wait waits until a script's value is true. What throws is not true yet: the page is perhaps drawing what the script looks for.
 func (b *tab) wait(condition string) {
 	b.t.Helper()
-	if _, err := act(b, chromedp.Poll[bool](condition, chromedp.WithPollingTimeout(0))); err != nil {
+	attempt := fmt.Sprintf("(() => { try { return %s } catch { return false } })()", condition)
+	if _, err := act(b, chromedp.Poll[bool](attempt, chromedp.WithPollingTimeout(0))); err != nil {
 		b.t.Fatalf("waited in vain: %s: %v\n%s", condition, err, b.text())
 	}
 }

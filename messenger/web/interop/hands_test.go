@@ -33,6 +33,13 @@ func (b *tab) converse(words string) {
 	b.wait("document.querySelector('.log') !== null")
 }
 
+// accept takes a message request, and waits until the page has gone on from it.
+func (b *tab) accept() {
+	b.t.Helper()
+	b.pressIn(".main", "Accept")
+	b.wait("![...document.querySelectorAll('.main button')].some(b => b.innerText === 'Accept')")
+}
+
 // write sends a message in the open conversation. The Enter is one event, as a keyboard's is: chromedp's is two, of which the page can prevent the first
 // only, so that a line break stays behind in the field.
 func (b *tab) write(text string) {
@@ -79,14 +86,21 @@ func (b *tab) choose(selector string, files ...string) {
 	b.ask(chromedp.Call(b.ctx, dom.SetFileInputFiles, dom.SetFileInputFilesParams{Files: files, BackendNodeID: opened.BackendNodeID}))
 }
 
-// drop drops files from the desktop in the middle of what the selector finds.
+// drop drops files from the desktop in the middle of what the selector finds, once the page has said that it takes them.
 func (b *tab) drop(selector string, files ...string) {
 	b.t.Helper()
 	at := script[[]float64](b, fmt.Sprintf("(() => { const r = document.querySelector(%q).getBoundingClientRect(); return [r.x + r.width / 2, r.y + r.height / 2] })()", selector))
-	for _, step := range []input.DispatchDragEventType{input.DispatchDragEventTypeDragEnter, input.DispatchDragEventTypeDragOver, input.DispatchDragEventTypeDrop} {
+	drag := func(step input.DispatchDragEventType) {
+		b.t.Helper()
 		b.ask(chromedp.Call(b.ctx, input.DispatchDragEvent, input.DispatchDragEventParams{Type: step, X: at[0], Y: at[1],
 			Data: &input.DragData{Items: []*input.DragDataItem{}, Files: files, DragOperationsMask: 1}}))
 	}
+	script[bool](b, "(() => { window.taken = false; addEventListener('dragover', (e) => { taken = e.defaultPrevented }); return true })()")
+	drag(input.DispatchDragEventTypeDragEnter)
+	drag(input.DispatchDragEventTypeDragOver)
+	b.wait("taken")
+	drag(input.DispatchDragEventTypeDragOver)
+	drag(input.DispatchDragEventTypeDrop)
 }
 
 // downloads is where the browser saves files from now on.

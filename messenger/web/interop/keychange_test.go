@@ -32,7 +32,7 @@ func TestAnUnverifiedContactGetsAnotherKey(t *testing.T) {
 			t.Errorf("the notice is without %q: %s", part, notice)
 		}
 	}
-	b.press("Accept")
+	b.accept()
 	b.write("yes, with a new phone")
 	a.reads("yes, with a new phone")
 	a.write("good")
@@ -84,6 +84,6 @@ func TestAVerifiedContactGetsAnotherKey(t *testing.T) {
 	compare(again)
 	a.wait(lastOf("✓"))
 	b.converse("the second secret")
-	b.press("Accept")
+	b.accept()
 	a.wait(lastOf("✓ sent"))
 }
