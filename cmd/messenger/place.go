@@ -247,6 +247,7 @@ type simple struct {
 	args                      cobra.PositionalArgs
 	flags                     func(*cobra.Command)
 	method                    string
+	shows                     string // it asks for progress, as progressName; and what to say when it is stopped
 	params                    func(args []string) (any, error)
 	print                     func(raw []byte) (string, error) // for people; nil: nothing
 }
@@ -260,7 +261,11 @@ func (p *place) command(s simple) *cobra.Command {
 				return err
 			}
 			return p.with(cmd.Context(), func(ctx context.Context, c *rpc.Client) error {
-				return p.callAndPrint(ctx, c, s.method, params, s.print)
+				call := func() error { return p.callAndPrint(ctx, c, s.method, params, s.print) }
+				if s.shows == "" {
+					return call()
+				}
+				return stopped(p.showing(c, call), s.shows)
 			})
 		},
 	}

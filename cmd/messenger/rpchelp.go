@@ -18,6 +18,11 @@ the same is also told as result, with subscription 0. "event" is whatever happen
 message of yours has come. What arrived while the program was away is told if it asks for it, with the seq of the last
 envelope it has dealt with.
   subscribeReceive {after: seq, which is ours}, unsubscribeReceive     both notifications come until the latter
+"progress" {id, what: encrypting, uploading or downloading, done, total, resumed} comes to who has asked for it alone, at
+most ten times a second: send, saveAttachment and getAttachment take progress, a name you make up, and id is that name.
+Bytes; of them resumed were there from an earlier try. While files get on, send that asks for progress waits for them.
+Who ends the connection gives up a download, which goes on from there the next time, and a file that is still being
+encrypted; a message that is queued goes out all the same.
 
 When the daemon becomes another version this command goes on with the new one, and the notifications after the last
 message they told. What had no answer then is asked again if it is a message, which has a name and goes out once, or only

@@ -31,7 +31,8 @@ func newSendCommand(shared *place) *cobra.Command {
 		Short: "Send a message",
 		Long: `Send a message. ` + toHelp + ` Without TEXT the message is read from standard input.
 
-The message is queued before anything else, so it goes out later if it cannot now. The result says how far it has
+The message is queued before anything else, so it goes out later if it cannot now; a file of which a part has arrived
+goes on from there. A file has at most 100 MiB. The result says how far it has
 come with each recipient; exit code 1 says that it is held because somebody's key has changed, or refused.
 
 ` + cli.ExitHelp,
@@ -78,8 +79,9 @@ come with each recipient; exit code 1 says that it is held because somebody's ke
 
 func (p *place) send(ctx context.Context, c *rpc.Client, params map[string]any) error {
 	var sent rpc.Sent
-	if err := c.Call(ctx, "send", params, &sent); err != nil {
-		return err
+	params["progress"] = progressName
+	if err := p.showing(c, func() error { return c.Call(ctx, "send", params, &sent) }); err != nil {
+		return stopped(err, "if the message is in 'messenger messages' already it goes out later, and its files from where they were; 'messenger unsend' takes it back")
 	}
 	var lines []string
 	held, key, nobody := 0, false, false
@@ -382,12 +384,13 @@ func newMessagesCommand(shared *place, search bool) *cobra.Command {
 func newSaveCommand(shared *place) *cobra.Command {
 	var dir string
 	return shared.command(simple{use: "save FILE", short: "Fetch a file somebody has sent you",
-		long:    "Fetch a file somebody has sent you, check it, and put it into a directory. FILE is its number, as 'messages' and 'receive' show it.",
+		long:    "Fetch a file somebody has sent you, check it, and put it into a directory. FILE is its number, as 'messages' and 'receive' show it.\n\nStopped or cut off, it goes on from where it was when you say the same again within a day.",
 		example: "  messenger save 17/0 --dir ~/Downloads", args: cobra.ExactArgs(1), method: "saveAttachment",
 		flags: func(cmd *cobra.Command) { cmd.Flags().StringVar(&dir, "dir", ".", "`directory` to put it into") },
+		shows: "what has come is kept for a day: the same command goes on from there",
 		params: func(args []string) (any, error) {
 			path, err := filepath.Abs(dir)
-			return map[string]string{"id": args[0], "directory": path}, err
+			return map[string]string{"id": args[0], "directory": path, "progress": progressName}, err
 		},
 		print: printed(func(r struct{ Path string }) string { return r.Path })})
 }

@@ -46,6 +46,9 @@ type Account struct {
 	tend   chan struct{} // says that a timer may have changed
 	wg     sync.WaitGroup
 
+	watchers  watchers
+	downloads taken // names of partial downloads that somebody writes
+
 	mu        sync.Mutex
 	connected bool                 // mu
 	receipts  *time.Timer          // mu; runs when receipts are owed
@@ -137,6 +140,7 @@ type change struct {
 	timer  bool
 	owed   map[string][]uint64 // receipts, by what they are stored under
 	done   []upload            // whose blobs go, after the commit: a crash before it must find them
+	over   []int64             // messages that left the outbox: nothing of theirs is uploaded any more
 }
 
 // change runs f in a transaction.
@@ -155,6 +159,9 @@ func (a *Account) change(ctx context.Context, f func(*change) error) error {
 	})
 	if err != nil {
 		return err
+	}
+	for _, seq := range c.over {
+		a.watchers.stop(seq)
 	}
 	a.dropFiles(c.done)
 	for _, e := range c.events {

@@ -19,6 +19,8 @@ type Draft struct {
 	Files []File
 	Quote *history.Quote // author and time of the message that is answered; the text is filled in
 	Once  string         // a name of the caller's, if he wants to be able to say the same again: see once
+	// Progress, if there is one, hears how far the files are, until all are uploaded or ctx ends. It must not wait.
+	Progress func(Progress)
 }
 
 // maxText bounds a text in bytes. What is longer than wire.MaxBody travels as an attachment.
@@ -61,9 +63,17 @@ func (a *Account) Send(ctx context.Context, d Draft) (*history.Message, error) {
 		if err := c.post(data, m, files); err != nil {
 			return err
 		}
+		if len(files) > 0 && d.Progress != nil { // before the commit: then somebody may be uploading already
+			a.watchers.watch(m.Seq, func(p Progress) {
+				if ctx.Err() == nil {
+					d.Progress(p)
+				}
+			})
+		}
 		return c.noteSent(d, m)
 	})
 	if err != nil || before != nil {
+		a.watchers.forget(m.Seq)
 		a.dropFiles(files)
 		return before, err
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"time"
 
 	"google.golang.org/protobuf/encoding/protowire"
 
@@ -66,6 +67,11 @@ func CutForTest(ctx context.Context, a *Account) error {
 		}
 		return errors.New("a crash")
 	})
+}
+
+// MeterForTest makes a meter of total units.
+func MeterForTest(now func() time.Time, tell func(Progress), total int64) (add func(int64)) {
+	return newMeter(now, tell, Uploading, 0, total).add
 }
 
 // SendForTest sends what nobody can decrypt to somebody's first device.

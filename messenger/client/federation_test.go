@@ -105,7 +105,7 @@ func TestTwoServers(t *testing.T) {
 	bob.waitFor("the file", func() bool { return strings.HasSuffix(strings.Join(bob.conversation(fromAlice), "|"), "take this") })
 	list, _ := bob.acc.Messages(ctx, fromAlice, 0, 1)
 	var got bytes.Buffer
-	if err := bob.acc.Download(ctx, list[0].Attachments[0], &got); err != nil || got.String() != "contents" {
+	if err := bob.acc.Download(ctx, list[0].Attachments[0], &got, nil); err != nil || got.String() != "contents" {
 		t.Error(got.String(), err)
 	}
 	if err := bob.acc.React(ctx, fromAlice, fromAlice, list[0].Timestamp, "👍", false); err != nil {

@@ -79,7 +79,7 @@ func BenchmarkFigures(t *testing.B) {
 		left(m)
 		w.waitFor("the file's message", func() bool { got, _ := bob.acc.Find(t.Context(), alice.number, m.Timestamp); return got != nil })
 		got, _ := bob.acc.Find(t.Context(), alice.number, m.Timestamp)
-		if err := bob.acc.Download(t.Context(), got.Attachments[0], io.Discard); err != nil {
+		if err := bob.acc.Download(t.Context(), got.Attachments[0], io.Discard, nil); err != nil {
 			t.Fatal(err)
 		}
 		stop()

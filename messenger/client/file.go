@@ -2,11 +2,12 @@ package client
 
 import (
 	"bytes"
+	"cmp"
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"mime"
 	"net/http"
 	"os"
@@ -26,13 +27,6 @@ type File struct {
 	ContentType string // empty: by the name's ending, or by the content
 	Caption     string
 	Prepared    *Prepared // the file itself, instead of Path
-}
-
-// upload is an encrypted blob that waits in the files directory until it is uploaded. Its key travels in the message only.
-type upload struct {
-	Blob string // name of the file there
-	Size int64  // of the blob
-	ID   uint64 // on the server; 0: not yet there
 }
 
 // Scratch makes an empty file among those that are removed when the account is opened next, should this process not come to it.
@@ -67,7 +61,7 @@ func (a *Account) prepareFiles(ctx context.Context, d Draft) (files []upload, ou
 		}
 		u, p, err := f.Prepared.take(f)
 		if f.Prepared == nil {
-			u, p, err = a.encryptFile(f)
+			u, p, err = a.encryptFile(ctx, f, d.Progress)
 		}
 		if err != nil {
 			return files, nil, err
@@ -77,21 +71,41 @@ func (a *Account) prepareFiles(ctx context.Context, d Draft) (files []upload, ou
 	return files, out, nil
 }
 
-func (a *Account) encryptFile(f File) (upload, wire.Attachment, error) {
-	src, err := os.Open(f.Path)
-	if err != nil {
-		return upload{}, wire.Attachment{}, err
-	}
-	defer src.Close()
-	info, err := src.Stat()
+// WrongFile says that a file cannot be sent, whatever the network and the server do.
+type WrongFile struct{ error }
+
+// Usage tells that the caller has to ask otherwise.
+func (WrongFile) Usage() bool { return true }
+
+func (e WrongFile) Unwrap() error { return e.error }
+
+// openFile opens a file to be sent. WrongFile.
+func openFile(path string) (*os.File, fs.FileInfo, error) {
+	info, err := os.Stat(path) // first: to open a pipe would wait for somebody who writes
 	switch {
 	case err != nil:
-		return upload{}, wire.Attachment{}, err
+		return nil, nil, WrongFile{err}
 	case !info.Mode().IsRegular():
-		return upload{}, wire.Attachment{}, fmt.Errorf("%s is not a file", f.Path)
+		return nil, nil, WrongFile{fmt.Errorf("%s is not a file", path)}
 	case info.Size() > attachment.MaxSize:
-		return upload{}, wire.Attachment{}, fmt.Errorf("%s has %d bytes, want at most %d", f.Path, info.Size(), attachment.MaxSize)
+		return nil, nil, WrongFile{fmt.Errorf("%s has %d bytes, want at most %d: cut it into parts, or take another way for it", path, info.Size(), attachment.MaxSize)}
 	}
+	src, err := os.Open(path)
+	if err != nil {
+		return nil, nil, WrongFile{err}
+	}
+	if info, err = src.Stat(); err != nil {
+		return nil, nil, errors.Join(err, src.Close())
+	}
+	return src, info, nil
+}
+
+func (a *Account) encryptFile(ctx context.Context, f File, tell func(Progress)) (u upload, p wire.Attachment, err error) {
+	src, info, err := openFile(f.Path)
+	if err != nil {
+		return u, p, err
+	}
+	defer src.Close()
 	if f.Name == "" {
 		f.Name = filepath.Base(f.Path)
 	}
@@ -101,13 +115,36 @@ func (a *Account) encryptFile(f File) (upload, wire.Attachment, error) {
 			n, _ := io.ReadFull(src, head[:])
 			f.ContentType = http.DetectContentType(head[:n])
 			if _, err := src.Seek(0, io.SeekStart); err != nil {
-				return upload{}, wire.Attachment{}, err
+				return u, p, err
 			}
 		}
 	}
-	u, p, err := a.encrypt(src, info.Size())
+	u, p, err = a.encrypt(counted{stoppable{ctx, src}, newMeter(a.World.Now, tell, Encrypting, 0, info.Size())}, info.Size())
+	if err != nil {
+		return u, p, fmt.Errorf("%s: %w", f.Path, err)
+	}
+	now, err := src.Stat()
+	if err == nil && (now.Size() != info.Size() || !now.ModTime().Equal(info.ModTime())) {
+		err = fmt.Errorf("%s changed while it was read, and nothing was sent: send it again when it is done", f.Path)
+	}
+	if err != nil {
+		a.dropFiles([]upload{u})
+	}
 	p.FileName, p.ContentType, p.Caption = baseName(f.Name), f.ContentType, f.Caption
 	return u, p, err
+}
+
+// stoppable is a reader that ends with ctx.
+type stoppable struct {
+	ctx context.Context
+	io.Reader
+}
+
+func (s stoppable) Read(b []byte) (int, error) {
+	if err := s.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return s.Reader.Read(b)
 }
 
 // encrypt writes a blob and returns its pointer, which lacks only the id.
@@ -124,27 +161,17 @@ func (a *Account) encrypt(src io.Reader, size int64) (u upload, p wire.Attachmen
 		return u, p, err
 	}
 	digest, err := attachment.Encrypt(dst, src, size, key, a.World.Rand)
-	if err = errors.Join(err, dst.Sync(), dst.Close()); err != nil {
-		return u, p, errors.Join(err, os.Remove(dst.Name()))
+	if err == nil {
+		err = dst.Sync()
+	}
+	if err = cmp.Or(err, dst.Close()); err != nil {
+		return u, p, errors.Join(room(err), os.Remove(dst.Name()))
 	}
 	u = upload{Blob: filepath.Base(dst.Name()), Size: attachment.BlobSize(attachment.Padded(size))}
 	return u, wire.Attachment{Key: key[:], Digest: digest[:], Size: uint32(size)}, nil
 }
 
-func (a *Account) openBlob(u upload) (*os.File, error) {
-	return os.Open(filepath.Join(a.filesDir(), filepath.Base(u.Blob)))
-}
-
-// dropFiles removes blobs that are not needed any more.
-func (a *Account) dropFiles(files []upload) {
-	for _, u := range files {
-		if err := os.Remove(filepath.Join(a.filesDir(), u.Blob)); err != nil && !errors.Is(err, os.ErrNotExist) {
-			a.Log.Warn("uploaded file not removed", "error", err)
-		}
-	}
-}
-
-// sweepFiles removes what a crash has left: blobs that no job has, downloads that were not finished. It runs before anything else does.
+// sweepFiles removes what a crash has left: blobs that no job has. Downloads that broke off are gone on with. It runs before anything else does.
 func (a *Account) sweepFiles(ctx context.Context) error {
 	entries, err := os.ReadDir(a.filesDir())
 	if errors.Is(err, os.ErrNotExist) || err == nil && len(entries) == 0 {
@@ -164,156 +191,11 @@ func (a *Account) sweepFiles(ctx context.Context) error {
 		}
 	}
 	for _, e := range entries {
-		if !wanted[e.Name()] {
+		if !wanted[e.Name()] && !strings.HasSuffix(e.Name(), resumable) {
 			a.dropFiles([]upload{{Blob: e.Name()}})
 		}
 	}
-	return nil
-}
-
-// uploadAll uploads a job's blobs that are not there yet, and fills their ids into its content.
-func (a *Account) uploadAll(ctx context.Context, j job) (job, error) {
-	who, err := a.login(ctx)
-	if err != nil {
-		return j, err
-	}
-	for i := range j.Files {
-		if j.Files[i].ID != 0 {
-			continue
-		}
-		f, err := a.openBlob(j.Files[i])
-		if err != nil {
-			return j, &lostError{err}
-		}
-		j.Files[i].ID, err = a.server.Upload(ctx, who, f, j.Files[i].Size)
-		if err = errors.Join(err, f.Close()); err != nil {
-			return j, err
-		}
-	}
-	content, err := wire.ParseContent(j.Content)
-	switch {
-	case err != nil:
-		return j, fmt.Errorf("internal error: a job's content: %v", err)
-	case content.Sync != nil && content.Sync.Contacts != nil && len(j.Files) == 1:
-		content.Sync.Contacts.Blob.ID = j.Files[0].ID
-	case content.Data != nil && len(content.Data.Attachments) >= len(j.Files):
-		for i, u := range j.Files {
-			content.Data.Attachments[i].ID = u.ID
-		}
-	default:
-		return j, errors.New("internal error: a job's files are not in its message")
-	}
-	j.Content = content.Encode()
-	files := j.Files
-	j.Files = nil
-	return j, a.change(ctx, func(c *change) error {
-		if err := c.changeJob(j.ID, func(stored *job) error {
-			stored.Content, stored.Files = j.Content, nil
-			return nil
-		}); err != nil {
-			return err
-		}
-		c.done = append(c.done, files...)
-		m, err := history.Get(c.tx, j.Message)
-		if err != nil || m == nil || content.Data == nil {
-			return err
-		}
-		m.Raw, m.Attachments = j.Content, attachmentsOf(content.Data, "")
-		return c.changed(m)
-	})
-}
-
-// lostError says that a file on its way is not there any more: this message fails, others go on.
-type lostError struct{ error }
-
-func (e *lostError) Error() string { return "the encrypted file is gone: " + e.error.Error() }
-
-// Download fetches, checks and decrypts an attachment into dst. On an error what was written to dst must be thrown away.
-func (a *Account) Download(ctx context.Context, f history.Attachment, dst io.Writer) error {
-	if len(f.Key) != attachment.KeySize {
-		return fmt.Errorf("attachment key of %d bytes, want %d", len(f.Key), attachment.KeySize)
-	}
-	if len(f.Digest) != attachment.DigestSize {
-		return errors.New("the sender's program gave no digest: nothing proves this file whole, so it is not opened")
-	}
-	who, err := a.login(ctx)
-	if err != nil {
-		return err
-	}
-	if err := os.MkdirAll(a.filesDir(), 0o700); err != nil {
-		return err
-	}
-	blob, err := os.CreateTemp(a.filesDir(), "*.incoming")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(blob.Name())
-	defer blob.Close()
-	size, err := blobSize(f)
-	if err != nil {
-		return err
-	}
-	if err := a.server.Download(ctx, who, f.ID, f.Relay, size, blob); err != nil {
-		return err
-	}
-	p := attachment.Pointer{Key: attachment.Key(f.Key), Digest: [attachment.DigestSize]byte(f.Digest), Size: f.Size}
-	if _, err := blob.Seek(0, io.SeekStart); err != nil {
-		return err
-	}
-	return attachment.Decrypt(dst, blob, p)
-}
-
-func blobSize(f history.Attachment) (int64, error) {
-	if f.Size < 0 || f.Size > attachment.MaxSize {
-		return 0, fmt.Errorf("attachment of %d bytes, want at most %d", f.Size, attachment.MaxSize)
-	}
-	return attachment.BlobSize(attachment.Padded(f.Size)), nil
-}
-
-// SaveAttachment downloads an attachment into a new file of a directory, under the name its sender gave it or one like it, and returns the path.
-func (a *Account) SaveAttachment(ctx context.Context, f history.Attachment, dir string) (path string, err error) {
-	name := baseName(f.FileName)
-	if name == "" {
-		name = "attachment-" + hex.EncodeToString(f.Digest[:min(4, len(f.Digest))])
-		if ends, _ := mime.ExtensionsByType(f.ContentType); len(ends) > 0 {
-			name += ends[0]
-		}
-	}
-	part, err := os.CreateTemp(dir, ".part-*")
-	if err != nil {
-		return "", err
-	}
-	defer os.Remove(part.Name())
-	if err := errors.Join(a.Download(ctx, f, part), part.Sync(), part.Close()); err != nil {
-		return "", err
-	}
-	ext := filepath.Ext(name)
-	for n := 0; n < 1000; n++ {
-		path = filepath.Join(dir, name)
-		if n > 0 {
-			path = filepath.Join(dir, fmt.Sprintf("%s-%d%s", strings.TrimSuffix(name, ext), n, ext))
-		}
-		if err := os.Link(part.Name(), path); err == nil { // never over another file
-			return path, nil
-		} else if !errors.Is(err, os.ErrExist) {
-			return path, placeWithoutLink(part.Name(), path)
-		}
-	}
-	return "", fmt.Errorf("%s: too many files of that name", filepath.Join(dir, name))
-}
-
-// placeWithoutLink is for file systems without hard links.
-func placeWithoutLink(from, to string) error {
-	f, err := os.OpenFile(to, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
-	}
-	src, err := os.Open(from)
-	if err != nil {
-		return errors.Join(err, f.Close())
-	}
-	_, err = io.Copy(f, src)
-	return errors.Join(err, src.Close(), f.Sync(), f.Close())
+	return a.sweepPartial()
 }
 
 // baseName makes a file name of what a sender says: the last part, without what could lead elsewhere or mislead a terminal.
@@ -405,7 +287,7 @@ func (a *Account) fetchOne(ctx context.Context, f fetching) error {
 		if p.Size > maxContactsBlob {
 			return fmt.Errorf("list of contacts of %d bytes, want at most %d", p.Size, maxContactsBlob)
 		}
-		if err := a.Download(ctx, p, &b); err != nil {
+		if err := a.Download(ctx, p, &b, nil); err != nil {
 			return err
 		}
 		return a.change(ctx, func(c *change) error { return c.syncedContacts(b.Bytes()) })
@@ -418,7 +300,7 @@ func (a *Account) fetchOne(ctx context.Context, f fetching) error {
 		if p.ContentType != wire.LongText {
 			continue
 		}
-		if err := a.Download(ctx, p, &b); err != nil {
+		if err := a.Download(ctx, p, &b, nil); err != nil {
 			return err
 		}
 		return a.change(ctx, func(c *change) error {

@@ -409,7 +409,7 @@ func TestSenderNamesAFile(t *testing.T) {
 			t.Fatal(err)
 		}
 		for i := range 2 {
-			path, err := bob.acc.SaveAttachment(ctx, file, dir)
+			path, err := bob.acc.SaveAttachment(ctx, file, dir, nil)
 			if err != nil {
 				t.Fatalf("%.40q: %v", name, err)
 			}

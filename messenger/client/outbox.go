@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -78,6 +79,9 @@ func (c *change) changeJob(id string, f func(*job) error) error {
 	}
 	if len(j.To) == 0 {
 		c.done = append(c.done, j.Files...)
+		if j.Message != 0 {
+			c.over = append(c.over, j.Message)
+		}
 		return c.tx.Delete(store.Outbox, id)
 	}
 	return store.Save(c.tx, store.Outbox, id, j)
@@ -191,7 +195,9 @@ func (a *Account) work(ctx context.Context, j job, stuck map[string]string) erro
 	}
 	if len(j.Files) > 0 {
 		var err error
-		if j, err = a.uploadAll(ctx, j); err != nil {
+		if j, err = a.uploadAll(ctx, j); errors.Is(err, errCancelled) {
+			return nil
+		} else if err != nil {
 			return a.failed(ctx, j, to, err, stuck)
 		}
 	}

@@ -68,10 +68,14 @@ func (a *Account) UploadPicture(ctx context.Context, data []byte) (*Uploaded, er
 		return nil, err
 	}
 	defer f.Close()
-	if p.ID, err = a.server.Upload(ctx, who, f, u.Size); err != nil {
+	place, err := a.server.Place(ctx, who)
+	if err != nil {
 		return nil, err
 	}
-	p.ContentType = kind
+	if err := a.server.Upload(ctx, place, f, 0, u.Size); err != nil {
+		return nil, err
+	}
+	p.ID, p.ContentType = place.ID, kind
 	return &Uploaded{Picture{kind, data, p.Digest}, p}, nil
 }
 
@@ -132,7 +136,7 @@ func (a *Account) fetchPicture(ctx context.Context, conversation string) error {
 		return fmt.Errorf("a group's picture of %d bytes, want at most %d", p.Size, MaxPicture)
 	}
 	var b bytes.Buffer
-	if err := a.Download(ctx, p, &b); err != nil {
+	if err := a.Download(ctx, p, &b, nil); err != nil {
 		return err
 	}
 	kind, err := pictureType(b.Bytes())

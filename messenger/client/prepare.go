@@ -40,7 +40,7 @@ func (a *Account) Prepare(ctx context.Context, src io.Reader, size int64, f File
 		}
 		f.ContentType = http.DetectContentType(head)
 	}
-	u, p, err := a.encrypt(buffered, size)
+	u, p, err := a.encrypt(stoppable{ctx, buffered}, size)
 	if err != nil {
 		return nil, err
 	}

@@ -270,7 +270,7 @@ func TestFilesAndLongTexts(t *testing.T) {
 	}
 	dir := t.TempDir()
 	for _, want := range []string{"picture.png", "picture-1.png"} {
-		got, err := bob.acc.SaveAttachment(ctx, list[0].Attachments[0], dir)
+		got, err := bob.acc.SaveAttachment(ctx, list[0].Attachments[0], dir, nil)
 		if err != nil || filepath.Base(got) != want {
 			t.Fatal(got, err)
 		}

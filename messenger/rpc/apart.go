@@ -3,6 +3,8 @@ package rpc
 import (
 	"context"
 	"encoding/json"
+
+	"github.com/countersign-project/countersign/messenger/client"
 )
 
 // Caller is a connection whose requests and notifications travel apart, as they do over HTTP: the same methods, the same answers.
@@ -28,6 +30,11 @@ func (k *Caller) Answer(request []byte) []byte {
 		b, _ = json.Marshal(answer(r.ID, nil, &Error{Code: codeFailed, Message: "an answer that is no JSON: " + err.Error()})) // which is text alone
 	}
 	return b
+}
+
+// Progress returns what takes progress to be notified under a name, nil if that is empty; for requests that travel by another way than Answer.
+func (k *Caller) Progress(name string) (func(client.Progress), error) {
+	return k.c.progress(asks{name})
 }
 
 // Close ends it; calls that wait for a confirmation end too.

@@ -13,8 +13,13 @@ const maxInline = 16 << 20
 
 // getAttachment fetches a file and answers with it. saveAttachment takes bigger ones.
 func (c *conn) getAttachment(p struct {
+	asks
 	ID string `json:"id"`
 }) (any, error) {
+	tell, err := c.progress(p.asks)
+	if err != nil {
+		return nil, err
+	}
 	file, err := c.Attachment(c.ctx, p.ID)
 	if err != nil {
 		return nil, err
@@ -23,7 +28,7 @@ func (c *conn) getAttachment(p struct {
 		return nil, userError("a file of %d bytes, want at most %d in an answer: saveAttachment puts it into a directory", file.Size, maxInline)
 	}
 	var b bytes.Buffer
-	if err := c.Account.Download(c.ctx, file, &b); err != nil {
+	if err := c.Account.Download(c.ctx, file, &b, tell); err != nil {
 		return nil, err
 	}
 	return map[string][]byte{"data": b.Bytes()}, nil

@@ -253,8 +253,20 @@ func TestUploads(t *testing.T) {
 		t.Fatal(err)
 	}
 	var got bytes.Buffer
-	if err := a.Download(t.Context(), f, &got); err != nil || !bytes.Equal(got.Bytes(), secret) {
+	tell, err := caller.Progress("mine")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Download(t.Context(), f, &got, tell); err != nil || !bytes.Equal(got.Bytes(), secret) {
 		t.Errorf("%d bytes, %v", got.Len(), err)
+	}
+	for progress := false; !progress; {
+		select {
+		case line := <-lines:
+			progress = strings.HasPrefix(string(line), `{"jsonrpc":"2.0","method":"progress","params":{"id":"mine","what":"downloading","done":`)
+		case <-time.After(20 * time.Second):
+			t.Fatal("no progress")
+		}
 	}
 	for _, id := range []string{"1/1", "2/0", "1/-1", "x", ""} {
 		if _, err := s.Attachment(t.Context(), id); err == nil {

@@ -263,6 +263,7 @@ func (c *conn) deleteMessage(p bySeq) (any, error) { return nil, c.Account.Remov
 
 // saveAttachment fetches a file into a directory of this computer. Id is what receive has called it.
 func (c *conn) saveAttachment(p struct {
+	asks
 	ID        string `json:"id"`
 	Directory string `json:"directory"`
 }) (any, error) {
@@ -273,7 +274,11 @@ func (c *conn) saveAttachment(p struct {
 	if err != nil {
 		return nil, err
 	}
-	path, err := c.Account.SaveAttachment(c.ctx, f, p.Directory)
+	tell, err := c.progress(p.asks)
+	if err != nil {
+		return nil, err
+	}
+	path, err := c.Account.SaveAttachment(c.ctx, f, p.Directory, tell)
 	return map[string]string{"path": path}, err
 }
 

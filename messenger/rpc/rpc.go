@@ -112,14 +112,19 @@ type conn struct {
 	since    int64                // mu; number of the newest message when sub began
 	wrapped  bool                 // mu; the caller has subscribed as signal-cli's do
 	confirms map[string]chan bool // mu; device confirmations that wait
-	wg       sync.WaitGroup       // of subscriptions
+	wg       sync.WaitGroup       // of what tells of what happens
 	requests sync.WaitGroup       // that are being answered
+	telling  telling
 }
 
 // Serve answers the requests of one connection until it, or ctx, ends.
 func (s *Server) Serve(ctx context.Context, rw io.ReadWriter) error {
-	c, end := s.begin(ctx, func(line []byte) {
-		_, _ = rw.Write(append(line, '\n')) // who left needs no answer
+	here, leave := context.WithCancel(ctx)
+	defer leave()
+	c, end := s.begin(here, func(line []byte) {
+		if _, err := rw.Write(append(line, '\n')); err != nil {
+			leave() // who left needs no answer, and what he asked for is given up
+		}
 	})
 	defer end()
 	running := make(chan struct{}, maxRunning)
@@ -149,7 +154,8 @@ func (s *Server) Serve(ctx context.Context, rw io.ReadWriter) error {
 // begin makes a connection whose lines go to out, one after the other. End waits for what it does.
 func (s *Server) begin(ctx context.Context, out func(line []byte)) (c *conn, end func()) {
 	ctx, cancel := context.WithCancel(ctx)
-	c = &conn{Server: s, ctx: ctx, out: out, confirms: map[string]chan bool{}}
+	c = &conn{Server: s, ctx: ctx, out: out, confirms: map[string]chan bool{}, telling: telling{wake: make(chan struct{}, 1)}}
+	c.wg.Go(c.tellOn)
 	c.subscribe()
 	silence := s.Bell.listen(c)
 	return c, func() {
@@ -205,6 +211,7 @@ func (c *conn) one(raw []byte) *response {
 		return answer(r.ID, nil, &Error{Code: codeRequest, Message: `want "jsonrpc":"2.0" and a method`})
 	}
 	result, err := c.call(r)
+	c.tellProgress()
 	if r.ID == nil {
 		return nil
 	}

@@ -12,6 +12,7 @@ import (
 
 type sendParams struct {
 	target
+	asks
 	Message     string `json:"message"`
 	Attachments texts  `json:"attachments"`
 	Attachment  texts  `json:"attachment"`
@@ -30,7 +31,8 @@ type sendParams struct {
 	NoWait bool `json:"noWait"`
 }
 
-// sendPatience is how long send waits for a message to be sent before it answers QUEUED.
+// sendPatience is how long send waits for a message to be sent before it answers QUEUED. As long as its files get on, and the caller hears of it, it
+// waits further.
 const sendPatience = 10 * time.Second
 
 func (c *conn) sendMessage(p sendParams) (any, error) {
@@ -43,6 +45,10 @@ func (c *conn) sendMessage(p sendParams) (any, error) {
 	}
 	if p.ViewOnce || p.Sticker != "" {
 		return nil, userError("viewOnce and sticker are not there: nothing was sent")
+	}
+	tell, err := c.progress(p.asks)
+	if err != nil {
+		return nil, err
 	}
 	var out Sent
 	for _, conversation := range to {
@@ -83,10 +89,20 @@ func (c *conn) sendMessage(p sendParams) (any, error) {
 			}
 			d.Quote = &history.Quote{Author: author, Timestamp: p.QuoteTimestamp}
 		}
+		moved := make(chan struct{}, 1)
+		if tell != nil {
+			d.Progress = func(p client.Progress) {
+				tell(p)
+				select {
+				case moved <- struct{}{}:
+				default:
+				}
+			}
+		}
 		sub := c.Account.Subscribe()
 		m, err := c.Account.Send(c.ctx, d)
 		if err == nil && !p.NoWait {
-			m, err = c.awaitSent(sub, m)
+			m, err = c.awaitSent(sub, m, moved)
 		}
 		sub.Close()
 		if err != nil {
@@ -98,16 +114,22 @@ func (c *conn) sendMessage(p sendParams) (any, error) {
 	return out, nil
 }
 
-// awaitSent waits until a message has left, failed, or patience has ended.
-func (c *conn) awaitSent(sub *client.Subscription, m *history.Message) (*history.Message, error) {
+// awaitSent waits until a message has left, failed, or patience has ended, which begins anew whenever its files have moved.
+func (c *conn) awaitSent(sub *client.Subscription, m *history.Message, moved <-chan struct{}) (*history.Message, error) {
 	deadline := time.NewTimer(sendPatience)
 	defer deadline.Stop()
 	done := make(chan struct{})
 	go func() {
-		select {
-		case <-deadline.C:
-			sub.Close()
-		case <-done:
+		for {
+			select {
+			case <-moved:
+				deadline.Reset(sendPatience)
+			case <-deadline.C:
+				sub.Close()
+				return
+			case <-done:
+				return
+			}
 		}
 	}()
 	defer close(done)

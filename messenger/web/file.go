@@ -34,10 +34,11 @@ func (p *Page) upload(s *session, w http.ResponseWriter, q *http.Request) {
 }
 
 // file answers {"id":"17/0"} with the bytes of a file somebody has sent, as something to be saved and never to be shown: whoever opens this
-// address by itself gets a sandbox without scripts. If the bytes do not prove whole the connection breaks off before its end.
+// address by itself gets a sandbox without scripts. With "progress" how far it is comes as notifications of that name over /events. If the bytes do not prove whole the connection breaks off before its end.
 func (p *Page) file(s *session, w http.ResponseWriter, q *http.Request) {
 	var in struct {
-		ID string `json:"id"`
+		ID       string `json:"id"`
+		Progress string `json:"progress"`
 	}
 	if !isJSON(q) || json.NewDecoder(http.MaxBytesReader(w, q.Body, maxToken)).Decode(&in) != nil {
 		http.Error(w, "want {\"id\":…} as application/json", http.StatusBadRequest)
@@ -52,8 +53,13 @@ func (p *Page) file(s *session, w http.ResponseWriter, q *http.Request) {
 		http.Error(w, err.Error(), http.StatusNotFound)
 		return
 	}
+	tell, err := s.rpc().Progress(in.Progress)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
 	out := &body{w: w, size: f.Size}
-	if err := p.Server().Account.Download(q.Context(), f, out); err != nil {
+	if err := p.Server().Account.Download(q.Context(), f, out, tell); err != nil {
 		if out.begun {
 			panic(http.ErrAbortHandler)
 		}

@@ -95,7 +95,7 @@ func TestWhatIsMadeOfAnswers(t *testing.T) {
 	// Attachments are fetched over https or from the server itself, and never more than was said.
 	for _, place := range []string{"http://evil.example/x", "https://u:p@evil.example/x", "file:///etc/passwd", ""} {
 		answer = status(200, fmt.Sprintf(`{"location":%q}`, place))
-		if err := s.Download(t.Context(), Login{}, 1, "", 5, io.Discard); err == nil || !strings.HasPrefix(err.Error(), "the server keeps attachments at ") {
+		if err := s.Download(t.Context(), Login{}, Blob{ID: 1, Size: 5}, 0, gone{}); err == nil || !strings.HasPrefix(err.Error(), "the server keeps attachments at ") {
 			t.Errorf("%q: %v", place, err)
 		}
 	}
@@ -108,7 +108,13 @@ func TestWhatIsMadeOfAnswers(t *testing.T) {
 		}
 		_, _ = io.WriteString(w, "far too long")
 	}
-	if err := s.Download(t.Context(), Login{}, 1, "", 5, io.Discard); text(err) != "the attachment has 6 bytes or more, its sender said 5" {
+	if err := s.Download(t.Context(), Login{}, Blob{ID: 1, Size: 5}, 0, gone{}); text(err) != "the attachment has 6 bytes or more, its sender said 5" {
 		t.Error(err)
 	}
 }
+
+// gone is where a download goes that nobody keeps.
+type gone struct{}
+
+func (gone) Write(b []byte) (int, error) { return len(b), nil }
+func (gone) Reset() error                { return nil }
