@@ -14,7 +14,7 @@ import (
 
 // screen shows the messenger in the whole terminal, beginning with somebody, or with the list.
 func (p *place) screen(ctx context.Context, c *rpc.Client, with string) (err error) {
-	o := tui.Options{Conn: c, Now: p.app.Now, Zone: time.Local, Rand: rand.Reader, Path: typedPath, In: p.app.In, Out: p.app.Out, Env: os.Environ()}
+	o := tui.Options{Conn: c, Now: p.app.Now, Zone: time.Local, Rand: rand.Reader, Path: typedPath, List: listed, In: p.app.In, Out: p.app.Out, Env: os.Environ()}
 	if with != "" {
 		if o.With, err = p.conversation(ctx, c, with); err != nil {
 			return err
@@ -24,9 +24,7 @@ func (p *place) screen(ctx context.Context, c *rpc.Client, with string) (err err
 	if err != nil {
 		return err
 	}
-	if p.daemonRuns(ctx) { // or else the account is open here, and nobody ends the connection
-		o.Again = func(ctx context.Context) (tui.Conn, error) { return dialAgain(ctx, dir) }
-	}
+	o.Again = func(ctx context.Context) (tui.Conn, error) { return dialAgain(ctx, dir) }
 	return tui.Run(ctx, o)
 }
 
@@ -55,4 +53,17 @@ func typedPath(typed string) (string, error) {
 		return filepath.Join(home, rest), nil
 	}
 	return filepath.Abs(typed)
+}
+
+// listed is what is in a directory.
+func listed(dir string) (names []string, err error) {
+	list, err := os.ReadDir(dir)
+	for _, e := range list {
+		name := e.Name()
+		if info, err := os.Stat(filepath.Join(dir, name)); err == nil && info.IsDir() {
+			name += "/"
+		}
+		names = append(names, name)
+	}
+	return names, err
 }

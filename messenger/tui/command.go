@@ -83,20 +83,61 @@ func (m *Model) fits() (out []command) {
 
 // complete finishes the command that is being typed, as far as it can only be one.
 func (m *Model) complete() {
+	for _, c := range []string{"/file ", "/save "} {
+		if path, ok := strings.CutPrefix(m.input.Value(), c); ok {
+			m.input.SetValue(c + m.completePath(path, c == "/save "))
+			return
+		}
+	}
 	fits := m.fits()
 	if len(fits) == 0 {
 		return
 	}
-	common := fits[0].name
-	for _, c := range fits[1:] {
-		for !strings.HasPrefix(c.name, common) {
-			common = common[:len(common)-1]
+	var names []string
+	for _, c := range fits {
+		names = append(names, c.name)
+	}
+	whole := common(names)
+	if len(fits) == 1 && fits[0].args != "" {
+		whole += " "
+	}
+	m.input.SetValue("/" + whole)
+}
+
+// common is how all of some texts begin.
+func common(texts []string) string {
+	begin := []rune(texts[0])
+	for _, t := range texts[1:] {
+		for !strings.HasPrefix(t, string(begin)) {
+			begin = begin[:len(begin)-1]
 		}
 	}
-	if len(fits) == 1 && fits[0].args != "" {
-		common += " "
+	return string(begin)
+}
+
+// completePath finishes a path as far as it can only be one. What others have named so that it cannot be typed is left out.
+func (m *Model) completePath(typed string, directories bool) string {
+	cut := strings.LastIndexByte(typed, '/') + 1
+	dir, base := typed[:cut], typed[cut:]
+	full, err := m.o.Path(dir)
+	if err != nil {
+		return typed
 	}
-	m.input.SetValue("/" + common)
+	names, err := m.o.List(full)
+	if err != nil {
+		m.fail(err)
+		return typed
+	}
+	names = slices.DeleteFunc(names, func(n string) bool {
+		return !strings.HasPrefix(n, base) || Safe(n) != n || strings.ContainsAny(n, "\n\t") || base == "" && n[0] == '.' || directories && !strings.HasSuffix(n, "/")
+	})
+	if len(names) == 0 {
+		return typed
+	}
+	if len(names) > 1 {
+		m.say(strings.Join(names, "  "))
+	}
+	return dir + common(names)
 }
 
 // hint says what the command that is being typed can be, or what it wants.
@@ -124,6 +165,7 @@ func (m *Model) help() {
 		"Up in an empty field, or Alt+Up, marks a message, which shows what it said before it was edited. Esc takes back: the mark, an answer, an edit.",
 		"PgUp, PgDn and the mouse wheel go through the conversation, Ctrl+End to its end.",
 		"Ctrl+N, Ctrl+P, Alt+1 to Alt+9: next, previous, first to ninth conversation. Ctrl+G finds one by some of its letters.",
+		"To select text with the mouse hold Shift. Tab completes commands and paths.",
 		"Ctrl+C leaves, Ctrl+L draws anew. // at the beginning sends a text that begins with /.", "",
 	}
 	for _, c := range commands() {

@@ -32,6 +32,7 @@ func (m *Model) open(id string) tea.Cmd {
 	}
 	m.at, m.panel, m.question, m.pane = id, nil, nil, pane{}
 	t := m.talks[id]
+	t.stuck = false
 	m.input.SetValue(t.draft)
 	if t.loaded {
 		t.fresh = 0
@@ -64,7 +65,7 @@ func (m *Model) typing(msg tea.Msg) tea.Cmd {
 		return cmd
 	case now == "":
 		return tea.Batch(cmd, m.stopTyping())
-	case strings.HasPrefix(now, "/") || m.at == "" || m.o.Now().Sub(m.typed) < typingAgain:
+	case strings.HasPrefix(now, "/") || m.at == "" || m.at == m.people.status.Number || m.o.Now().Sub(m.typed) < typingAgain:
 		return cmd
 	}
 	m.typed = m.o.Now()

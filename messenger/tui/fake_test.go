@@ -17,8 +17,9 @@ import (
 // fake is an account that answers what a test says, and notes what it is asked.
 type fake struct {
 	mu      sync.Mutex
-	answers map[string]any // by method; an error is one, a func() any is called
-	asked   []string       // mu; method and parameters of what changes something
+	answers map[string]any      // by method; an error is one, a func() any is called
+	asked   []string            // mu; method and parameters of what changes something
+	reads   map[string][]string // mu; parameters of the rest, by method
 	notices chan rpc.Notification
 }
 
@@ -39,7 +40,7 @@ func newFake() *fake {
 	contact := func(number, name string) rpc.Contact {
 		return rpc.Contact{Contact: client.Contact{Number: number, Name: name, Accepted: true}}
 	}
-	return &fake{notices: make(chan rpc.Notification, 100), answers: map[string]any{
+	return &fake{notices: make(chan rpc.Notification, 100), reads: map[string][]string{}, answers: map[string]any{
 		"status":       rpc.Status{State: "open", Number: me, Connected: true, Version: "1.4.0"},
 		"listContacts": []rpc.Contact{contact(bob, "Bob"), contact(carol, "Carol")},
 		"listGroups": []rpc.Group{{ID: "ABEiM0RVZneImaq7zN3u/w==", Name: "Choir", IsMember: true, Conversation: choir,
@@ -63,7 +64,9 @@ func (f *fake) Call(_ context.Context, method string, params, out any) error {
 	}
 	f.mu.Lock()
 	answer := f.answers[method]
-	if !reading[method] {
+	if reading[method] {
+		f.reads[method] = append(f.reads[method], string(p))
+	} else {
 		f.asked = append(f.asked, method+" "+string(p))
 	}
 	f.mu.Unlock()
@@ -92,6 +95,23 @@ func (f *fake) changes() []string {
 	defer f.mu.Unlock()
 	return append([]string{}, f.asked...)
 }
+
+// calls is how often a method was called that changes nothing.
+func (f *fake) calls(method string) int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.reads[method])
+}
+
+// last are the parameters of the last call.
+func (f *fake) last(method string) string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.reads[method][len(f.reads[method])-1]
+}
+
+// refusal is an answer that says no.
+func refusal(text string) error { return &rpc.Error{Code: rpc.CodeUser, Message: text} }
 
 // tells sends an event.
 func (f *fake) tells(e client.Event) {

@@ -12,8 +12,11 @@ func (m *Model) key(msg tea.KeyPressMsg) tea.Cmd {
 	if m.question != nil {
 		return m.answer(k)
 	}
-	if k == "ctrl+l" {
+	switch k {
+	case "ctrl+l":
 		return tea.ClearScreen
+	case "ctrl+z":
+		return tea.Suspend
 	}
 	if k == "ctrl+c" || k == "ctrl+d" && m.input.Value() == "" {
 		return m.leave(k)

@@ -1,6 +1,7 @@
 package tui
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -92,50 +93,39 @@ func (m *Model) safety(who string) tea.Cmd {
 		}
 		lines = append(lines, "", "If the other's screen shows the same number, nobody is in between. Compare in person or by telephone, then give what the other reads to you:",
 			"    /verify DIGITS", "", "With a picture of the QR code on the other's screen: messenger verify NAME --scan FILE")
+		if id.TrustLevel == "UNTRUSTED" {
+			lines = append(lines, "", "If you cannot compare: write something, and choose [a] when you are asked.")
+		}
 		m.panel = &panel{title: "safety number with " + m.people.called(id.Number), lines: lines, about: id.Number}
 		return nil
 	})
 }
 
-// found shows what a search has found; choosing one goes there.
+// results shows what a search has found; choosing one goes there.
 func (m *Model) results(words string, list []*history.Message) {
+	t := m.talk()
 	p := &panel{title: fmt.Sprintf("%d found for “%s”: Enter goes there", len(list), name(words, 40))}
 	for _, one := range list {
 		p.lines = append(p.lines, m.local(when(one)).Format("2006-01-02 15:04")+"  "+m.people.called(one.Author)+": "+name(one.Body, 200))
-		p.picks = append(p.picks, func() tea.Cmd { return m.goTo(m.talk(), one.Seq) })
+		p.picks = append(p.picks, func() tea.Cmd { t.want = one.Seq; return nil })
 	}
 	m.panel = p
 }
 
-// goTo reads up to a message and brings it into view.
-func (m *Model) goTo(t *talk, seq int64) tea.Cmd {
-	if t == nil {
-		return nil
-	}
-	if t.find(seq) != nil {
-		t.chosen = seq
+// readBack reads up to the message that is wanted, and brings it into view.
+func (m *Model) readBack(t *talk) tea.Cmd {
+	switch {
+	case t.find(t.want) != nil:
+		t.chosen, t.want, m.says = t.want, 0, told{}
 		m.show(t)
-		return nil
+	case t.whole || len(t.messages) == 0 || t.messages[0].Seq < t.want:
+		t.want = 0
+		m.fail(errors.New("that message is not here any more"))
+	default:
+		m.say("reading back…")
+		return m.load(t, t.messages[0].Seq, farSize)
 	}
-	if t.whole || t.loading || len(t.messages) == 0 || t.messages[0].Seq < seq {
-		m.fail(fmt.Errorf("message %d is not here any more", seq))
-		return nil
-	}
-	load := m.load(t, t.messages[0].Seq, farSize)
-	if load == nil {
-		return nil
-	}
-	m.say("reading back…")
-	return func() tea.Msg {
-		msg := load()
-		return then(func() tea.Cmd {
-			if f, ok := msg.(then); ok {
-				f()
-			}
-			m.says = told{}
-			return m.goTo(t, seq)
-		})
-	}
+	return nil
 }
 
 // farSize is how many messages are read at a time on the way to an old one.

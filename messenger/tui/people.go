@@ -3,6 +3,7 @@ package tui
 import (
 	"context"
 	"fmt"
+	"maps"
 	"strings"
 
 	"github.com/countersign-project/countersign/messenger/rpc"
@@ -36,6 +37,11 @@ func ask(ctx context.Context, c Conn) (p people, err error) {
 		p.groups[g.Conversation] = g
 	}
 	return p, nil
+}
+
+// sameNames tells whether everybody is called as before.
+func (p people) sameNames(o people) bool {
+	return p.status.Number == o.status.Number && maps.EqualFunc(p.contacts, o.contacts, func(a, b rpc.Contact) bool { return a.Called() == b.Called() })
 }
 
 // called is what to call somebody, on one line.

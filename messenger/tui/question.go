@@ -109,7 +109,10 @@ func (m *Model) held(one *history.Message) {
 		if d.State == history.Failed && (strings.Contains(d.Why, "safety number") || strings.Contains(d.Why, "verified")) {
 			t.asked[one.Seq] = true
 			list := []string{who}
-			m.question = m.changedQuestion(list, "NOT SENT: "+Safe(d.Why), answer{"a", "accept it without comparing, and send", func() tea.Cmd { return m.accept(list, nothing) }})
+			m.question = m.changedQuestion(list, "NOT SENT: "+Safe(d.Why))
+			if strings.Contains(d.Why, "safety number") { // or else only comparing helps
+				m.question.answers = append(m.question.answers, answer{"a", "accept it without comparing, and send", func() tea.Cmd { return m.accept(list, nothing) }})
+			}
 			return
 		}
 	}

@@ -232,5 +232,8 @@ func (m *Model) cursor() *tea.Cursor {
 	if m.wide() {
 		c.Position.X += paneWidth + 3
 	}
+	if c.Position.Y >= m.height-1 || c.Position.X >= m.width {
+		return nil // no room for it
+	}
 	return c
 }

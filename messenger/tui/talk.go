@@ -14,6 +14,8 @@ type talk struct {
 	whole    bool               // the first message of all is among them
 	loaded   bool               // the newest are
 	loading  bool
+	stuck    bool  // it could not be read
+	want     int64 // message that is read back to, to be shown; 0: none
 	// Events and pages come in any order. Stamp counts events; touched is the last one about a message: a page that was asked for before knows less.
 	stamp   int
 	touched map[int64]int
@@ -40,7 +42,8 @@ func newTalk(id string) *talk {
 
 // forget drops what was read, so that it is read again: much may have happened unheard.
 func (t *talk) forget() {
-	t.messages, t.whole, t.loaded, t.loading, t.up, t.chosen, t.readTo = nil, false, false, false, 0, 0, 0
+	t.messages, t.whole, t.loaded, t.loading, t.stuck = nil, false, false, false, false
+	t.up, t.chosen, t.want, t.readTo = 0, 0, 0, 0
 	clear(t.writing)
 	clear(t.drawn)
 }

@@ -38,6 +38,8 @@ type Options struct {
 	Rand io.Reader      // for the names under which messages go out once
 	// Path makes what a person typed absolute: the daemon has another directory.
 	Path func(typed string) (string, error)
+	// List names what is in a directory, for completion; directories have a slash behind them.
+	List func(dir string) ([]string, error)
 	// Of the terminal. Env decides about colours, NO_COLOR among it.
 	In  io.Reader
 	Out io.Writer

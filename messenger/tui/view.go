@@ -58,8 +58,14 @@ func (m *Model) settle() tea.Cmd {
 	if t == nil {
 		return nil
 	}
+	if t.stuck {
+		return nil
+	}
 	if !t.loaded {
 		return m.load(t, 0, pageSize)
+	}
+	if t.want != 0 {
+		return m.readBack(t)
 	}
 	lines, height := m.lines(t, m.talkWidth()), m.talkHeight()
 	t.up = max(0, min(t.up, len(lines)-height))
@@ -76,7 +82,7 @@ func (m *Model) show(t *talk) {
 		t.up = 0
 		return
 	}
-	lines, height := m.lines(t, m.talkWidth()), m.talkHeight()
+	lines := m.lines(t, m.talkWidth())
 	first, last := -1, -1
 	for i, l := range lines {
 		if l.seq == t.chosen {
@@ -86,12 +92,15 @@ func (m *Model) show(t *talk) {
 			last = i
 		}
 	}
-	switch bottom := len(lines) - 1 - t.up; {
-	case first < 0:
-	case last > bottom:
-		t.up = len(lines) - 1 - last
-	case first <= bottom-height:
-		t.up = len(lines) - height - first
+	for range 2 { // away from the end there is a line less
+		height := m.talkHeight()
+		switch bottom := len(lines) - 1 - t.up; {
+		case first < 0:
+		case last > bottom:
+			t.up = len(lines) - 1 - last
+		case first <= bottom-height:
+			t.up = max(0, len(lines)-height-first)
+		}
 	}
 }
 

@@ -60,8 +60,10 @@ func (m *Model) refresh() tea.Cmd {
 			case err != nil && !errors.Is(err, rpc.ErrEnded):
 				m.fail(err)
 			case err == nil:
-				m.people = p
-				m.redraw()
+				renamed := !p.sameNames(m.people)
+				if m.people = p; renamed {
+					m.redraw()
+				}
 			}
 			if m.stale {
 				return m.refresh()
@@ -204,7 +206,7 @@ func (m *Model) load(t *talk, before int64, limit int) tea.Cmd {
 		if err != nil {
 			if conn == m.conn && !errors.Is(err, rpc.ErrEnded) {
 				m.fail(err)
-				t.whole = true // not again and again
+				t.stuck = true // until it is opened again
 			}
 			return nil
 		}
