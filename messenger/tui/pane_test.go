@@ -128,7 +128,6 @@ func TestSearchingFarBack(t *testing.T) {
 	s.shows("message 3000")
 	f.set("searchMessages", []*history.Message{wrote(3500, bob, bob, "gone", 1)})
 	s.enters("/search gone")
-	s.press("esc")
 	s.shows("1 found")
 	s.press("enter")
 	s.shows("that message is not here any more")
