@@ -116,6 +116,9 @@ func TestAWordCountsWhileItsKeyIsVerified(t *testing.T) {
 	if got := b.takes(b.says(alice, a2.identity(), carol, his, 8), carol); got != "introduced "+carol+" by "+alice || b.introduced(carol) != d.own.Number+" 9" {
 		t.Error(got, b.introduced(carol))
 	}
+	if got := b.takes(b.says(alice, a2.identity(), carol, his, 10), carol); got != "introduced "+carol+" by "+alice || b.introduced(carol) != alice+" 10" {
+		t.Error(got, b.introduced(carol))
+	}
 }
 
 // A word that a device of ours has told us is held against the key once the introducer is verified here; and what the person has decided stays.
