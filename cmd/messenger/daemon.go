@@ -119,6 +119,11 @@ func (p *place) work(ctx context.Context, log *slog.Logger, ready func()) (err e
 	}()
 	ready() // without a server in reach it still answers
 	ran := a.Run(ctx, func() { log.Info("connected") })
+	if errors.Is(ran, client.ErrUnlinked) { // what is here can still be read and saved
+		log.Error(ran.Error())
+		<-ctx.Done()
+		ran = ctx.Err()
+	}
 	cancel()
 	if ended := <-served; ended != nil {
 		return fmt.Errorf("socket for programs: %w", ended)

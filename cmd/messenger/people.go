@@ -328,6 +328,9 @@ func newStatusCommand(p *place) *cobra.Command {
 			if s.Index.Done < s.Index.All {
 				line += fmt.Sprintf(", %d%% indexed for searching", 100*s.Index.Done/s.Index.All)
 			}
+			if s.Unlinked != "" {
+				line += "\n" + s.Unlinked + "."
+			}
 			return line
 		})})
 }

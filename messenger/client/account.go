@@ -55,6 +55,7 @@ type Account struct {
 	typing    map[string]time.Time // mu; when we last said so, by conversation
 	waiting   map[string]bool      // mu; for whom something in the outbox has to wait
 	hurried   map[string]int64     // mu; when they were tried early, milliseconds
+	lost      *UnlinkedError       // mu; with which Run has ended
 }
 
 // Preferences are the person's choices.

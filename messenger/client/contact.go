@@ -372,9 +372,14 @@ func (a *Account) AllowDowngrade(ctx context.Context, name string, allow bool) e
 	})
 }
 
+// toldName is the setting that says that something was told.
+func toldName(conversation, kind, about string) string {
+	return "told " + kind + " " + conversation + " " + about
+}
+
 // once tells the person something about a name, unless that was told before.
 func (c *change) once(conversation, kind, about, text string) error {
-	name := "told " + kind + " " + conversation + " " + about
+	name := toldName(conversation, kind, about)
 	if _, told, err := c.tx.Get(store.Settings, name); err != nil || told {
 		return err
 	}

@@ -34,7 +34,8 @@ type Event struct {
 	Receipt      *Receipt         `json:"receipt,omitempty"`
 	Stopped      bool             `json:"stopped,omitempty"` // of typing
 	Connected    bool             `json:"connected,omitempty"`
-	Why          string           `json:"why,omitempty"` // of a lost connection
+	Why          string           `json:"why,omitempty"`      // of a lost connection
+	Unlinked     bool             `json:"unlinked,omitempty"` // there will be no other: the server does not know this device any more
 }
 
 // Receipt says of which messages of ours, by their timestamps.

@@ -15,6 +15,7 @@ import (
 	"github.com/countersign-project/countersign/messenger/server/api"
 	"github.com/countersign-project/countersign/messenger/session"
 	"github.com/countersign-project/countersign/messenger/signaling"
+	"github.com/countersign-project/countersign/messenger/store"
 	"github.com/countersign-project/countersign/messenger/wire"
 )
 
@@ -194,4 +195,15 @@ func PassIntroductionForTest(ctx context.Context, a *Account, to string, i *wire
 	if err != nil {
 		panic(err)
 	}
+}
+
+// ToldUnlinkedForTest tells whether the person was told that the server does not know this device.
+func ToldUnlinkedForTest(ctx context.Context, a *Account) (told bool) {
+	if err := a.view(ctx, func(c *change) (err error) {
+		_, told, err = c.tx.Get(store.Settings, toldName(c.self(), noticeUnlinked, ""))
+		return err
+	}); err != nil {
+		panic(err)
+	}
+	return told
 }

@@ -10,10 +10,7 @@ import (
 	"github.com/countersign-project/countersign/messenger/client/remote"
 )
 
-// ErrUnlinked says that the server does not know this device any more: it was removed, or the number was registered elsewhere.
-var ErrUnlinked = errors.New("the server does not know this device any more: it was removed, or its number was registered elsewhere")
-
-// Run keeps the account connected until ctx ends: it receives, sends what is queued, and looks after keys and timers. It returns ErrUnlinked when
+// Run keeps the account connected until ctx ends: it receives, sends what is queued, and looks after keys and timers. It returns an UnlinkedError when
 // there is no use in going on, otherwise ctx's error. Connected once calls ready, if it is not nil.
 func (a *Account) Run(ctx context.Context, ready func()) error {
 	ctx, cancel := context.WithCancel(ctx)
@@ -34,7 +31,7 @@ func (a *Account) Run(ctx context.Context, ready func()) error {
 		case status == http.StatusUnauthorized || status == http.StatusForbidden:
 			moved, unsure := a.hasMoved(ctx)
 			if !moved && unsure == nil {
-				return ErrUnlinked
+				return a.unlinked(ctx)
 			}
 			err = errors.Join(err, unsure)
 		}
@@ -82,6 +79,9 @@ func (l *listener) Connected() {
 	signal(l.a.queue)
 	signal(l.a.tend)
 	l.a.wg.Go(func() {
+		if err := l.a.linked(l.ctx); err != nil && l.ctx.Err() == nil {
+			l.a.Log.Warn("that this device is known again was not noted", "error", err)
+		}
 		if err := l.a.upkeep(l.ctx); err != nil && l.ctx.Err() == nil {
 			l.a.Log.Warn("keys not looked after", "error", err)
 		}

@@ -31,7 +31,7 @@ func threats() []threat {
 		{"attachment longer than told, wrong digest", "caps, digest before use", "attachment TestVectors, attachment TestEverySizeAroundTheBoundaries, . TestAGroupHasAPicture"},
 		{"path in file name", "base name only", ". TestSenderNamesAFile"},
 		{"provisioning by a bystander, stale or replayed QR", "number shown and confirmed, short string on both, single use", ". TestLinkingNeedsBothScreens, provision TestIdentityKeysMustBelongTogether, provision TestCodes"},
-		{"account take-over: re-registration", "the lock, at the server; a device that is not of the account any more says so and stops", ". TestARemovedDeviceStops"},
+		{"account take-over: re-registration", "the lock, at the server; a device that is not of the account any more says what has happened and what to do, and stops; contacts see another key", ". TestANumberIsRegisteredAnew, . TestARemovedDeviceStops"},
 		{"localhost page attacked from the web", "Host and Origin checks, one-time key, strict policy, no inline script, escaped text",
 			"web/interop TestDNSRebinding, web/interop TestRequestsOfOtherSites, web/interop TestFraming, web/interop TestThePageRunsNothingElse, web/interop TestHostileTexts, web TestAKeyWorksOnceAndNotForLong, web TestOnlyTheOneHost"},
 		{"other local users", "socket 0600, who connects is asked", "rpc TestAnotherUser, rpc TestWhoMayConnect, web/interop TestAnAddressIsForOneBrowser"},

@@ -158,6 +158,8 @@ type Status struct {
 	// Index is how far the search's index is; what it lacks is searched all the same, slower.
 	Index   history.Progress `json:"index"`
 	Version string           `json:"version"`
+	// Unlinked says, if the server does not know this device any more, what has probably happened and what to do.
+	Unlinked string `json:"unlinked,omitempty"`
 }
 
 func (c *conn) status(nothing) (any, error) {
@@ -173,7 +175,11 @@ func (c *conn) status(nothing) (any, error) {
 	c.mu.Lock()
 	since := c.since
 	c.mu.Unlock()
-	return Status{"open", own.Number, own.Device, own.Server, c.Account.Server.Proxy, c.Account.Connected(), queued, since, index, c.Version}, err
+	unlinked := ""
+	if lost := c.Account.Unlinked(); lost != nil {
+		unlinked = lost.Error()
+	}
+	return Status{"open", own.Number, own.Device, own.Server, c.Account.Server.Proxy, c.Account.Connected(), queued, since, index, c.Version, unlinked}, err
 }
 
 // flush sends what is queued and can be sent, and answers when that is done.

@@ -18,22 +18,23 @@ let query = null; // where one searches
 const called = (number) => { const k = contacts.get(number); return number === me ? 'you' : k?.name || k?.profileName || k?.username || number; };
 
 async function start() {
-  const { state } = await call('status');
+  const { state, unlinked } = await call('status');
   frame = null;
   if (state === 'locked') return unlock(root, start);
   if (state === 'none') return first(root, start);
   const was = open;
   await house();
+  if (unlinked) say(`${unlinked}.`, true);
   if (was) enterTalk(await list.get(was)); // it was away, or locked, meanwhile
 }
 
 const main = el('section.main', { 'aria-label': 'Open conversation' }), bar = el('div.bar', { role: 'status', hidden: true });
 let quiet = 0;
-function say(text) {
+function say(text, stays) {
   bar.textContent = text;
   bar.hidden = false;
   clearTimeout(quiet);
-  quiet = setTimeout(() => { bar.hidden = true; }, 8000);
+  if (stays !== true) quiet = setTimeout(() => { bar.hidden = true; }, 8000);
 }
 
 const beside = el('aside.beside', { 'aria-label': 'Details', hidden: true }), wide = matchMedia('(min-width: 75rem)');
@@ -159,7 +160,7 @@ listen((method, p) => {
   detail?.event(p);
   if (p.conversation?.startsWith('group:') && p.message?.kind === 'notice') forget(p.conversation);
   if (p.type === 'message') notify(p).catch(() => {});
-  if (p.type === 'connection') say(p.connected ? 'Connected.' : `Not connected: ${p.why ?? ''}`);
+  if (p.type === 'connection') say(p.unlinked ? `${p.why}.` : p.connected ? 'Connected.' : `Not connected: ${p.why ?? ''}`, p.unlinked);
   const who = p.message?.author;
   if (p.type !== 'typing') refresh(p.conversation, p.type === 'conversation' || (who && who !== me && !contacts.has(who)));
 });
