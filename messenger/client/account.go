@@ -262,11 +262,16 @@ func (c *change) changedBy(m *history.Message, h *Heard) error {
 
 // notice puts something this device has to say into a conversation.
 func (c *change) notice(conversation, kind, about, text string) error {
+	return c.noticeOf(conversation, kind, about, text, nil)
+}
+
+// noticeOf is a notice about messages of the group's transcript.
+func (c *change) noticeOf(conversation, kind, about, text string, told []string) error {
 	at, err := c.timestamp()
 	if err != nil {
 		return err
 	}
-	m := &history.Message{Conversation: conversation, Kind: history.Notice, Notice: kind, Author: about, Timestamp: at, Received: c.now, Body: text}
+	m := &history.Message{Conversation: conversation, Kind: history.Notice, Notice: kind, Author: about, Timestamp: at, Received: c.now, Body: text, Told: told}
 	if _, err := history.Add(c.tx, m); err != nil {
 		return err
 	}

@@ -183,7 +183,7 @@ func (c *change) closeGap(conversation string, id transcript.ID, t *transcript.T
 func (c *change) equivocation(conversation, author string, m *history.Message, t *transcript.Transcript, n transcript.Notice) error {
 	var text strings.Builder
 	fmt.Fprintf(&text, "%s told members of this group different things under one number: here %q", c.called(author), m.Body)
-	hearsay := t.Vouchers(n.ID)
+	hearsay, told := t.Vouchers(n.ID), []string{hex.EncodeToString(n.ID[:])}
 	for _, id := range n.Equivocation {
 		other, err := c.byTranscript(conversation, id)
 		if err != nil {
@@ -192,7 +192,7 @@ func (c *change) equivocation(conversation, author string, m *history.Message, t
 		if other != nil {
 			fmt.Fprintf(&text, ", and %q", other.Body)
 		}
-		hearsay = append(hearsay, t.Vouchers(id)...)
+		hearsay, told = append(hearsay, t.Vouchers(id)...), append(told, hex.EncodeToString(id[:]))
 	}
 	text.WriteString(".")
 	if len(hearsay) > 0 {
@@ -206,7 +206,7 @@ func (c *change) equivocation(conversation, author string, m *history.Message, t
 		}
 		fmt.Fprintf(&text, " One of them came from %s only, who could have made it up.", strings.Join(names, ", "))
 	}
-	return c.notice(conversation, "equivocation", author, text.String())
+	return c.noticeOf(conversation, "equivocation", author, text.String(), told)
 }
 
 // heardResend answers a member who asks for messages he has not received.
@@ -389,29 +389,4 @@ func (a *Account) Consistency(ctx context.Context, conversation string) (out Con
 		return err
 	})
 	return out, err
-}
-
-// ConfirmedBy lists the members whose messages acknowledge a message of a group.
-func (a *Account) ConfirmedBy(ctx context.Context, seq int64) (names []string, err error) {
-	err = a.view(ctx, func(c *change) error {
-		m, err := history.Get(c.tx, seq)
-		if err != nil || m == nil || m.Transcript == "" {
-			return err
-		}
-		b, err := hex.DecodeString(m.Transcript)
-		if err != nil || len(b) != 32 {
-			return err
-		}
-		gid, _ := groupID(m.Conversation)
-		g, err := c.group(gid)
-		if err != nil || g == nil {
-			return err
-		}
-		t, err := c.transcript(m.Conversation)
-		if err == nil && t != nil {
-			names = members(g, t.ConfirmedBy(transcript.ID(b), bareAll(g.List())))
-		}
-		return err
-	})
-	return names, err
 }

@@ -148,6 +148,24 @@ func TestTwoQuestionsOneAnswer(t *testing.T) {
 	if got := carol.notice(id, "equivocation"); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
+	// Both are kept, and who is known to have which: the one came from Bob's own hand, and Alice has answered the other.
+	list, err := carol.acc.Messages(t.Context(), id, 0, 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := ""
+	for _, m := range list {
+		told, err := carol.acc.Told(t.Context(), m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, v := range told {
+			seen += fmt.Sprintf("%s: %s\n", v.Message.Body, strings.Join(v.ConfirmedBy, " "))
+		}
+	}
+	if want := fmt.Sprintf("shall we give all our money to Bob?: %s\nshall we meet at noon?: %s\n", alice.number, bob.number); seen != want {
+		t.Errorf("got  %s\nwant %s", seen, want)
+	}
 }
 
 // drop swallows messages to a number: the server says it has them.

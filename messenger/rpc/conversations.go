@@ -99,6 +99,14 @@ type Full struct {
 	State history.Delivery `json:"state"`
 	// ConfirmedBy are members of a group whose own messages show that they have it.
 	ConfirmedBy []string `json:"confirmedBy,omitempty"`
+	// Versions are, of a notice that somebody told different things, all of these.
+	Versions []Version `json:"versions,omitempty"`
+}
+
+// Version is one of the different things that a member told the others.
+type Version struct {
+	Message     *history.Message `json:"message,omitempty"` // left out if it is not here any more
+	ConfirmedBy []string         `json:"confirmedBy"`       // as above
 }
 
 // getMessage finds a message by its number, or by who wrote it and when: what a quote says of what it answers.
@@ -132,7 +140,17 @@ func (c *conn) getMessage(p struct {
 	}
 	out := Full{Message: shown(m), State: m.State()}
 	if m.Transcript != "" {
-		out.ConfirmedBy, err = c.Account.ConfirmedBy(c.ctx, m.Seq)
+		if out.ConfirmedBy, err = c.Account.ConfirmedBy(c.ctx, m.Seq); err != nil {
+			return nil, err
+		}
+	}
+	told, err := c.Account.Told(c.ctx, m)
+	for _, t := range told {
+		v := Version{ConfirmedBy: append([]string{}, t.ConfirmedBy...)}
+		if t.Message != nil {
+			v.Message = shown(t.Message)
+		}
+		out.Versions = append(out.Versions, v)
 	}
 	return out, err
 }

@@ -105,6 +105,8 @@ type Message struct {
 	// Transcript is the message's id in its group's transcript, in hexadecimal; Vouchers are those on whose word alone we have it.
 	Transcript string   `json:"transcript,omitempty"`
 	Vouchers   []string `json:"vouchers,omitempty"`
+	// Told are, of a notice that somebody told different things, the ids of these in the transcript.
+	Told []string `json:"told,omitempty"`
 	// Raw is the message as it went over the wire, where it may have to be sent again: ours, and those of groups.
 	Raw []byte `json:"raw,omitempty"`
 	// Resent counts how often it was, for those who asked.
