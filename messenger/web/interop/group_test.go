@@ -19,8 +19,10 @@ func TestAGroupOnThePage(t *testing.T) {
 	}
 	alice.call("updateContact", map[string]any{"recipient": []string{bob.number}, "name": "Bob"}, nil)
 	a.wait("document.querySelector('.list')?.innerText.includes('Bob')")
-	a.answers("Bob, "+carol.number, "Mountain walk")
 	a.press("Write")
+	a.pressIn("dialog[open]", "New group…")
+	a.wait("document.querySelector('dialog[open] fieldset') !== null")
+	a.answer("Make the group", "Mountain walk", "Bob, "+carol.number)
 	a.converse("Mountain walk")
 	a.write("Who brings the rope?")
 	b.converse("Mountain walk")

@@ -57,23 +57,6 @@ func (b *tab) reads(words string) {
 	b.wait(fmt.Sprintf("document.querySelector('.log')?.innerText.includes(%q)", words))
 }
 
-// answers gives these texts, in this order, to whatever the page asks for in dialogs from now on.
-func (b *tab) answers(texts ...string) {
-	b.t.Helper()
-	b.ask(chromedp.Call(b.ctx, page.Enable, page.EnableParams{}))
-	dialogs := chromedp.Events(b.ctx, page.JavascriptDialogOpening)
-	go func() {
-		for _, err := range dialogs {
-			if err == nil {
-				_, err = chromedp.Call(b.ctx, page.HandleJavaScriptDialog, page.HandleJavaScriptDialogParams{Accept: true, PromptText: texts[0]})
-			}
-			if texts = texts[1:]; err != nil || len(texts) == 0 {
-				return // who waits for what comes of it sees that nothing comes
-			}
-		}
-	}()
-}
-
 // choose presses a button that opens a file chooser, and chooses the files in it.
 func (b *tab) choose(selector string, files ...string) {
 	b.t.Helper()

@@ -14,7 +14,7 @@ func (b *tab) answer(button string, values ...string) {
 	b.t.Helper()
 	b.wait("document.querySelector('dialog[open] button[type=submit]') !== null")
 	for i, v := range values {
-		script[bool](b, fmt.Sprintf("(() => { const f = document.querySelectorAll('dialog[open] input, dialog[open] textarea')[%d]; f.value = ''; f.focus(); return true })()", i))
+		script[bool](b, fmt.Sprintf("(() => { const f = document.querySelectorAll('dialog[open] input:not([type=checkbox]), dialog[open] textarea')[%d]; f.value = ''; f.focus(); return true })()", i))
 		b.do(chromedp.KeyEvent(v))
 	}
 	b.pressIn("dialog[open]", button)

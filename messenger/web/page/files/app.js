@@ -11,6 +11,7 @@ import { settings } from './settings.js';
 import { talk } from './talk.js';
 import { verify } from './verify.js';
 import { call, connect, enter, listen } from './wire.js';
+import { write } from './write.js';
 
 const root = document.getElementById('app');
 let contacts = new Map(), list = null, open = null, shown = null, detail = null, frame = null, me = '';
@@ -95,19 +96,20 @@ wide.addEventListener('change', () => {
   else if (wide.matches && shown && open && localStorage.getItem('details') !== 'off') list.get(open).then((c) => lookAt(c));
 });
 
-let pending = null, stale = new Set(), people = true;
+const people = async () => new Map((await call('listContacts')).map((k) => [k.number, k]));
+let pending = null, stale = new Set(), renamed = true;
 /** refresh reads the list anew, once for many events; which conversations they were about, and whether of people something may be new, is known then. */
 function refresh(id, names = true) {
   if (id) stale.add(id);
-  people ||= names;
+  renamed ||= names;
   pending ??= (async () => {
     await new Promise((r) => setTimeout(r, 100));
-    const ids = [...stale], all = people;
+    const ids = [...stale], all = renamed;
     pending = null;
     stale = new Set();
-    people = false;
+    renamed = false;
     try {
-      if (all) contacts = new Map((await call('listContacts')).map((k) => [k.number, k]));
+      if (all) contacts = await people();
       await list?.refresh(ids);
       if (shown && list.name(open)) shown.rename(list.name(open));
     } catch (e) { if (e.code !== -5) say(e.message); }
@@ -115,20 +117,11 @@ function refresh(id, names = true) {
   return pending;
 }
 
-async function write() {
-  const to = prompt('Number, username, or the name you gave somebody; for a group: its members, with commas between');
-  if (!to) return;
+async function begin() {
   try {
-    const names = to.split(',').map((s) => s.trim()).filter(Boolean);
-    if (names.length > 1) {
-      const name = prompt('What is the group called?');
-      if (!name) return;
-      await call('updateGroup', { name, members: names });
-      await refresh();
-      return;
-    }
-    const { conversation } = await call('resolve', { name: names[0] });
-    enterTalk(await list.get(conversation));
+    contacts = await people();
+    const id = await write([...contacts.values()].filter((k) => k.number !== me && !k.blocked).map((k) => ({ number: k.number, called: called(k.number) })));
+    if (id) enterTalk(await list.get(id));
   } catch (e) { say(e.message); }
 }
 
@@ -138,7 +131,7 @@ async function house() {
   query = el('input', { type: 'search', placeholder: 'Search', 'aria-label': 'Search conversations and messages', oninput: () => list.search(query.value).catch((e) => say(e.message)) });
   leave();
   nobody();
-  frame = el('div.frame', {}, el('nav.side', { 'aria-label': 'Conversations' }, el('header', {}, el('button.primary', { onclick: write }, 'Write'), el('button', { onclick: async () => enterTalk(await list.get(me)) }, 'Notes'), el('button', { onclick: () => show(settings) }, 'Settings'), el('button', { onclick: () => show(about) }, 'Audited?'), query), bar, list.element), main, beside);
+  frame = el('div.frame', {}, el('nav.side', { 'aria-label': 'Conversations' }, el('header', {}, el('button.primary', { onclick: begin }, 'Write'), el('button', { onclick: async () => enterTalk(await list.get(me)) }, 'Notes'), el('button', { onclick: () => show(settings) }, 'Settings'), el('button', { onclick: () => show(about) }, 'Audited?'), query), bar, list.element), main, beside);
   fill(root, frame);
   await refresh();
 }
@@ -171,10 +164,10 @@ for (const t of ['keydown', 'pointerdown', 'pointermove', 'wheel']) addEventList
 setInterval(() => { if (frame && Date.now() - touched > 15 * 60e3) call('lock').catch(() => {}); }, 10e3);
 setInterval(() => { if (frame && Date.now() - touched < 60e3) call('version').catch(() => {}); }, 60e3); // reading is use, too
 keys({
-  search: () => (frame ? query.focus() : false),
-  write: () => (frame ? void write() : false),
+  search: () => (frame && !asking() ? query.focus() : false),
+  write: () => (frame && !asking() ? void begin() : false),
   back: () => { if (!frame || asking()) return false; const was = open; query.value = ''; list.search(''); back(); if (was) list.focus(was); else query.focus(); },
-  step: (by) => { const c = frame && list.beside(by); if (!c) return false; enterTalk(c); },
+  step: (by) => { const c = frame && !asking() && list.beside(by); if (!c) return false; enterTalk(c); },
 });
 
 try {

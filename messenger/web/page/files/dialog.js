@@ -3,22 +3,27 @@ import { el, fill } from './dom.js';
 
 let count = 0; // for labels
 
-/** ask opens a dialog and answers with what was typed, by the fields' names; null if it was left. Fields are {name, label, value, lines, required, …attributes}. submit may refuse: what it throws is shown, and the dialog stays. */
-export function ask({ title, text, fields = [], action, danger = false, submit = async () => {} }) {
+/** ask opens a dialog and answers with what was typed, by the fields' names; null if it was left. Fields are {name, label, value, …attributes}, with lines of a longer text, suggest of what is often typed, or choices [value, text], of which several may be taken. submit may refuse: what it throws is shown, and the dialog stays. other is [label, function] of one more button. */
+export function ask({ title, text, fields = [], action, danger = false, other, submit = async () => {} }) {
   return new Promise((resolve) => {
     const id = `dialog${++count}`, inputs = new Map(), error = el('p.error', { role: 'alert' });
     let answer = null;
-    const rows = fields.map(({ name, label, value = '', lines, options, ...attrs }) => {
-      const input = lines ? el('textarea', { rows: lines, ...attrs }) : options ? el('select', attrs, options.map(([v, t]) => el('option', { value: v }, t))) : el('input', { autocomplete: 'off', ...attrs });
-      if (attrs.type !== 'file') input.value = value;
-      inputs.set(name, input);
-      return el('label', {}, el('span', {}, label), input);
+    const rows = fields.map(({ name, label, value = '', lines, suggest, choices, ...attrs }, i) => {
+      if (choices) {
+        const boxes = choices.map(([v, t]) => [v, el('input', { type: 'checkbox' }), t]);
+        inputs.set(name, () => boxes.filter(([, box]) => box.checked).map(([v]) => v));
+        return el('fieldset', {}, el('legend', {}, label), boxes.map(([, box, t]) => el('label.choice', {}, box, ' ', t)));
+      }
+      const input = lines ? el('textarea', { rows: lines, ...attrs }) : el('input', { autocomplete: 'off', list: suggest && `${id}list${i}`, ...attrs });
+      input.value = value;
+      inputs.set(name, () => input.value);
+      return el('label', {}, el('span', {}, label), input, suggest && el('datalist', { id: `${id}list${i}` }, suggest.map((t) => el('option', { value: t }))));
     });
     const go = el(danger ? 'button.danger' : 'button.primary', { type: 'submit' }, action);
     const dialog = el('dialog', { 'aria-labelledby': id, onclose: () => { dialog.remove(); resolve(answer); }, onclick: (e) => { if (e.target === dialog && !fields.length) dialog.close(); } },
       el('form', { onsubmit: async (e) => {
         e.preventDefault();
-        const given = Object.fromEntries([...inputs].map(([name, i]) => [name, i.type === 'file' ? i.files[0] : i.value]));
+        const given = Object.fromEntries([...inputs].map(([name, f]) => [name, f()]));
         go.disabled = true;
         fill(error);
         try {
@@ -27,12 +32,12 @@ export function ask({ title, text, fields = [], action, danger = false, submit =
           dialog.close();
         } catch (x) { fill(error, x.message); }
         go.disabled = false;
-      } }, el('h2', { id }, title), text && el('p', {}, text), rows, error, el('p.buttons', {}, el('button', { type: 'button', onclick: () => dialog.close() }, 'Cancel'), go)));
+      } }, el('h2', { id }, title), text && el('p', {}, text), rows, error, el('p.buttons', {}, other && el('button.first', { type: 'button', onclick: () => { other[1](); dialog.close(); } }, other[0]), el('button', { type: 'button', onclick: () => dialog.close() }, 'Cancel'), go)));
     document.body.append(dialog);
     dialog.showModal();
-    const [first] = inputs.values();
-    (first ?? go).focus();
-    if (first?.tagName === 'TEXTAREA') first.setSelectionRange(first.value.length, first.value.length);
+    const first = dialog.querySelector('input, textarea') ?? go;
+    first.focus();
+    if (first.tagName === 'TEXTAREA') first.setSelectionRange(first.value.length, first.value.length);
   });
 }
 
@@ -41,7 +46,7 @@ export const sure = async (title, text, action) => (await ask({ title, text, act
 
 /** over shows something small over the page, beside what was pressed, until one presses elsewhere, or Escape. */
 export function over(button, label, ...children) {
-  const box = el('div.over', { popover: 'auto', role: 'group', 'aria-label': label, ontoggle: (e) => {
+  const box = el('div.over', { popover: 'auto', tabindex: -1, role: 'group', 'aria-label': label, ontoggle: (e) => {
     if (e.newState === 'open') return;
     button.setAttribute('aria-expanded', 'false');
     setTimeout(() => box.remove());

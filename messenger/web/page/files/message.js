@@ -1,6 +1,7 @@
 // One message as it is drawn.
 import { attachment } from './attachment.js';
-import { el } from './dom.js';
+import { over } from './dialog.js';
+import { el, when } from './dom.js';
 import { notice } from './notice.js';
 import { call } from './wire.js';
 
@@ -21,6 +22,9 @@ export function span(seconds) {
   return `${n} ${unit}${n === 1 ? '' : 's'}`;
 }
 
+/** earlier shows what a message has said before it was edited. */
+const earlier = (m, button) => over(button, 'What it said before', el('ol.earlier', {}, (m.edits ?? []).map((v) => el('li', {}, el('div.soft', {}, when(v.timestamp), ' ', clock(v.timestamp)), v.body)), el('li', {}, el('div.soft', {}, 'now'), m.body)));
+
 /** message draws it; c is the conversation: target, group, accepted, called, reply, quoted, verify and say. */
 export function message(m, c) {
   if (m.kind === 'notice') return notice(m, c);
@@ -35,5 +39,5 @@ export function message(m, c) {
     m.quote && el('button.quote', { onclick: () => c.quoted(m.quote) }, el('strong', {}, c.called(m.quote.author)), ' ', m.quote.text || 'a file'),
     m.deleted ? el('em.soft', {}, 'taken back') : m.body, (m.attachments ?? []).map((a, i) => attachment(a, `${m.seq}/${i}`, c.accepted || m.outgoing, c.say)),
     m.reactions?.length && el('div.reactions', {}, m.reactions.map((r) => el('span', { title: c.called(r.author), role: 'img', 'aria-label': `${r.emoji} from ${c.called(r.author)}` }, r.emoji))),
-    el('div.meta', {}, clock(m.timestamp), m.edited && el('span', { title: (m.edits ?? []).map((v) => v.body).join('\n→ ') }, ' · edited'), m.expires && ` · stays ${span(m.expires)}`, m.vouchers?.length && ` · only on the word of ${m.vouchers.map(c.called).join(', ')}`, m.outgoing && ` · ${state(m)}`, ' ', acts));
+    el('div.meta', {}, clock(m.timestamp), m.edited && [' · ', el('button.link.edited', { 'aria-expanded': 'false', 'aria-haspopup': 'true', onclick: (e) => earlier(m, e.currentTarget) }, 'edited')], m.expires && ` · stays ${span(m.expires)}`, m.vouchers?.length && ` · only on the word of ${m.vouchers.map(c.called).join(', ')}`, m.outgoing && ` · ${state(m)}`, ' ', acts));
 }

@@ -1,5 +1,6 @@
 // One conversation: its messages, and where one writes.
 import { compose } from './compose.js';
+import { ask } from './dialog.js';
 import { el, fill } from './dom.js';
 import { messages } from './log.js';
 import { message } from './message.js';
@@ -21,12 +22,22 @@ export function talk(root, conversation, { called, say, back, again, verify, det
   const quoted = async (q) => {
     try { log.jump((await call('getMessage', { author: q.author, timestamp: q.timestamp })).seq); } catch (e) { say(e.message); }
   };
-  const edit = (m) => { const said = prompt('What it should say; everybody keeps what it said before', m.body); if (said) call('send', { ...to, editTimestamp: m.timestamp, message: said }).catch((e) => say(e.message)); };
+  const edit = (m) => ask({ title: 'Edit the message', text: 'Everybody keeps what it said before, and can look at it.', action: 'Change it', fields: [{ name: 'message', label: 'What it should say', lines: 4, value: m.body, required: true }],
+    submit: ({ message }) => call('send', { ...to, editTimestamp: m.timestamp, message }) });
   const context = { target: to, group, accepted, called, say, quoted, edit, reply: field.reply, verify: () => verify(id) };
-  const lines = (m, before) => [
-    m && (!before || dayOf(m) !== dayOf(before)) && el('p.line.day', {}, dayName(m)),
-    m && m.seq === unread && el('p.line.new', {}, 'New'),
-  ].filter(Boolean);
+  const lines = (m, before) => {
+    if (!before) mark = log.shown().findLast((x) => x.kind === 'text' && x.timestamp <= everybody)?.seq ?? 0;
+    return [
+      before && before.seq === mark && el('p.line.mark', { title: 'Their own messages say so' }, '✓ Everybody has all above'),
+      m && (!before || dayOf(m) !== dayOf(before)) && el('p.line.day', {}, dayName(m)),
+      m && m.seq === unread && el('p.line.new', {}, 'New'),
+    ].filter(Boolean);
+  };
+  let mark = 0, everybody = 0, soon = 0; // the last message that everybody has, and its time
+  const watermark = () => {
+    clearTimeout(soon);
+    if (group) soon = setTimeout(async () => { try { const { seenByAll } = await call('groupConsistency', to); if (seenByAll !== everybody) { everybody = seenByAll; log.rule(); } } catch { /* it is said elsewhere */ } }, 300);
+  };
   let asked = false;
   const read = () => {
     if (asked || document.visibilityState !== 'visible') return;
@@ -49,6 +60,7 @@ export function talk(root, conversation, { called, say, back, again, verify, det
     el('button', { onclick: details }, 'Details'),
     !group && verify && el('button', { onclick: context.verify }, 'Verify')),
   request, log.element, spoken, field.element);
+  watermark();
   if (at) log.jump(at);
   else { log.newest(); field.focus(); }
   let clear = 0;
@@ -56,6 +68,7 @@ export function talk(root, conversation, { called, say, back, again, verify, det
     if (e.conversation !== id) return;
     if (e.type === 'message') {
       log.add(e.message);
+      watermark();
       if (!e.message.outgoing) { spoken.textContent = `${e.message.kind === 'text' ? `${called(e.message.author)}: ` : ''}${e.message.body || 'a file'}`; typing.textContent = ''; }
     }
     if (e.type === 'update') log.change(e.message);
