@@ -166,7 +166,7 @@ func (c *change) dress(conversation string, d *wire.Data) (to []string, err erro
 
 // queueData puts a message into the outbox, and what our other devices are told of it.
 func (c *change) queueData(conversation string, to []string, d *wire.Data, seq int64, files []upload) error {
-	j := job{Timestamp: d.Timestamp, Content: (&wire.Content{Data: d}).Encode(), To: to, Message: seq, Files: files, Sync: &syncing{}}
+	j := job{Timestamp: d.Timestamp, Content: (&wire.Content{Data: d}).Encode(), To: to, Message: seq, Files: files, Picture: seq == 0 && len(files) > 0, Sync: &syncing{}}
 	if _, ok := groupID(conversation); ok {
 		j.Group = conversation
 	} else {

@@ -22,7 +22,12 @@ import (
 
 // Download fetches, checks and decrypts an attachment into dst. On an error what was written to dst must be thrown away. Ciphertext that has come before
 // the connection broke off, or ctx ended, is kept for the next time. Tell, if it is not nil, hears how far it is.
-func (a *Account) Download(ctx context.Context, f history.Attachment, dst io.Writer, tell func(Progress)) (err error) {
+func (a *Account) Download(ctx context.Context, f history.Attachment, dst io.Writer, tell func(Progress)) error {
+	return a.download(ctx, f, tell, func(blob io.ReadSeeker, p attachment.Pointer) error { return attachment.Decrypt(dst, blob, p) })
+}
+
+// download fetches an attachment's blob, which use checks and opens.
+func (a *Account) download(ctx context.Context, f history.Attachment, tell func(Progress), use func(blob io.ReadSeeker, p attachment.Pointer) error) (err error) {
 	if len(f.Key) != attachment.KeySize {
 		return fmt.Errorf("attachment key of %d bytes, want %d", len(f.Key), attachment.KeySize)
 	}
@@ -52,7 +57,7 @@ func (a *Account) Download(ctx context.Context, f history.Attachment, dst io.Wri
 	if _, err := p.file.Seek(0, io.SeekStart); err != nil {
 		return err
 	}
-	return room(attachment.Decrypt(dst, p.file, attachment.Pointer{Key: attachment.Key(f.Key), Digest: [attachment.DigestSize]byte(f.Digest), Size: f.Size}))
+	return room(use(p.file, attachment.Pointer{Key: attachment.Key(f.Key), Digest: [attachment.DigestSize]byte(f.Digest), Size: f.Size}))
 }
 
 func blobSize(f history.Attachment) (int64, error) {

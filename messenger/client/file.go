@@ -153,22 +153,27 @@ func (a *Account) encrypt(src io.Reader, size int64) (u upload, p wire.Attachmen
 	if err != nil {
 		return u, p, err
 	}
+	u, digest, err := a.blob(src, size, key, a.World.Rand)
+	return u, wire.Attachment{Key: key[:], Digest: digest[:], Size: uint32(size)}, err
+}
+
+// blob writes what is uploaded: encrypted with a key, and an IV that is read from random.
+func (a *Account) blob(src io.Reader, size int64, key attachment.Key, random io.Reader) (u upload, digest [attachment.DigestSize]byte, err error) {
 	if err := os.MkdirAll(a.filesDir(), 0o700); err != nil {
-		return u, p, err
+		return u, digest, err
 	}
 	dst, err := os.CreateTemp(a.filesDir(), "*.blob") // mode 0600
 	if err != nil {
-		return u, p, err
+		return u, digest, err
 	}
-	digest, err := attachment.Encrypt(dst, src, size, key, a.World.Rand)
+	digest, err = attachment.Encrypt(dst, src, size, key, random)
 	if err == nil {
 		err = dst.Sync()
 	}
 	if err = cmp.Or(err, dst.Close()); err != nil {
-		return u, p, errors.Join(room(err), os.Remove(dst.Name()))
+		return u, digest, errors.Join(room(err), os.Remove(dst.Name()))
 	}
-	u = upload{Blob: filepath.Base(dst.Name()), Size: attachment.BlobSize(attachment.Padded(size))}
-	return u, wire.Attachment{Key: key[:], Digest: digest[:], Size: uint32(size)}, nil
+	return upload{Blob: filepath.Base(dst.Name()), Size: attachment.BlobSize(attachment.Padded(size))}, digest, nil
 }
 
 // sweepFiles removes what a crash has left: blobs that no job has. Downloads that broke off are gone on with. It runs before anything else does.

@@ -200,7 +200,11 @@ func (c *change) sendUpdate(g, before *group.State) error {
 	if d.Consistency, err = c.standing(g); err != nil {
 		return err
 	}
-	return c.queueData(groupName(g.ID), to, d, 0, nil)
+	picture, err := c.joinedPicture(g, before)
+	if err != nil {
+		return err
+	}
+	return c.queueData(groupName(g.ID), to, d, 0, picture)
 }
 
 // Leave leaves a group. Programs that know no clocks learn it from a message of their own kind, which comes after ours: to ours it is no news (11.1).
@@ -312,6 +316,9 @@ func (c *change) mergeGroup(g *group.State, s said) error {
 	if err != nil {
 		return err
 	}
+	if err := c.takePointer(g, s.data.Group); err != nil {
+		return err
+	}
 	if err := c.keepGroup(g); err != nil {
 		return err
 	}
@@ -399,14 +406,22 @@ func (c *change) tellOne(g *group.State, whom string) error {
 	if d.Consistency, err = c.standing(g); err != nil {
 		return err
 	}
-	return c.seldom("tell "+groupName(g.ID)+" "+whom, func() error { return c.sendOne(d, whom) })
+	return c.seldom("tell "+groupName(g.ID)+" "+whom, func() error {
+		picture, err := c.pictureAgain(g)
+		if err != nil {
+			return err
+		}
+		return c.sendOneWith(d, whom, picture)
+	})
 }
 
 // sendOne queues something for one person that is nothing to read.
-func (c *change) sendOne(d *wire.Data, whom string) error {
+func (c *change) sendOne(d *wire.Data, whom string) error { return c.sendOneWith(d, whom, nil) }
+
+func (c *change) sendOneWith(d *wire.Data, whom string, picture []upload) error {
 	var err error
 	if d.Timestamp, err = c.timestamp(); err != nil {
 		return err
 	}
-	return c.push(job{Timestamp: d.Timestamp, Content: (&wire.Content{Data: d}).Encode(), To: []string{whom}})
+	return c.push(job{Timestamp: d.Timestamp, Content: (&wire.Content{Data: d}).Encode(), To: []string{whom}, Files: picture, Picture: len(picture) > 0})
 }

@@ -23,6 +23,7 @@ type job struct {
 	Message   int64    // the message it carries; 0: none
 	Group     string   // the conversation, if it is a group's: sender keys may carry it
 	Files     []upload // to be uploaded before
+	Picture   bool     // Files is a group's picture, without which it can go as well
 	Sync      *syncing // what our other devices are told once the first has it
 	Retry     []byte   // instead of Content: a request to send again, which goes unencrypted
 	End       bool     // it ends the sessions with its recipient (3.7)
@@ -197,7 +198,7 @@ func (a *Account) work(ctx context.Context, j job, stuck map[string]string) erro
 		var err error
 		if j, err = a.uploadAll(ctx, j); errors.Is(err, errCancelled) {
 			return nil
-		} else if err != nil {
+		} else if j, err = a.withoutPicture(ctx, j, err); err != nil {
 			return a.failed(ctx, j, to, err, stuck)
 		}
 	}

@@ -3,10 +3,15 @@ package client
 import (
 	"bytes"
 	"context"
+	"crypto/aes"
+	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 
+	"github.com/countersign-project/countersign/messenger/attachment"
+	"github.com/countersign-project/countersign/messenger/client/remote"
 	"github.com/countersign-project/countersign/messenger/group"
 	"github.com/countersign-project/countersign/messenger/store"
 	"github.com/countersign-project/countersign/messenger/wire"
@@ -20,6 +25,7 @@ type Picture struct {
 	Type   string `json:"type"` // such as image/png, as its first bytes say
 	Data   []byte `json:"data"`
 	Digest []byte `json:"digest"` // of the encrypted blob it came in
+	IV     []byte `json:"iv"`     // of that blob; none in what was stored before pictures were uploaded again
 }
 
 // pictureType is the type of an image that every program can show, whatever its sender calls it.
@@ -68,6 +74,10 @@ func (a *Account) UploadPicture(ctx context.Context, data []byte) (*Uploaded, er
 		return nil, err
 	}
 	defer f.Close()
+	iv := make([]byte, aes.BlockSize)
+	if _, err := f.ReadAt(iv, 0); err != nil {
+		return nil, err
+	}
 	place, err := a.server.Place(ctx, who)
 	if err != nil {
 		return nil, err
@@ -76,7 +86,7 @@ func (a *Account) UploadPicture(ctx context.Context, data []byte) (*Uploaded, er
 		return nil, err
 	}
 	p.ID, p.ContentType = place.ID, kind
-	return &Uploaded{Picture{kind, data, p.Digest}, p}, nil
+	return &Uploaded{Picture{kind, data, p.Digest, iv}, p}, nil
 }
 
 // SetPicture gives a group a picture, and tells its members; with nil it has none any more.
@@ -90,6 +100,9 @@ func (a *Account) SetPicture(ctx context.Context, conversation string, u *Upload
 		if u != nil {
 			pointer = &u.pointer
 			if err := store.Save(c.tx, store.Pictures, conversation, u.picture); err != nil { // before the group, which would have it fetched
+				return err
+			}
+			if err := c.pictured(conversation); err != nil {
 				return err
 			}
 		}
@@ -136,7 +149,20 @@ func (a *Account) fetchPicture(ctx context.Context, conversation string) error {
 		return fmt.Errorf("a group's picture of %d bytes, want at most %d", p.Size, MaxPicture)
 	}
 	var b bytes.Buffer
-	if err := a.Download(ctx, p, &b, nil); err != nil {
+	iv := make([]byte, aes.BlockSize)
+	err = a.download(ctx, p, nil, func(blob io.ReadSeeker, p attachment.Pointer) error {
+		if _, err := io.ReadFull(blob, iv); err != nil {
+			return err
+		}
+		if _, err := blob.Seek(0, io.SeekStart); err != nil {
+			return err
+		}
+		return attachment.Decrypt(&b, blob, p)
+	})
+	if remote.Status(err) == http.StatusNotFound {
+		err = errors.Join(err, a.askPicture(ctx, conversation, want.Digest))
+	}
+	if err != nil {
 		return err
 	}
 	kind, err := pictureType(b.Bytes())
@@ -150,7 +176,10 @@ func (a *Account) fetchPicture(ctx context.Context, conversation string) error {
 			return err // changed again meanwhile: that is noted to be fetched as well
 		}
 		c.tell(Event{Type: EventConversation, Conversation: conversation})
-		return store.Save(c.tx, store.Pictures, conversation, Picture{kind, b.Bytes(), want.Digest})
+		if err := c.pictured(conversation); err != nil {
+			return err
+		}
+		return store.Save(c.tx, store.Pictures, conversation, Picture{kind, b.Bytes(), want.Digest, iv})
 	})
 }
 

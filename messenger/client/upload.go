@@ -128,6 +128,8 @@ func (a *Account) uploaded(ctx context.Context, j job) (job, error) {
 		return j, fmt.Errorf("internal error: a job's content: %v", err)
 	case content.Sync != nil && content.Sync.Contacts != nil && len(j.Files) == 1:
 		content.Sync.Contacts.Blob.ID = j.Files[0].ID
+	case j.Picture && content.Data != nil && content.Data.Group != nil && content.Data.Group.Avatar != nil && len(j.Files) == 1:
+		content.Data.Group.Avatar.ID = j.Files[0].ID
 	case content.Data != nil && len(content.Data.Attachments) >= len(j.Files):
 		for i, u := range j.Files {
 			content.Data.Attachments[i].ID = u.ID
@@ -146,12 +148,29 @@ func (a *Account) uploaded(ctx context.Context, j job) (job, error) {
 			return err
 		}
 		c.done = append(c.done, files...)
+		if j.Picture {
+			return c.pictureMoved(content.Data.Group)
+		}
 		m, err := history.Get(c.tx, j.Message)
 		if err != nil || m == nil || m.Deleted || content.Data == nil {
 			return err
 		}
 		m.Raw, m.Attachments = j.Content, attachmentsOf(content.Data, "")
 		return c.changed(m)
+	})
+}
+
+// withoutPicture goes on where a group's picture could not be uploaded again, unless nothing can be now: what it goes with does not need it.
+func (a *Account) withoutPicture(ctx context.Context, j job, err error) (job, error) {
+	if err == nil || !j.Picture || judge(err).stop {
+		return j, err
+	}
+	a.Log.Warn("a group's picture not uploaded again", "error", err)
+	files := j.Files
+	j.Files = nil
+	return j, a.change(ctx, func(c *change) error {
+		c.done = append(c.done, files...)
+		return c.changeJob(j.ID, func(stored *job) error { stored.Files = nil; return nil })
 	})
 }
 
