@@ -19,6 +19,28 @@ type Content struct {
 	DecryptionError []byte           // ParseDecryptionError
 	Edit            *Edit
 	Introduction    *Introduction
+	Moved           *Moved // ours: the sender had another number before
+}
+
+// Moved says that an account has another number. A contact is told From, the number before; own devices are told To, the number now.
+type Moved struct{ From, To string }
+
+// maxNumber bounds a number in bytes.
+const maxNumber = 64
+
+func parseMoved(p *pb.Moved) (*Moved, error) {
+	m := &Moved{p.GetFrom(), p.GetTo()}
+	if n := max(len(m.From), len(m.To)); n > maxNumber {
+		return nil, refusal.Because(refusal.InvalidMessage, "changed number: got %d bytes, want at most %d", n, maxNumber)
+	}
+	return m, nil
+}
+
+func (m *Moved) proto() *pb.Moved {
+	if m == nil {
+		return nil
+	}
+	return &pb.Moved{From: some(m.From), To: some(m.To)}
 }
 
 // Null carries nothing but padding.
@@ -109,6 +131,11 @@ func ParseContent(b []byte) (*Content, error) {
 			return nil, err
 		}
 	}
+	if p.Moved != nil {
+		if c.Moved, err = parseMoved(p.Moved); err != nil {
+			return nil, err
+		}
+	}
 	if p.Call != nil {
 		if c.Call, err = parseCall(p.Call); err != nil {
 			return nil, err
@@ -145,7 +172,7 @@ func ParseBareData(b []byte) (*Data, error) {
 // Encode serialises c.
 func (c *Content) Encode() []byte {
 	p := &pb.Content{Data: c.Data.proto(), Sync: c.Sync.proto(), Call: c.Call.proto(), SenderKeyDistribution: c.SenderKey, DecryptionError: c.DecryptionError, Edit: c.Edit.proto(),
-		Introduction: c.Introduction.proto()}
+		Introduction: c.Introduction.proto(), Moved: c.Moved.proto()}
 	if c.Null != nil {
 		p.Null = &pb.NullMessage{Padding: c.Null.Padding}
 	}

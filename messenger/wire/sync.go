@@ -18,6 +18,7 @@ type Sync struct {
 	Padding       []byte
 	Configuration *Configuration
 	Introductions []Introduced
+	Moved         *Moved // ours: the account has another number
 }
 
 // What a Sync can request.
@@ -120,6 +121,11 @@ func parseSync(p *pb.SyncMessage) (*Sync, error) {
 			return nil, err
 		}
 	}
+	if p.Moved != nil {
+		if s.Moved, err = parseMoved(p.Moved); err != nil {
+			return nil, err
+		}
+	}
 	if c := p.Configuration; c != nil {
 		s.Configuration = &Configuration{c.ReadReceipts, c.UnidentifiedDeliveryIndicators, c.TypingIndicators, c.LinkPreviews}
 	}
@@ -171,7 +177,7 @@ func (s *Sync) proto() *pb.SyncMessage {
 	if s == nil {
 		return nil
 	}
-	p := &pb.SyncMessage{Padding: s.Padding}
+	p := &pb.SyncMessage{Padding: s.Padding, Moved: s.Moved.proto()}
 	if t := s.Sent; t != nil {
 		p.Sent = &pb.SyncMessage_Sent{Destination: some(t.Destination), Timestamp: &t.Timestamp, Message: t.Message.proto(),
 			ExpirationStart: some(t.ExpirationStart), Edit: t.Edit.proto()}

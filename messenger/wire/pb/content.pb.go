@@ -33,6 +33,7 @@ type Content struct {
 	DecryptionError       []byte                 `protobuf:"bytes,8,opt,name=decryption_error,json=decryptionError" json:"decryption_error,omitempty"`
 	Edit                  *EditMessage           `protobuf:"bytes,11,opt,name=edit" json:"edit,omitempty"`
 	Introduction          *Introduction          `protobuf:"bytes,1000,opt,name=introduction" json:"introduction,omitempty"` // ours (5), ignored by everybody else
+	Moved                 *Moved                 `protobuf:"bytes,1001,opt,name=moved" json:"moved,omitempty"`               // ours
 	unknownFields         protoimpl.UnknownFields
 	sizeCache             protoimpl.SizeCache
 }
@@ -137,6 +138,13 @@ func (x *Content) GetIntroduction() *Introduction {
 	return nil
 }
 
+func (x *Content) GetMoved() *Moved {
+	if x != nil {
+		return x.Moved
+	}
+	return nil
+}
+
 // A verified contact's word about the keys of two people.
 type Introduction struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -190,6 +198,59 @@ func (x *Introduction) GetSignature() []byte {
 	return nil
 }
 
+// Moved says that an account has another number: to contacts, from the new number, which it was before; to own devices, which it is now.
+type Moved struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	From          *string                `protobuf:"bytes,1,opt,name=from" json:"from,omitempty"`
+	To            *string                `protobuf:"bytes,2,opt,name=to" json:"to,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Moved) Reset() {
+	*x = Moved{}
+	mi := &file_content_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Moved) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Moved) ProtoMessage() {}
+
+func (x *Moved) ProtoReflect() protoreflect.Message {
+	mi := &file_content_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Moved.ProtoReflect.Descriptor instead.
+func (*Moved) Descriptor() ([]byte, []int) {
+	return file_content_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *Moved) GetFrom() string {
+	if x != nil && x.From != nil {
+		return *x.From
+	}
+	return ""
+}
+
+func (x *Moved) GetTo() string {
+	if x != nil && x.To != nil {
+		return *x.To
+	}
+	return ""
+}
+
 type NullMessage struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Padding       []byte                 `protobuf:"bytes,1,opt,name=padding" json:"padding,omitempty"`
@@ -199,7 +260,7 @@ type NullMessage struct {
 
 func (x *NullMessage) Reset() {
 	*x = NullMessage{}
-	mi := &file_content_proto_msgTypes[2]
+	mi := &file_content_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -211,7 +272,7 @@ func (x *NullMessage) String() string {
 func (*NullMessage) ProtoMessage() {}
 
 func (x *NullMessage) ProtoReflect() protoreflect.Message {
-	mi := &file_content_proto_msgTypes[2]
+	mi := &file_content_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -224,7 +285,7 @@ func (x *NullMessage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NullMessage.ProtoReflect.Descriptor instead.
 func (*NullMessage) Descriptor() ([]byte, []int) {
-	return file_content_proto_rawDescGZIP(), []int{2}
+	return file_content_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *NullMessage) GetPadding() []byte {
@@ -244,7 +305,7 @@ type ReceiptMessage struct {
 
 func (x *ReceiptMessage) Reset() {
 	*x = ReceiptMessage{}
-	mi := &file_content_proto_msgTypes[3]
+	mi := &file_content_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -256,7 +317,7 @@ func (x *ReceiptMessage) String() string {
 func (*ReceiptMessage) ProtoMessage() {}
 
 func (x *ReceiptMessage) ProtoReflect() protoreflect.Message {
-	mi := &file_content_proto_msgTypes[3]
+	mi := &file_content_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -269,7 +330,7 @@ func (x *ReceiptMessage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReceiptMessage.ProtoReflect.Descriptor instead.
 func (*ReceiptMessage) Descriptor() ([]byte, []int) {
-	return file_content_proto_rawDescGZIP(), []int{3}
+	return file_content_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *ReceiptMessage) GetType() uint32 {
@@ -297,7 +358,7 @@ type TypingMessage struct {
 
 func (x *TypingMessage) Reset() {
 	*x = TypingMessage{}
-	mi := &file_content_proto_msgTypes[4]
+	mi := &file_content_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -309,7 +370,7 @@ func (x *TypingMessage) String() string {
 func (*TypingMessage) ProtoMessage() {}
 
 func (x *TypingMessage) ProtoReflect() protoreflect.Message {
-	mi := &file_content_proto_msgTypes[4]
+	mi := &file_content_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -322,7 +383,7 @@ func (x *TypingMessage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TypingMessage.ProtoReflect.Descriptor instead.
 func (*TypingMessage) Descriptor() ([]byte, []int) {
-	return file_content_proto_rawDescGZIP(), []int{4}
+	return file_content_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *TypingMessage) GetTimestamp() uint64 {
@@ -356,7 +417,7 @@ type EditMessage struct {
 
 func (x *EditMessage) Reset() {
 	*x = EditMessage{}
-	mi := &file_content_proto_msgTypes[5]
+	mi := &file_content_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -368,7 +429,7 @@ func (x *EditMessage) String() string {
 func (*EditMessage) ProtoMessage() {}
 
 func (x *EditMessage) ProtoReflect() protoreflect.Message {
-	mi := &file_content_proto_msgTypes[5]
+	mi := &file_content_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -381,7 +442,7 @@ func (x *EditMessage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EditMessage.ProtoReflect.Descriptor instead.
 func (*EditMessage) Descriptor() ([]byte, []int) {
-	return file_content_proto_rawDescGZIP(), []int{5}
+	return file_content_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *EditMessage) GetTargetTimestamp() uint64 {
@@ -411,7 +472,7 @@ type CallMessage struct {
 
 func (x *CallMessage) Reset() {
 	*x = CallMessage{}
-	mi := &file_content_proto_msgTypes[6]
+	mi := &file_content_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -423,7 +484,7 @@ func (x *CallMessage) String() string {
 func (*CallMessage) ProtoMessage() {}
 
 func (x *CallMessage) ProtoReflect() protoreflect.Message {
-	mi := &file_content_proto_msgTypes[6]
+	mi := &file_content_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -436,7 +497,7 @@ func (x *CallMessage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CallMessage.ProtoReflect.Descriptor instead.
 func (*CallMessage) Descriptor() ([]byte, []int) {
-	return file_content_proto_rawDescGZIP(), []int{6}
+	return file_content_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *CallMessage) GetOffer() *CallDescription {
@@ -484,7 +545,7 @@ type CallDescription struct {
 
 func (x *CallDescription) Reset() {
 	*x = CallDescription{}
-	mi := &file_content_proto_msgTypes[7]
+	mi := &file_content_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -496,7 +557,7 @@ func (x *CallDescription) String() string {
 func (*CallDescription) ProtoMessage() {}
 
 func (x *CallDescription) ProtoReflect() protoreflect.Message {
-	mi := &file_content_proto_msgTypes[7]
+	mi := &file_content_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -509,7 +570,7 @@ func (x *CallDescription) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CallDescription.ProtoReflect.Descriptor instead.
 func (*CallDescription) Descriptor() ([]byte, []int) {
-	return file_content_proto_rawDescGZIP(), []int{7}
+	return file_content_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *CallDescription) GetId() uint64 {
@@ -538,7 +599,7 @@ type CallIce struct {
 
 func (x *CallIce) Reset() {
 	*x = CallIce{}
-	mi := &file_content_proto_msgTypes[8]
+	mi := &file_content_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -550,7 +611,7 @@ func (x *CallIce) String() string {
 func (*CallIce) ProtoMessage() {}
 
 func (x *CallIce) ProtoReflect() protoreflect.Message {
-	mi := &file_content_proto_msgTypes[8]
+	mi := &file_content_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -563,7 +624,7 @@ func (x *CallIce) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CallIce.ProtoReflect.Descriptor instead.
 func (*CallIce) Descriptor() ([]byte, []int) {
-	return file_content_proto_rawDescGZIP(), []int{8}
+	return file_content_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *CallIce) GetId() uint64 {
@@ -603,7 +664,7 @@ type CallEnd struct {
 
 func (x *CallEnd) Reset() {
 	*x = CallEnd{}
-	mi := &file_content_proto_msgTypes[9]
+	mi := &file_content_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -615,7 +676,7 @@ func (x *CallEnd) String() string {
 func (*CallEnd) ProtoMessage() {}
 
 func (x *CallEnd) ProtoReflect() protoreflect.Message {
-	mi := &file_content_proto_msgTypes[9]
+	mi := &file_content_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -628,7 +689,7 @@ func (x *CallEnd) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CallEnd.ProtoReflect.Descriptor instead.
 func (*CallEnd) Descriptor() ([]byte, []int) {
-	return file_content_proto_rawDescGZIP(), []int{9}
+	return file_content_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *CallEnd) GetId() uint64 {
@@ -664,7 +725,7 @@ type DataMessage struct {
 
 func (x *DataMessage) Reset() {
 	*x = DataMessage{}
-	mi := &file_content_proto_msgTypes[10]
+	mi := &file_content_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -676,7 +737,7 @@ func (x *DataMessage) String() string {
 func (*DataMessage) ProtoMessage() {}
 
 func (x *DataMessage) ProtoReflect() protoreflect.Message {
-	mi := &file_content_proto_msgTypes[10]
+	mi := &file_content_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -689,7 +750,7 @@ func (x *DataMessage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DataMessage.ProtoReflect.Descriptor instead.
 func (*DataMessage) Descriptor() ([]byte, []int) {
-	return file_content_proto_rawDescGZIP(), []int{10}
+	return file_content_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *DataMessage) GetBody() string {
@@ -817,7 +878,7 @@ type Quote struct {
 
 func (x *Quote) Reset() {
 	*x = Quote{}
-	mi := &file_content_proto_msgTypes[11]
+	mi := &file_content_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -829,7 +890,7 @@ func (x *Quote) String() string {
 func (*Quote) ProtoMessage() {}
 
 func (x *Quote) ProtoReflect() protoreflect.Message {
-	mi := &file_content_proto_msgTypes[11]
+	mi := &file_content_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -842,7 +903,7 @@ func (x *Quote) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Quote.ProtoReflect.Descriptor instead.
 func (*Quote) Descriptor() ([]byte, []int) {
-	return file_content_proto_rawDescGZIP(), []int{11}
+	return file_content_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Quote) GetId() uint64 {
@@ -891,7 +952,7 @@ type QuotedAttachment struct {
 
 func (x *QuotedAttachment) Reset() {
 	*x = QuotedAttachment{}
-	mi := &file_content_proto_msgTypes[12]
+	mi := &file_content_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -903,7 +964,7 @@ func (x *QuotedAttachment) String() string {
 func (*QuotedAttachment) ProtoMessage() {}
 
 func (x *QuotedAttachment) ProtoReflect() protoreflect.Message {
-	mi := &file_content_proto_msgTypes[12]
+	mi := &file_content_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -916,7 +977,7 @@ func (x *QuotedAttachment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QuotedAttachment.ProtoReflect.Descriptor instead.
 func (*QuotedAttachment) Descriptor() ([]byte, []int) {
-	return file_content_proto_rawDescGZIP(), []int{12}
+	return file_content_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *QuotedAttachment) GetContentType() string {
@@ -953,7 +1014,7 @@ type Reaction struct {
 
 func (x *Reaction) Reset() {
 	*x = Reaction{}
-	mi := &file_content_proto_msgTypes[13]
+	mi := &file_content_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -965,7 +1026,7 @@ func (x *Reaction) String() string {
 func (*Reaction) ProtoMessage() {}
 
 func (x *Reaction) ProtoReflect() protoreflect.Message {
-	mi := &file_content_proto_msgTypes[13]
+	mi := &file_content_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -978,7 +1039,7 @@ func (x *Reaction) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reaction.ProtoReflect.Descriptor instead.
 func (*Reaction) Descriptor() ([]byte, []int) {
-	return file_content_proto_rawDescGZIP(), []int{13}
+	return file_content_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Reaction) GetEmoji() string {
@@ -1025,7 +1086,7 @@ type Delete struct {
 
 func (x *Delete) Reset() {
 	*x = Delete{}
-	mi := &file_content_proto_msgTypes[14]
+	mi := &file_content_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1037,7 +1098,7 @@ func (x *Delete) String() string {
 func (*Delete) ProtoMessage() {}
 
 func (x *Delete) ProtoReflect() protoreflect.Message {
-	mi := &file_content_proto_msgTypes[14]
+	mi := &file_content_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1050,7 +1111,7 @@ func (x *Delete) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Delete.ProtoReflect.Descriptor instead.
 func (*Delete) Descriptor() ([]byte, []int) {
-	return file_content_proto_rawDescGZIP(), []int{14}
+	return file_content_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Delete) GetTargetTimestamp() uint64 {
@@ -1080,7 +1141,7 @@ type AttachmentPointer struct {
 
 func (x *AttachmentPointer) Reset() {
 	*x = AttachmentPointer{}
-	mi := &file_content_proto_msgTypes[15]
+	mi := &file_content_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1092,7 +1153,7 @@ func (x *AttachmentPointer) String() string {
 func (*AttachmentPointer) ProtoMessage() {}
 
 func (x *AttachmentPointer) ProtoReflect() protoreflect.Message {
-	mi := &file_content_proto_msgTypes[15]
+	mi := &file_content_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1105,7 +1166,7 @@ func (x *AttachmentPointer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AttachmentPointer.ProtoReflect.Descriptor instead.
 func (*AttachmentPointer) Descriptor() ([]byte, []int) {
-	return file_content_proto_rawDescGZIP(), []int{15}
+	return file_content_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *AttachmentPointer) GetId() uint64 {
@@ -1206,7 +1267,7 @@ type GroupContext struct {
 
 func (x *GroupContext) Reset() {
 	*x = GroupContext{}
-	mi := &file_content_proto_msgTypes[16]
+	mi := &file_content_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1218,7 +1279,7 @@ func (x *GroupContext) String() string {
 func (*GroupContext) ProtoMessage() {}
 
 func (x *GroupContext) ProtoReflect() protoreflect.Message {
-	mi := &file_content_proto_msgTypes[16]
+	mi := &file_content_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1231,7 +1292,7 @@ func (x *GroupContext) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GroupContext.ProtoReflect.Descriptor instead.
 func (*GroupContext) Descriptor() ([]byte, []int) {
-	return file_content_proto_rawDescGZIP(), []int{16}
+	return file_content_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *GroupContext) GetId() []byte {
@@ -1293,7 +1354,7 @@ type GroupState struct {
 
 func (x *GroupState) Reset() {
 	*x = GroupState{}
-	mi := &file_content_proto_msgTypes[17]
+	mi := &file_content_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1305,7 +1366,7 @@ func (x *GroupState) String() string {
 func (*GroupState) ProtoMessage() {}
 
 func (x *GroupState) ProtoReflect() protoreflect.Message {
-	mi := &file_content_proto_msgTypes[17]
+	mi := &file_content_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1318,7 +1379,7 @@ func (x *GroupState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GroupState.ProtoReflect.Descriptor instead.
 func (*GroupState) Descriptor() ([]byte, []int) {
-	return file_content_proto_rawDescGZIP(), []int{17}
+	return file_content_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *GroupState) GetMembers() []*GroupState_Member {
@@ -1390,7 +1451,7 @@ type Consistency struct {
 
 func (x *Consistency) Reset() {
 	*x = Consistency{}
-	mi := &file_content_proto_msgTypes[18]
+	mi := &file_content_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1402,7 +1463,7 @@ func (x *Consistency) String() string {
 func (*Consistency) ProtoMessage() {}
 
 func (x *Consistency) ProtoReflect() protoreflect.Message {
-	mi := &file_content_proto_msgTypes[18]
+	mi := &file_content_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1415,7 +1476,7 @@ func (x *Consistency) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Consistency.ProtoReflect.Descriptor instead.
 func (*Consistency) Descriptor() ([]byte, []int) {
-	return file_content_proto_rawDescGZIP(), []int{18}
+	return file_content_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Consistency) GetNonce() []byte {
@@ -1463,7 +1524,7 @@ type ResendRequest struct {
 
 func (x *ResendRequest) Reset() {
 	*x = ResendRequest{}
-	mi := &file_content_proto_msgTypes[19]
+	mi := &file_content_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1475,7 +1536,7 @@ func (x *ResendRequest) String() string {
 func (*ResendRequest) ProtoMessage() {}
 
 func (x *ResendRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_content_proto_msgTypes[19]
+	mi := &file_content_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1488,7 +1549,7 @@ func (x *ResendRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResendRequest.ProtoReflect.Descriptor instead.
 func (*ResendRequest) Descriptor() ([]byte, []int) {
-	return file_content_proto_rawDescGZIP(), []int{19}
+	return file_content_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *ResendRequest) GetIds() [][]byte {
@@ -1510,7 +1571,7 @@ type Forwarded struct {
 
 func (x *Forwarded) Reset() {
 	*x = Forwarded{}
-	mi := &file_content_proto_msgTypes[20]
+	mi := &file_content_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1522,7 +1583,7 @@ func (x *Forwarded) String() string {
 func (*Forwarded) ProtoMessage() {}
 
 func (x *Forwarded) ProtoReflect() protoreflect.Message {
-	mi := &file_content_proto_msgTypes[20]
+	mi := &file_content_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1535,7 +1596,7 @@ func (x *Forwarded) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Forwarded.ProtoReflect.Descriptor instead.
 func (*Forwarded) Descriptor() ([]byte, []int) {
-	return file_content_proto_rawDescGZIP(), []int{20}
+	return file_content_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Forwarded) GetAuthor() string {
@@ -1572,13 +1633,14 @@ type SyncMessage struct {
 	Padding       []byte                     `protobuf:"bytes,8,opt,name=padding" json:"padding,omitempty"`
 	Configuration *SyncMessage_Configuration `protobuf:"bytes,9,opt,name=configuration" json:"configuration,omitempty"`
 	Introductions []*SyncMessage_Introduced  `protobuf:"bytes,1000,rep,name=introductions" json:"introductions,omitempty"` // ours (5)
+	Moved         *Moved                     `protobuf:"bytes,1001,opt,name=moved" json:"moved,omitempty"`                 // ours
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *SyncMessage) Reset() {
 	*x = SyncMessage{}
-	mi := &file_content_proto_msgTypes[21]
+	mi := &file_content_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1590,7 +1652,7 @@ func (x *SyncMessage) String() string {
 func (*SyncMessage) ProtoMessage() {}
 
 func (x *SyncMessage) ProtoReflect() protoreflect.Message {
-	mi := &file_content_proto_msgTypes[21]
+	mi := &file_content_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1603,7 +1665,7 @@ func (x *SyncMessage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncMessage.ProtoReflect.Descriptor instead.
 func (*SyncMessage) Descriptor() ([]byte, []int) {
-	return file_content_proto_rawDescGZIP(), []int{21}
+	return file_content_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *SyncMessage) GetSent() *SyncMessage_Sent {
@@ -1676,6 +1738,13 @@ func (x *SyncMessage) GetIntroductions() []*SyncMessage_Introduced {
 	return nil
 }
 
+func (x *SyncMessage) GetMoved() *Moved {
+	if x != nil {
+		return x.Moved
+	}
+	return nil
+}
+
 type Verified struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Destination   *string                `protobuf:"bytes,1,opt,name=destination" json:"destination,omitempty"`
@@ -1688,7 +1757,7 @@ type Verified struct {
 
 func (x *Verified) Reset() {
 	*x = Verified{}
-	mi := &file_content_proto_msgTypes[22]
+	mi := &file_content_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1700,7 +1769,7 @@ func (x *Verified) String() string {
 func (*Verified) ProtoMessage() {}
 
 func (x *Verified) ProtoReflect() protoreflect.Message {
-	mi := &file_content_proto_msgTypes[22]
+	mi := &file_content_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1713,7 +1782,7 @@ func (x *Verified) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Verified.ProtoReflect.Descriptor instead.
 func (*Verified) Descriptor() ([]byte, []int) {
-	return file_content_proto_rawDescGZIP(), []int{22}
+	return file_content_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Verified) GetDestination() string {
@@ -1756,7 +1825,7 @@ type DecryptionErrorMessage struct {
 
 func (x *DecryptionErrorMessage) Reset() {
 	*x = DecryptionErrorMessage{}
-	mi := &file_content_proto_msgTypes[23]
+	mi := &file_content_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1768,7 +1837,7 @@ func (x *DecryptionErrorMessage) String() string {
 func (*DecryptionErrorMessage) ProtoMessage() {}
 
 func (x *DecryptionErrorMessage) ProtoReflect() protoreflect.Message {
-	mi := &file_content_proto_msgTypes[23]
+	mi := &file_content_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1781,7 +1850,7 @@ func (x *DecryptionErrorMessage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DecryptionErrorMessage.ProtoReflect.Descriptor instead.
 func (*DecryptionErrorMessage) Descriptor() ([]byte, []int) {
-	return file_content_proto_rawDescGZIP(), []int{23}
+	return file_content_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *DecryptionErrorMessage) GetRatchetKey() []byte {
@@ -1822,7 +1891,7 @@ type ContactDetails struct {
 
 func (x *ContactDetails) Reset() {
 	*x = ContactDetails{}
-	mi := &file_content_proto_msgTypes[24]
+	mi := &file_content_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1834,7 +1903,7 @@ func (x *ContactDetails) String() string {
 func (*ContactDetails) ProtoMessage() {}
 
 func (x *ContactDetails) ProtoReflect() protoreflect.Message {
-	mi := &file_content_proto_msgTypes[24]
+	mi := &file_content_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1847,7 +1916,7 @@ func (x *ContactDetails) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ContactDetails.ProtoReflect.Descriptor instead.
 func (*ContactDetails) Descriptor() ([]byte, []int) {
-	return file_content_proto_rawDescGZIP(), []int{24}
+	return file_content_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *ContactDetails) GetNumber() string {
@@ -1919,7 +1988,7 @@ type GroupState_Member struct {
 
 func (x *GroupState_Member) Reset() {
 	*x = GroupState_Member{}
-	mi := &file_content_proto_msgTypes[25]
+	mi := &file_content_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1931,7 +2000,7 @@ func (x *GroupState_Member) String() string {
 func (*GroupState_Member) ProtoMessage() {}
 
 func (x *GroupState_Member) ProtoReflect() protoreflect.Message {
-	mi := &file_content_proto_msgTypes[25]
+	mi := &file_content_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1944,7 +2013,7 @@ func (x *GroupState_Member) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GroupState_Member.ProtoReflect.Descriptor instead.
 func (*GroupState_Member) Descriptor() ([]byte, []int) {
-	return file_content_proto_rawDescGZIP(), []int{17, 0}
+	return file_content_proto_rawDescGZIP(), []int{18, 0}
 }
 
 func (x *GroupState_Member) GetName() string {
@@ -1995,7 +2064,7 @@ type SyncMessage_Sent struct {
 
 func (x *SyncMessage_Sent) Reset() {
 	*x = SyncMessage_Sent{}
-	mi := &file_content_proto_msgTypes[26]
+	mi := &file_content_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2007,7 +2076,7 @@ func (x *SyncMessage_Sent) String() string {
 func (*SyncMessage_Sent) ProtoMessage() {}
 
 func (x *SyncMessage_Sent) ProtoReflect() protoreflect.Message {
-	mi := &file_content_proto_msgTypes[26]
+	mi := &file_content_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2020,7 +2089,7 @@ func (x *SyncMessage_Sent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncMessage_Sent.ProtoReflect.Descriptor instead.
 func (*SyncMessage_Sent) Descriptor() ([]byte, []int) {
-	return file_content_proto_rawDescGZIP(), []int{21, 0}
+	return file_content_proto_rawDescGZIP(), []int{22, 0}
 }
 
 func (x *SyncMessage_Sent) GetDestination() string {
@@ -2068,7 +2137,7 @@ type SyncMessage_Contacts struct {
 
 func (x *SyncMessage_Contacts) Reset() {
 	*x = SyncMessage_Contacts{}
-	mi := &file_content_proto_msgTypes[27]
+	mi := &file_content_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2080,7 +2149,7 @@ func (x *SyncMessage_Contacts) String() string {
 func (*SyncMessage_Contacts) ProtoMessage() {}
 
 func (x *SyncMessage_Contacts) ProtoReflect() protoreflect.Message {
-	mi := &file_content_proto_msgTypes[27]
+	mi := &file_content_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2093,7 +2162,7 @@ func (x *SyncMessage_Contacts) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncMessage_Contacts.ProtoReflect.Descriptor instead.
 func (*SyncMessage_Contacts) Descriptor() ([]byte, []int) {
-	return file_content_proto_rawDescGZIP(), []int{21, 1}
+	return file_content_proto_rawDescGZIP(), []int{22, 1}
 }
 
 func (x *SyncMessage_Contacts) GetBlob() *AttachmentPointer {
@@ -2119,7 +2188,7 @@ type SyncMessage_Groups struct {
 
 func (x *SyncMessage_Groups) Reset() {
 	*x = SyncMessage_Groups{}
-	mi := &file_content_proto_msgTypes[28]
+	mi := &file_content_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2131,7 +2200,7 @@ func (x *SyncMessage_Groups) String() string {
 func (*SyncMessage_Groups) ProtoMessage() {}
 
 func (x *SyncMessage_Groups) ProtoReflect() protoreflect.Message {
-	mi := &file_content_proto_msgTypes[28]
+	mi := &file_content_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2144,7 +2213,7 @@ func (x *SyncMessage_Groups) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncMessage_Groups.ProtoReflect.Descriptor instead.
 func (*SyncMessage_Groups) Descriptor() ([]byte, []int) {
-	return file_content_proto_rawDescGZIP(), []int{21, 2}
+	return file_content_proto_rawDescGZIP(), []int{22, 2}
 }
 
 func (x *SyncMessage_Groups) GetBlob() *AttachmentPointer {
@@ -2163,7 +2232,7 @@ type SyncMessage_Request struct {
 
 func (x *SyncMessage_Request) Reset() {
 	*x = SyncMessage_Request{}
-	mi := &file_content_proto_msgTypes[29]
+	mi := &file_content_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2175,7 +2244,7 @@ func (x *SyncMessage_Request) String() string {
 func (*SyncMessage_Request) ProtoMessage() {}
 
 func (x *SyncMessage_Request) ProtoReflect() protoreflect.Message {
-	mi := &file_content_proto_msgTypes[29]
+	mi := &file_content_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2188,7 +2257,7 @@ func (x *SyncMessage_Request) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncMessage_Request.ProtoReflect.Descriptor instead.
 func (*SyncMessage_Request) Descriptor() ([]byte, []int) {
-	return file_content_proto_rawDescGZIP(), []int{21, 3}
+	return file_content_proto_rawDescGZIP(), []int{22, 3}
 }
 
 func (x *SyncMessage_Request) GetType() uint32 {
@@ -2208,7 +2277,7 @@ type SyncMessage_Read struct {
 
 func (x *SyncMessage_Read) Reset() {
 	*x = SyncMessage_Read{}
-	mi := &file_content_proto_msgTypes[30]
+	mi := &file_content_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2220,7 +2289,7 @@ func (x *SyncMessage_Read) String() string {
 func (*SyncMessage_Read) ProtoMessage() {}
 
 func (x *SyncMessage_Read) ProtoReflect() protoreflect.Message {
-	mi := &file_content_proto_msgTypes[30]
+	mi := &file_content_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2233,7 +2302,7 @@ func (x *SyncMessage_Read) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncMessage_Read.ProtoReflect.Descriptor instead.
 func (*SyncMessage_Read) Descriptor() ([]byte, []int) {
-	return file_content_proto_rawDescGZIP(), []int{21, 4}
+	return file_content_proto_rawDescGZIP(), []int{22, 4}
 }
 
 func (x *SyncMessage_Read) GetSender() string {
@@ -2260,7 +2329,7 @@ type SyncMessage_Blocked struct {
 
 func (x *SyncMessage_Blocked) Reset() {
 	*x = SyncMessage_Blocked{}
-	mi := &file_content_proto_msgTypes[31]
+	mi := &file_content_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2272,7 +2341,7 @@ func (x *SyncMessage_Blocked) String() string {
 func (*SyncMessage_Blocked) ProtoMessage() {}
 
 func (x *SyncMessage_Blocked) ProtoReflect() protoreflect.Message {
-	mi := &file_content_proto_msgTypes[31]
+	mi := &file_content_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2285,7 +2354,7 @@ func (x *SyncMessage_Blocked) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncMessage_Blocked.ProtoReflect.Descriptor instead.
 func (*SyncMessage_Blocked) Descriptor() ([]byte, []int) {
-	return file_content_proto_rawDescGZIP(), []int{21, 5}
+	return file_content_proto_rawDescGZIP(), []int{22, 5}
 }
 
 func (x *SyncMessage_Blocked) GetNumbers() []string {
@@ -2314,7 +2383,7 @@ type SyncMessage_Introduced struct {
 
 func (x *SyncMessage_Introduced) Reset() {
 	*x = SyncMessage_Introduced{}
-	mi := &file_content_proto_msgTypes[32]
+	mi := &file_content_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2326,7 +2395,7 @@ func (x *SyncMessage_Introduced) String() string {
 func (*SyncMessage_Introduced) ProtoMessage() {}
 
 func (x *SyncMessage_Introduced) ProtoReflect() protoreflect.Message {
-	mi := &file_content_proto_msgTypes[32]
+	mi := &file_content_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2339,7 +2408,7 @@ func (x *SyncMessage_Introduced) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncMessage_Introduced.ProtoReflect.Descriptor instead.
 func (*SyncMessage_Introduced) Descriptor() ([]byte, []int) {
-	return file_content_proto_rawDescGZIP(), []int{21, 6}
+	return file_content_proto_rawDescGZIP(), []int{22, 6}
 }
 
 func (x *SyncMessage_Introduced) GetIntroducer() string {
@@ -2375,7 +2444,7 @@ type SyncMessage_Configuration struct {
 
 func (x *SyncMessage_Configuration) Reset() {
 	*x = SyncMessage_Configuration{}
-	mi := &file_content_proto_msgTypes[33]
+	mi := &file_content_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2387,7 +2456,7 @@ func (x *SyncMessage_Configuration) String() string {
 func (*SyncMessage_Configuration) ProtoMessage() {}
 
 func (x *SyncMessage_Configuration) ProtoReflect() protoreflect.Message {
-	mi := &file_content_proto_msgTypes[33]
+	mi := &file_content_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2400,7 +2469,7 @@ func (x *SyncMessage_Configuration) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncMessage_Configuration.ProtoReflect.Descriptor instead.
 func (*SyncMessage_Configuration) Descriptor() ([]byte, []int) {
-	return file_content_proto_rawDescGZIP(), []int{21, 7}
+	return file_content_proto_rawDescGZIP(), []int{22, 7}
 }
 
 func (x *SyncMessage_Configuration) GetReadReceipts() bool {
@@ -2441,7 +2510,7 @@ type ContactDetails_Avatar struct {
 
 func (x *ContactDetails_Avatar) Reset() {
 	*x = ContactDetails_Avatar{}
-	mi := &file_content_proto_msgTypes[34]
+	mi := &file_content_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2453,7 +2522,7 @@ func (x *ContactDetails_Avatar) String() string {
 func (*ContactDetails_Avatar) ProtoMessage() {}
 
 func (x *ContactDetails_Avatar) ProtoReflect() protoreflect.Message {
-	mi := &file_content_proto_msgTypes[34]
+	mi := &file_content_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2466,7 +2535,7 @@ func (x *ContactDetails_Avatar) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ContactDetails_Avatar.ProtoReflect.Descriptor instead.
 func (*ContactDetails_Avatar) Descriptor() ([]byte, []int) {
-	return file_content_proto_rawDescGZIP(), []int{24, 0}
+	return file_content_proto_rawDescGZIP(), []int{25, 0}
 }
 
 func (x *ContactDetails_Avatar) GetContentType() string {
@@ -2487,7 +2556,7 @@ var File_content_proto protoreflect.FileDescriptor
 
 const file_content_proto_rawDesc = "" +
 	"\n" +
-	"\rcontent.proto\x12\x1acountersign.messenger.wire\"\xf5\x04\n" +
+	"\rcontent.proto\x12\x1acountersign.messenger.wire\"\xaf\x05\n" +
 	"\aContent\x12;\n" +
 	"\x04data\x18\x01 \x01(\v2'.countersign.messenger.wire.DataMessageR\x04data\x12;\n" +
 	"\x04sync\x18\x02 \x01(\v2'.countersign.messenger.wire.SyncMessageR\x04sync\x12;\n" +
@@ -2498,10 +2567,14 @@ const file_content_proto_rawDesc = "" +
 	"\x17sender_key_distribution\x18\a \x01(\fR\x15senderKeyDistribution\x12)\n" +
 	"\x10decryption_error\x18\b \x01(\fR\x0fdecryptionError\x12;\n" +
 	"\x04edit\x18\v \x01(\v2'.countersign.messenger.wire.EditMessageR\x04edit\x12M\n" +
-	"\fintroduction\x18\xe8\a \x01(\v2(.countersign.messenger.wire.IntroductionR\fintroduction\"J\n" +
+	"\fintroduction\x18\xe8\a \x01(\v2(.countersign.messenger.wire.IntroductionR\fintroduction\x128\n" +
+	"\x05moved\x18\xe9\a \x01(\v2!.countersign.messenger.wire.MovedR\x05moved\"J\n" +
 	"\fIntroduction\x12\x1c\n" +
 	"\tstatement\x18\x01 \x01(\fR\tstatement\x12\x1c\n" +
-	"\tsignature\x18\x02 \x01(\fR\tsignature\"'\n" +
+	"\tsignature\x18\x02 \x01(\fR\tsignature\"+\n" +
+	"\x05Moved\x12\x12\n" +
+	"\x04from\x18\x01 \x01(\tR\x04from\x12\x0e\n" +
+	"\x02to\x18\x02 \x01(\tR\x02to\"'\n" +
 	"\vNullMessage\x12\x18\n" +
 	"\apadding\x18\x01 \x01(\fR\apadding\"D\n" +
 	"\x0eReceiptMessage\x12\x12\n" +
@@ -2618,7 +2691,7 @@ const file_content_proto_rawDesc = "" +
 	"\tForwarded\x12\x16\n" +
 	"\x06author\x18\x01 \x01(\tR\x06author\x12\x16\n" +
 	"\x06device\x18\x02 \x01(\rR\x06device\x12;\n" +
-	"\x04data\x18\x03 \x01(\v2'.countersign.messenger.wire.DataMessageR\x04data\"\x8f\r\n" +
+	"\x04data\x18\x03 \x01(\v2'.countersign.messenger.wire.DataMessageR\x04data\"\xc9\r\n" +
 	"\vSyncMessage\x12@\n" +
 	"\x04sent\x18\x01 \x01(\v2,.countersign.messenger.wire.SyncMessage.SentR\x04sent\x12L\n" +
 	"\bcontacts\x18\x02 \x01(\v20.countersign.messenger.wire.SyncMessage.ContactsR\bcontacts\x12F\n" +
@@ -2629,7 +2702,8 @@ const file_content_proto_rawDesc = "" +
 	"\bverified\x18\a \x01(\v2$.countersign.messenger.wire.VerifiedR\bverified\x12\x18\n" +
 	"\apadding\x18\b \x01(\fR\apadding\x12[\n" +
 	"\rconfiguration\x18\t \x01(\v25.countersign.messenger.wire.SyncMessage.ConfigurationR\rconfiguration\x12Y\n" +
-	"\rintroductions\x18\xe8\a \x03(\v22.countersign.messenger.wire.SyncMessage.IntroducedR\rintroductions\x1a\xf1\x01\n" +
+	"\rintroductions\x18\xe8\a \x03(\v22.countersign.messenger.wire.SyncMessage.IntroducedR\rintroductions\x128\n" +
+	"\x05moved\x18\xe9\a \x01(\v2!.countersign.messenger.wire.MovedR\x05moved\x1a\xf1\x01\n" +
 	"\x04Sent\x12 \n" +
 	"\vdestination\x18\x01 \x01(\tR\vdestination\x12\x1c\n" +
 	"\ttimestamp\x18\x02 \x01(\x04R\ttimestamp\x12A\n" +
@@ -2698,94 +2772,97 @@ func file_content_proto_rawDescGZIP() []byte {
 	return file_content_proto_rawDescData
 }
 
-var file_content_proto_msgTypes = make([]protoimpl.MessageInfo, 35)
+var file_content_proto_msgTypes = make([]protoimpl.MessageInfo, 36)
 var file_content_proto_goTypes = []any{
 	(*Content)(nil),                   // 0: countersign.messenger.wire.Content
 	(*Introduction)(nil),              // 1: countersign.messenger.wire.Introduction
-	(*NullMessage)(nil),               // 2: countersign.messenger.wire.NullMessage
-	(*ReceiptMessage)(nil),            // 3: countersign.messenger.wire.ReceiptMessage
-	(*TypingMessage)(nil),             // 4: countersign.messenger.wire.TypingMessage
-	(*EditMessage)(nil),               // 5: countersign.messenger.wire.EditMessage
-	(*CallMessage)(nil),               // 6: countersign.messenger.wire.CallMessage
-	(*CallDescription)(nil),           // 7: countersign.messenger.wire.CallDescription
-	(*CallIce)(nil),                   // 8: countersign.messenger.wire.CallIce
-	(*CallEnd)(nil),                   // 9: countersign.messenger.wire.CallEnd
-	(*DataMessage)(nil),               // 10: countersign.messenger.wire.DataMessage
-	(*Quote)(nil),                     // 11: countersign.messenger.wire.Quote
-	(*QuotedAttachment)(nil),          // 12: countersign.messenger.wire.QuotedAttachment
-	(*Reaction)(nil),                  // 13: countersign.messenger.wire.Reaction
-	(*Delete)(nil),                    // 14: countersign.messenger.wire.Delete
-	(*AttachmentPointer)(nil),         // 15: countersign.messenger.wire.AttachmentPointer
-	(*GroupContext)(nil),              // 16: countersign.messenger.wire.GroupContext
-	(*GroupState)(nil),                // 17: countersign.messenger.wire.GroupState
-	(*Consistency)(nil),               // 18: countersign.messenger.wire.Consistency
-	(*ResendRequest)(nil),             // 19: countersign.messenger.wire.ResendRequest
-	(*Forwarded)(nil),                 // 20: countersign.messenger.wire.Forwarded
-	(*SyncMessage)(nil),               // 21: countersign.messenger.wire.SyncMessage
-	(*Verified)(nil),                  // 22: countersign.messenger.wire.Verified
-	(*DecryptionErrorMessage)(nil),    // 23: countersign.messenger.wire.DecryptionErrorMessage
-	(*ContactDetails)(nil),            // 24: countersign.messenger.wire.ContactDetails
-	(*GroupState_Member)(nil),         // 25: countersign.messenger.wire.GroupState.Member
-	(*SyncMessage_Sent)(nil),          // 26: countersign.messenger.wire.SyncMessage.Sent
-	(*SyncMessage_Contacts)(nil),      // 27: countersign.messenger.wire.SyncMessage.Contacts
-	(*SyncMessage_Groups)(nil),        // 28: countersign.messenger.wire.SyncMessage.Groups
-	(*SyncMessage_Request)(nil),       // 29: countersign.messenger.wire.SyncMessage.Request
-	(*SyncMessage_Read)(nil),          // 30: countersign.messenger.wire.SyncMessage.Read
-	(*SyncMessage_Blocked)(nil),       // 31: countersign.messenger.wire.SyncMessage.Blocked
-	(*SyncMessage_Introduced)(nil),    // 32: countersign.messenger.wire.SyncMessage.Introduced
-	(*SyncMessage_Configuration)(nil), // 33: countersign.messenger.wire.SyncMessage.Configuration
-	(*ContactDetails_Avatar)(nil),     // 34: countersign.messenger.wire.ContactDetails.Avatar
+	(*Moved)(nil),                     // 2: countersign.messenger.wire.Moved
+	(*NullMessage)(nil),               // 3: countersign.messenger.wire.NullMessage
+	(*ReceiptMessage)(nil),            // 4: countersign.messenger.wire.ReceiptMessage
+	(*TypingMessage)(nil),             // 5: countersign.messenger.wire.TypingMessage
+	(*EditMessage)(nil),               // 6: countersign.messenger.wire.EditMessage
+	(*CallMessage)(nil),               // 7: countersign.messenger.wire.CallMessage
+	(*CallDescription)(nil),           // 8: countersign.messenger.wire.CallDescription
+	(*CallIce)(nil),                   // 9: countersign.messenger.wire.CallIce
+	(*CallEnd)(nil),                   // 10: countersign.messenger.wire.CallEnd
+	(*DataMessage)(nil),               // 11: countersign.messenger.wire.DataMessage
+	(*Quote)(nil),                     // 12: countersign.messenger.wire.Quote
+	(*QuotedAttachment)(nil),          // 13: countersign.messenger.wire.QuotedAttachment
+	(*Reaction)(nil),                  // 14: countersign.messenger.wire.Reaction
+	(*Delete)(nil),                    // 15: countersign.messenger.wire.Delete
+	(*AttachmentPointer)(nil),         // 16: countersign.messenger.wire.AttachmentPointer
+	(*GroupContext)(nil),              // 17: countersign.messenger.wire.GroupContext
+	(*GroupState)(nil),                // 18: countersign.messenger.wire.GroupState
+	(*Consistency)(nil),               // 19: countersign.messenger.wire.Consistency
+	(*ResendRequest)(nil),             // 20: countersign.messenger.wire.ResendRequest
+	(*Forwarded)(nil),                 // 21: countersign.messenger.wire.Forwarded
+	(*SyncMessage)(nil),               // 22: countersign.messenger.wire.SyncMessage
+	(*Verified)(nil),                  // 23: countersign.messenger.wire.Verified
+	(*DecryptionErrorMessage)(nil),    // 24: countersign.messenger.wire.DecryptionErrorMessage
+	(*ContactDetails)(nil),            // 25: countersign.messenger.wire.ContactDetails
+	(*GroupState_Member)(nil),         // 26: countersign.messenger.wire.GroupState.Member
+	(*SyncMessage_Sent)(nil),          // 27: countersign.messenger.wire.SyncMessage.Sent
+	(*SyncMessage_Contacts)(nil),      // 28: countersign.messenger.wire.SyncMessage.Contacts
+	(*SyncMessage_Groups)(nil),        // 29: countersign.messenger.wire.SyncMessage.Groups
+	(*SyncMessage_Request)(nil),       // 30: countersign.messenger.wire.SyncMessage.Request
+	(*SyncMessage_Read)(nil),          // 31: countersign.messenger.wire.SyncMessage.Read
+	(*SyncMessage_Blocked)(nil),       // 32: countersign.messenger.wire.SyncMessage.Blocked
+	(*SyncMessage_Introduced)(nil),    // 33: countersign.messenger.wire.SyncMessage.Introduced
+	(*SyncMessage_Configuration)(nil), // 34: countersign.messenger.wire.SyncMessage.Configuration
+	(*ContactDetails_Avatar)(nil),     // 35: countersign.messenger.wire.ContactDetails.Avatar
 }
 var file_content_proto_depIdxs = []int32{
-	10, // 0: countersign.messenger.wire.Content.data:type_name -> countersign.messenger.wire.DataMessage
-	21, // 1: countersign.messenger.wire.Content.sync:type_name -> countersign.messenger.wire.SyncMessage
-	6,  // 2: countersign.messenger.wire.Content.call:type_name -> countersign.messenger.wire.CallMessage
-	2,  // 3: countersign.messenger.wire.Content.null:type_name -> countersign.messenger.wire.NullMessage
-	3,  // 4: countersign.messenger.wire.Content.receipt:type_name -> countersign.messenger.wire.ReceiptMessage
-	4,  // 5: countersign.messenger.wire.Content.typing:type_name -> countersign.messenger.wire.TypingMessage
-	5,  // 6: countersign.messenger.wire.Content.edit:type_name -> countersign.messenger.wire.EditMessage
+	11, // 0: countersign.messenger.wire.Content.data:type_name -> countersign.messenger.wire.DataMessage
+	22, // 1: countersign.messenger.wire.Content.sync:type_name -> countersign.messenger.wire.SyncMessage
+	7,  // 2: countersign.messenger.wire.Content.call:type_name -> countersign.messenger.wire.CallMessage
+	3,  // 3: countersign.messenger.wire.Content.null:type_name -> countersign.messenger.wire.NullMessage
+	4,  // 4: countersign.messenger.wire.Content.receipt:type_name -> countersign.messenger.wire.ReceiptMessage
+	5,  // 5: countersign.messenger.wire.Content.typing:type_name -> countersign.messenger.wire.TypingMessage
+	6,  // 6: countersign.messenger.wire.Content.edit:type_name -> countersign.messenger.wire.EditMessage
 	1,  // 7: countersign.messenger.wire.Content.introduction:type_name -> countersign.messenger.wire.Introduction
-	10, // 8: countersign.messenger.wire.EditMessage.data:type_name -> countersign.messenger.wire.DataMessage
-	7,  // 9: countersign.messenger.wire.CallMessage.offer:type_name -> countersign.messenger.wire.CallDescription
-	7,  // 10: countersign.messenger.wire.CallMessage.answer:type_name -> countersign.messenger.wire.CallDescription
-	8,  // 11: countersign.messenger.wire.CallMessage.ice:type_name -> countersign.messenger.wire.CallIce
-	9,  // 12: countersign.messenger.wire.CallMessage.hangup:type_name -> countersign.messenger.wire.CallEnd
-	9,  // 13: countersign.messenger.wire.CallMessage.busy:type_name -> countersign.messenger.wire.CallEnd
-	15, // 14: countersign.messenger.wire.DataMessage.attachments:type_name -> countersign.messenger.wire.AttachmentPointer
-	16, // 15: countersign.messenger.wire.DataMessage.group:type_name -> countersign.messenger.wire.GroupContext
-	11, // 16: countersign.messenger.wire.DataMessage.quote:type_name -> countersign.messenger.wire.Quote
-	13, // 17: countersign.messenger.wire.DataMessage.reaction:type_name -> countersign.messenger.wire.Reaction
-	14, // 18: countersign.messenger.wire.DataMessage.delete:type_name -> countersign.messenger.wire.Delete
-	18, // 19: countersign.messenger.wire.DataMessage.consistency:type_name -> countersign.messenger.wire.Consistency
-	19, // 20: countersign.messenger.wire.DataMessage.resend_request:type_name -> countersign.messenger.wire.ResendRequest
-	20, // 21: countersign.messenger.wire.DataMessage.forwarded:type_name -> countersign.messenger.wire.Forwarded
-	12, // 22: countersign.messenger.wire.Quote.attachments:type_name -> countersign.messenger.wire.QuotedAttachment
-	15, // 23: countersign.messenger.wire.QuotedAttachment.thumbnail:type_name -> countersign.messenger.wire.AttachmentPointer
-	15, // 24: countersign.messenger.wire.GroupContext.avatar:type_name -> countersign.messenger.wire.AttachmentPointer
-	17, // 25: countersign.messenger.wire.GroupContext.state:type_name -> countersign.messenger.wire.GroupState
-	25, // 26: countersign.messenger.wire.GroupState.members:type_name -> countersign.messenger.wire.GroupState.Member
-	10, // 27: countersign.messenger.wire.Forwarded.data:type_name -> countersign.messenger.wire.DataMessage
-	26, // 28: countersign.messenger.wire.SyncMessage.sent:type_name -> countersign.messenger.wire.SyncMessage.Sent
-	27, // 29: countersign.messenger.wire.SyncMessage.contacts:type_name -> countersign.messenger.wire.SyncMessage.Contacts
-	28, // 30: countersign.messenger.wire.SyncMessage.groups:type_name -> countersign.messenger.wire.SyncMessage.Groups
-	29, // 31: countersign.messenger.wire.SyncMessage.request:type_name -> countersign.messenger.wire.SyncMessage.Request
-	30, // 32: countersign.messenger.wire.SyncMessage.read:type_name -> countersign.messenger.wire.SyncMessage.Read
-	31, // 33: countersign.messenger.wire.SyncMessage.blocked:type_name -> countersign.messenger.wire.SyncMessage.Blocked
-	22, // 34: countersign.messenger.wire.SyncMessage.verified:type_name -> countersign.messenger.wire.Verified
-	33, // 35: countersign.messenger.wire.SyncMessage.configuration:type_name -> countersign.messenger.wire.SyncMessage.Configuration
-	32, // 36: countersign.messenger.wire.SyncMessage.introductions:type_name -> countersign.messenger.wire.SyncMessage.Introduced
-	34, // 37: countersign.messenger.wire.ContactDetails.avatar:type_name -> countersign.messenger.wire.ContactDetails.Avatar
-	22, // 38: countersign.messenger.wire.ContactDetails.verified:type_name -> countersign.messenger.wire.Verified
-	10, // 39: countersign.messenger.wire.SyncMessage.Sent.message:type_name -> countersign.messenger.wire.DataMessage
-	5,  // 40: countersign.messenger.wire.SyncMessage.Sent.edit:type_name -> countersign.messenger.wire.EditMessage
-	15, // 41: countersign.messenger.wire.SyncMessage.Contacts.blob:type_name -> countersign.messenger.wire.AttachmentPointer
-	15, // 42: countersign.messenger.wire.SyncMessage.Groups.blob:type_name -> countersign.messenger.wire.AttachmentPointer
-	1,  // 43: countersign.messenger.wire.SyncMessage.Introduced.introduction:type_name -> countersign.messenger.wire.Introduction
-	44, // [44:44] is the sub-list for method output_type
-	44, // [44:44] is the sub-list for method input_type
-	44, // [44:44] is the sub-list for extension type_name
-	44, // [44:44] is the sub-list for extension extendee
-	0,  // [0:44] is the sub-list for field type_name
+	2,  // 8: countersign.messenger.wire.Content.moved:type_name -> countersign.messenger.wire.Moved
+	11, // 9: countersign.messenger.wire.EditMessage.data:type_name -> countersign.messenger.wire.DataMessage
+	8,  // 10: countersign.messenger.wire.CallMessage.offer:type_name -> countersign.messenger.wire.CallDescription
+	8,  // 11: countersign.messenger.wire.CallMessage.answer:type_name -> countersign.messenger.wire.CallDescription
+	9,  // 12: countersign.messenger.wire.CallMessage.ice:type_name -> countersign.messenger.wire.CallIce
+	10, // 13: countersign.messenger.wire.CallMessage.hangup:type_name -> countersign.messenger.wire.CallEnd
+	10, // 14: countersign.messenger.wire.CallMessage.busy:type_name -> countersign.messenger.wire.CallEnd
+	16, // 15: countersign.messenger.wire.DataMessage.attachments:type_name -> countersign.messenger.wire.AttachmentPointer
+	17, // 16: countersign.messenger.wire.DataMessage.group:type_name -> countersign.messenger.wire.GroupContext
+	12, // 17: countersign.messenger.wire.DataMessage.quote:type_name -> countersign.messenger.wire.Quote
+	14, // 18: countersign.messenger.wire.DataMessage.reaction:type_name -> countersign.messenger.wire.Reaction
+	15, // 19: countersign.messenger.wire.DataMessage.delete:type_name -> countersign.messenger.wire.Delete
+	19, // 20: countersign.messenger.wire.DataMessage.consistency:type_name -> countersign.messenger.wire.Consistency
+	20, // 21: countersign.messenger.wire.DataMessage.resend_request:type_name -> countersign.messenger.wire.ResendRequest
+	21, // 22: countersign.messenger.wire.DataMessage.forwarded:type_name -> countersign.messenger.wire.Forwarded
+	13, // 23: countersign.messenger.wire.Quote.attachments:type_name -> countersign.messenger.wire.QuotedAttachment
+	16, // 24: countersign.messenger.wire.QuotedAttachment.thumbnail:type_name -> countersign.messenger.wire.AttachmentPointer
+	16, // 25: countersign.messenger.wire.GroupContext.avatar:type_name -> countersign.messenger.wire.AttachmentPointer
+	18, // 26: countersign.messenger.wire.GroupContext.state:type_name -> countersign.messenger.wire.GroupState
+	26, // 27: countersign.messenger.wire.GroupState.members:type_name -> countersign.messenger.wire.GroupState.Member
+	11, // 28: countersign.messenger.wire.Forwarded.data:type_name -> countersign.messenger.wire.DataMessage
+	27, // 29: countersign.messenger.wire.SyncMessage.sent:type_name -> countersign.messenger.wire.SyncMessage.Sent
+	28, // 30: countersign.messenger.wire.SyncMessage.contacts:type_name -> countersign.messenger.wire.SyncMessage.Contacts
+	29, // 31: countersign.messenger.wire.SyncMessage.groups:type_name -> countersign.messenger.wire.SyncMessage.Groups
+	30, // 32: countersign.messenger.wire.SyncMessage.request:type_name -> countersign.messenger.wire.SyncMessage.Request
+	31, // 33: countersign.messenger.wire.SyncMessage.read:type_name -> countersign.messenger.wire.SyncMessage.Read
+	32, // 34: countersign.messenger.wire.SyncMessage.blocked:type_name -> countersign.messenger.wire.SyncMessage.Blocked
+	23, // 35: countersign.messenger.wire.SyncMessage.verified:type_name -> countersign.messenger.wire.Verified
+	34, // 36: countersign.messenger.wire.SyncMessage.configuration:type_name -> countersign.messenger.wire.SyncMessage.Configuration
+	33, // 37: countersign.messenger.wire.SyncMessage.introductions:type_name -> countersign.messenger.wire.SyncMessage.Introduced
+	2,  // 38: countersign.messenger.wire.SyncMessage.moved:type_name -> countersign.messenger.wire.Moved
+	35, // 39: countersign.messenger.wire.ContactDetails.avatar:type_name -> countersign.messenger.wire.ContactDetails.Avatar
+	23, // 40: countersign.messenger.wire.ContactDetails.verified:type_name -> countersign.messenger.wire.Verified
+	11, // 41: countersign.messenger.wire.SyncMessage.Sent.message:type_name -> countersign.messenger.wire.DataMessage
+	6,  // 42: countersign.messenger.wire.SyncMessage.Sent.edit:type_name -> countersign.messenger.wire.EditMessage
+	16, // 43: countersign.messenger.wire.SyncMessage.Contacts.blob:type_name -> countersign.messenger.wire.AttachmentPointer
+	16, // 44: countersign.messenger.wire.SyncMessage.Groups.blob:type_name -> countersign.messenger.wire.AttachmentPointer
+	1,  // 45: countersign.messenger.wire.SyncMessage.Introduced.introduction:type_name -> countersign.messenger.wire.Introduction
+	46, // [46:46] is the sub-list for method output_type
+	46, // [46:46] is the sub-list for method input_type
+	46, // [46:46] is the sub-list for extension type_name
+	46, // [46:46] is the sub-list for extension extendee
+	0,  // [0:46] is the sub-list for field type_name
 }
 
 func init() { file_content_proto_init() }
@@ -2799,7 +2876,7 @@ func file_content_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_content_proto_rawDesc), len(file_content_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   35,
+			NumMessages:   36,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
