@@ -218,7 +218,7 @@ func TestInvites(t *testing.T) {
 		t.Fatalf("%d %s: %v", rec.Code, rec.Body.String(), err)
 	}
 	number := "+999" + strings.TrimSuffix(n, `"}`)
-	w.want(number, "GET", "/v3/account", nil, 200, `{"number":"`+number+`","deviceId":1}`)
+	w.want(number, "GET", "/v3/account", nil, 200, `{"number":"`+number+`","account":"#1","deviceId":1}`)
 	if rec := newcomer(body); rec.Code != 403 {
 		t.Errorf("an invite for one was used twice: %d", rec.Code)
 	}
@@ -260,4 +260,29 @@ func TestChangeNumber(t *testing.T) {
 	w.want("", "GET", "/v1/accounts/sms/code/"+bob, nil, 204, "-")
 	w.want(other, "PUT", "/v3/account/number", api.NumberChange{Number: bob, Code: w.sms.codes[bob]}, 409, "")
 	_ = p
+}
+
+// A device that was away while the number changed logs in by the account's name, and learns the number. Nobody else's device gets in by it.
+func TestTheAccountsName(t *testing.T) {
+	w := newWorld(t, nil)
+	p := w.register(alice)
+	second := w.link(p, 6)
+	w.register(bob)
+	name := get[api.Whoami](w, second, "/v3/account").Account
+	const other = "+14155550009"
+	w.want("", "GET", "/v1/accounts/sms/code/"+other, nil, 204, "-")
+	w.want(alice, "PUT", "/v3/account/number", api.NumberChange{Number: other, Code: w.sms.codes[other]}, 204, "-")
+	w.want(second, "GET", "/v3/account", nil, 401, "")
+	w.want(name+".2", "GET", "/v3/account", nil, 200, `{"number":"`+other+`","account":"`+name+`","deviceId":2}`)
+	w.want(name, "GET", "/v3/account", nil, 200, `{"number":"`+other+`","account":"`+name+`","deviceId":1}`)
+	r := w.request("", "GET", "/v3/account", nil)
+	r.SetBasicAuth(name+".2", "another password of enough bits")
+	if rec := w.serve(r); rec.Code != 401 {
+		t.Errorf("with a wrong password: %d", rec.Code)
+	}
+	for _, wrong := range []string{name + ".3", "#", "#0" + name[1:], "#-1", "#+1", "#99", "#1e0", "##1", name[1:]} {
+		if rec := w.call(wrong, "GET", "/v3/account", nil); rec.Code != 401 {
+			t.Errorf("%q: %d %s", wrong, rec.Code, rec.Body)
+		}
+	}
 }

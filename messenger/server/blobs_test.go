@@ -264,7 +264,7 @@ func TestUsernames(t *testing.T) {
 	w.want(alice, "PUT", "/v3/usernames/Alice", nil, 204, "-")
 	w.want(bob, "GET", "/v3/usernames/ALICE", nil, 200, `{"number":"`+alice+`"}`)
 	w.want(bob, "PUT", "/v3/usernames/alice", nil, 409, `{"error":"the username \"alice\" is taken"}`)
-	w.want(alice, "GET", "/v3/account", nil, 200, `{"number":"`+alice+`","deviceId":1,"username":"alice"}`)
+	w.want(alice, "GET", "/v3/account", nil, 200, `{"number":"`+alice+`","account":"#1","deviceId":1,"username":"alice"}`)
 	for _, bad := range []string{"ab", "1abc", "a-b-c", "%C3%A9clair", strings.Repeat("a", 33)} {
 		w.want(bob, "PUT", "/v3/usernames/"+bad, nil, 400, "")
 	}

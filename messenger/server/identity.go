@@ -24,7 +24,7 @@ const (
 	saltSize    = 16
 )
 
-// credentials are what a request shows: a number, or a number and ".", and a device id (6).
+// credentials are what a request shows: a number, or a number and ".", and a device id (6). Ours: the account's name in the place of the number.
 type credentials struct {
 	number   string
 	device   int
@@ -122,10 +122,26 @@ func (s *Server) tunnelCaller(ctx context.Context, t *endpoint.Tunnel) (*endpoin
 	return &endpoint.Caller{Account: a, Device: d}, nil
 }
 
+// accountName is what an account is called whatever its number: "#" ‖ its key in decimal. Only its own devices are told.
+func accountName(key store.AccountKey) string { return "#" + strconv.FormatInt(int64(key), 10) }
+
+// accountOf finds the account of a number or a name of accountName's: store.ErrNotFound.
+func (s *Server) accountOf(ctx context.Context, name string) (store.Account, error) {
+	digits, byKey := strings.CutPrefix(name, "#")
+	if !byKey {
+		return s.Store.Account(ctx, name)
+	}
+	key, err := strconv.ParseInt(digits, 10, 64)
+	if err != nil || accountName(store.AccountKey(key)) != name {
+		return store.Account{}, store.ErrNotFound
+	}
+	return s.Store.AccountOf(ctx, store.AccountKey(key))
+}
+
 // login checks credentials. One who fails often from one place has to wait, whether or not the number exists.
 func (s *Server) login(r *http.Request, c credentials) (*endpoint.Caller, error) {
 	bucket := s.source(r) + " " + c.number
-	a, err := s.Store.Account(r.Context(), c.number)
+	a, err := s.accountOf(r.Context(), c.number)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return nil, err
 	}

@@ -71,7 +71,7 @@ func (s *Server) freeNumber(c *endpoint.Call) (string, error) {
 // whoami is GET /v3/account.
 func (s *Server) whoami(c *endpoint.Call) (any, error) {
 	a := c.Caller.Account
-	return api.Whoami{Number: a.Name, DeviceID: uint32(c.Caller.Device.ID), Username: a.Username}, nil
+	return api.Whoami{Number: a.Name, Account: accountName(a.Key), DeviceID: uint32(c.Caller.Device.ID), Username: a.Username}, nil
 }
 
 // deleteAccount is DELETE /v3/account.

@@ -52,7 +52,7 @@ func TestTunnelledRequests(t *testing.T) {
 		want             string
 	}{
 		{"GET", "/v1/keepalive", "", 200, ""},
-		{"GET", "/v3/account", "", 200, `{"number":"` + alice + `","deviceId":1}`},
+		{"GET", "/v3/account", "", 200, `{"number":"` + alice + `","account":"#1","deviceId":1}`},
 		{"PUT", "/v1/messages/" + bob, `{"messages":[{"type":1,"destinationDeviceId":1,"destinationRegistrationId":5,"content":"eA"}],"timestamp":5}`, 200, `{"needsSync":false}`},
 		{"PUT", "/v1/messages/" + bob, `{"messages":[],"timestamp":5}`, 409, `{"missingDevices":[1],"extraDevices":[]}`},
 		{"PUT", "/v1/messages/" + bob + "/", "{", 422, `{"error":"the body is not the JSON wanted here: unexpected end of JSON input"}`},

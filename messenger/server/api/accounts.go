@@ -57,7 +57,10 @@ type Username struct {
 
 // Whoami is the answer to GET /v3/account.
 type Whoami struct {
-	Number   string `json:"number"`
+	Number string `json:"number"`
+	// Account is a name with which the account's devices may log in instead of the number: "#" and digits. It stays when the number
+	// changes, so a device that was away meanwhile can ask for the new one.
+	Account  string `json:"account,omitempty"`
 	DeviceID uint32 `json:"deviceId"`
 	Username string `json:"username,omitempty"`
 }
