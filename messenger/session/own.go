@@ -19,6 +19,7 @@ const ownName = "own"
 type Own struct {
 	Server         string
 	Number         string
+	Account        string // what the server calls the account whatever its number; empty: not known yet
 	Device         uint32
 	RegistrationID uint32
 	Password       string
@@ -53,6 +54,15 @@ func (o Own) Login() string {
 		return o.Number
 	}
 	return fmt.Sprintf("%s.%d", o.Number, o.Device)
+}
+
+// StableLogin is a user name that stays when the number changes; empty: none is known.
+func (o Own) StableLogin() string {
+	if o.Account == "" {
+		return ""
+	}
+	o.Number = o.Account
+	return o.Login()
 }
 
 // NewOwn draws what a device draws for itself: everything but the server, number and device id, which registration gives. Identity and

@@ -40,6 +40,18 @@ func (t *Tx) SetMessage(seq int64, body []byte) error {
 	return err
 }
 
+// MoveMessage stores a message under another conversation and another ref; its number, and so its place among the others, stays. If there is another
+// message by that ref already nothing changes, and moved is false.
+func (t *Tx) MoveMessage(seq int64, conversation, ref string, body []byte) (moved bool, err error) {
+	c, r := t.keys.token(kindMessage, "c"+conversation), t.keys.token(kindMessage, "r"+ref)
+	res, err := t.exec(`UPDATE OR IGNORE message SET conversation = ?, ref = ?, body = ? WHERE seq = ?`, c[:], r[:], t.keys.seal(kindMessage, r, body), seq)
+	if err != nil {
+		return false, err
+	}
+	n, err := res.RowsAffected()
+	return n > 0, err
+}
+
 // DeleteMessage removes a message, if it is there, and the index that knows its words.
 func (t *Tx) DeleteMessage(seq int64) error {
 	res, err := t.exec(`DELETE FROM message WHERE seq = ?`, seq)

@@ -281,3 +281,26 @@ func (t *Transcript) Missing() []ID {
 func sorted[T any](m map[ID]T) []ID {
 	return slices.SortedFunc(maps.Keys(m), func(a, b ID) int { return bytes.Compare(a[:], b[:]) })
 }
+
+// Rename calls a member by another name from now on. Messages keep their ids, which were made with the name of then; counters go on.
+func (t *Transcript) Rename(old, to string) {
+	if t.self.Member == old {
+		t.self.Member = to
+	}
+	t.slots = map[slot][]ID{}
+	for _, id := range t.order {
+		n := t.nodes[id]
+		if n.author.Member == old {
+			n.author.Member = to
+		}
+		s := slot{n.author, n.counter}
+		t.slots[s] = append(t.slots[s], id)
+	}
+	for _, g := range t.gaps {
+		for i, name := range g.citing {
+			if name == old && !slices.Contains(g.citing, to) {
+				g.citing[i] = to
+			}
+		}
+	}
+}
