@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/countersign-project/countersign/messenger/client/history"
@@ -48,6 +49,8 @@ type Account struct {
 
 	watchers  watchers
 	downloads taken // names of partial downloads that somebody writes
+	// astray: the account has another number than this device knows of, and it waits to be told by another device of ours.
+	astray atomic.Bool
 
 	mu        sync.Mutex
 	connected bool                 // mu

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -243,7 +244,7 @@ func (c *change) heardResend(s said) error {
 			}
 			continue
 		}
-		d := &wire.Data{Group: &wire.Group{ID: s.data.Group.ID, Kind: wire.GroupDeliver}, Forwarded: &wire.Forwarded{Author: bare(m.Author), Device: m.Device, Data: content.Data}}
+		d := &wire.Data{Group: &wire.Group{ID: s.data.Group.ID, Kind: wire.GroupDeliver}, Forwarded: &wire.Forwarded{Author: bare(cmp.Or(m.Was, m.Author)), Device: m.Device, Data: content.Data}}
 		if err := c.sendOne(d, s.author); err != nil {
 			return err
 		}

@@ -234,7 +234,9 @@ func (a *Account) Leave(ctx context.Context, conversation string) error {
 // heardGroup takes in what a message says about its group, and tells whether the rest of it goes into the conversation: not if its author is no
 // member.
 func (c *change) heardGroup(s said) (goes bool, err error) {
-	s.data.Group = c.localNames(s.author, s.data.Group)
+	if s.data.Group, err = c.presentNames(c.localNames(s.author, s.data.Group)); err != nil {
+		return false, err
+	}
 	g, err := c.group(s.data.Group.ID)
 	if err != nil {
 		return false, err

@@ -46,6 +46,11 @@ func serverOf(name string) string {
 
 // named finds the name of whom another means by a bare number, or by a name of his own server's: ourselves, himself, or a member of the group.
 func (c *change) named(conversation, sender, theirs string) (string, error) {
+	if moved, err := c.nowCalled(theirs, serverOf(sender)); err != nil {
+		return "", err
+	} else if moved != "" {
+		return moved, nil
+	}
 	switch n := bare(theirs); n {
 	case c.self():
 		return c.self(), nil

@@ -141,7 +141,7 @@ func (c *change) readable(from string, timestamp uint64) error {
 
 // receive decrypts and takes in an envelope. After decryption a content we refuse is the sender's fault: the ratchet has moved on all the same.
 func (c *change) receive(e wire.Envelope) error {
-	o, err := c.book.Open(e)
+	o, err := c.open(e)
 	if err != nil {
 		return err
 	}
@@ -184,6 +184,9 @@ func (c *change) understand(o session.Opened) error {
 	}
 	if v.Blocked {
 		return c.heardBlocked(o)
+	}
+	if o.Content.Moved != nil {
+		return c.heardMoved(o.From, o.Content.Moved.From)
 	}
 	switch t := o.Content; {
 	case t.Data != nil:

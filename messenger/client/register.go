@@ -112,6 +112,9 @@ func (a *Account) upkeep(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := a.learnAccount(ctx, who); err != nil {
+		return err
+	}
 	var body *api.PreKeysV3
 	var list *devicelist.List
 	var own session.Own

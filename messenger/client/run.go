@@ -29,8 +29,8 @@ func (a *Account) Run(ctx context.Context, ready func()) error {
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case status == http.StatusUnauthorized || status == http.StatusForbidden:
-			moved, unsure := a.hasMoved(ctx)
-			if !moved && unsure == nil {
+			known, unsure := a.stillKnown(ctx)
+			if !known && unsure == nil {
 				return a.unlinked(ctx)
 			}
 			err = errors.Join(err, unsure)
@@ -55,9 +55,13 @@ func sleep(ctx context.Context, d time.Duration) bool {
 
 // connect receives over one connection until it ends.
 func (a *Account) connect(ctx context.Context, ready *func()) error {
-	who, err := a.login(ctx)
+	own, err := a.Own(ctx)
 	if err != nil {
 		return err
+	}
+	who := remote.Login{User: own.Login(), Password: own.Password}
+	if a.astray.Load() {
+		who.User = own.StableLogin()
 	}
 	return a.server.Listen(ctx, who, &listener{a, ctx, ready})
 }

@@ -114,6 +114,8 @@ func (c *change) synced(o session.Opened) error {
 		return c.syncedIntroductions(s.Introductions)
 	case s.Request != nil:
 		return c.syncRequest(*s.Request)
+	case s.Moved != nil:
+		return c.followed(s.Moved.To)
 	case s.Contacts != nil:
 		return c.fetchLater(fetching{Contacts: &s.Contacts.Blob})
 	}

@@ -2,6 +2,7 @@ package session
 
 import (
 	"cmp"
+	"slices"
 	"strings"
 
 	"github.com/countersign-project/countersign/messenger/store"
@@ -33,7 +34,7 @@ func (b *Book) Rename(old, to string) error {
 		}
 	}
 	if !self {
-		return nil
+		return b.renameIntroductions(old, to)
 	}
 	for _, bucket := range []store.Bucket{store.Sessions, store.SenderKeys} {
 		if err := b.renameKeys(bucket, old, to); err != nil {
@@ -45,6 +46,47 @@ func (b *Book) Rename(old, to string) error {
 	return b.SaveOwn(own)
 }
 
+// renameIntroductions is about what he has said of others, and others of him.
+func (b *Book) renameIntroductions(old, to string) error {
+	err := store.All(b.tx, store.Introductions, func(name string, list []Introduction) error {
+		about, by := name == old, false
+		for n := range list {
+			if list[n].By == old {
+				list[n].By, by = to, true
+			}
+		}
+		if !about {
+			if !by {
+				return nil
+			}
+			return SaveIntroductions(b.tx, name, list)
+		}
+		if err := b.tx.Delete(store.Introductions, old); err != nil {
+			return err
+		}
+		have, err := LoadIntroductions(b.tx, to)
+		if err != nil {
+			return err
+		}
+		for _, i := range list {
+			if len(have) < maxIntroducers && !slices.ContainsFunc(have, func(h Introduction) bool { return h.By == i.By }) {
+				have = append(have, i)
+			}
+		}
+		return SaveIntroductions(b.tx, to, have)
+	})
+	if err != nil {
+		return err
+	}
+	return Peers(b.tx, func(name string, p Peer) error {
+		if p.Doubt != old {
+			return nil
+		}
+		p.Doubt = to
+		return b.savePeer(name, p)
+	})
+}
+
 // with is what is known of one key under two numbers, of which now is the present one.
 func (p Peer) with(now Peer) Peer {
 	if len(p.Identity) == 0 {
@@ -54,10 +96,10 @@ func (p Peer) with(now Peer) Peer {
 	if now.List != nil && (p.List == nil || now.List.Serial > p.List.Serial) {
 		p.List = now.List
 	}
-	p.Held, p.Downgrade, p.Rule = p.Held || now.Held, p.Downgrade || now.Downgrade, cmp.Or(p.Rule, now.Rule)
+	p.Held, p.Doubt, p.Downgrade, p.Rule = p.Held || now.Held, cmp.Or(p.Doubt, now.Doubt), p.Downgrade || now.Downgrade, cmp.Or(p.Rule, now.Rule)
 	switch {
 	case p.Trust == Verified || now.Trust == Verified: // the key is
-		p.Trust, p.Held = Verified, false
+		p.Trust, p.Held, p.Doubt = Verified, false, ""
 	case now.Trust == Changed:
 		p.Trust = Changed
 	}

@@ -86,6 +86,7 @@ type Message struct {
 	Conversation string              `json:"conversation"`
 	Kind         Kind                `json:"kind"`
 	Author       string              `json:"author,omitempty"` // of a notice: whom it is about
+	Was          string              `json:"was,omitempty"`    // the author's number when it was written, if he has another now
 	Device       uint32              `json:"device,omitempty"`
 	Timestamp    uint64              `json:"timestamp"` // of the author, milliseconds
 	Received     int64               `json:"received"`  // here, milliseconds
@@ -130,17 +131,20 @@ func (m *Message) State() Delivery {
 // Ref is what a message is known by.
 func Ref(author string, timestamp uint64) string { return fmt.Sprintf("%s %d", author, timestamp) }
 
+func (m *Message) ref() string {
+	if m.Kind == Notice {
+		return noticeRef(m.Conversation, m.Notice, m.Author, m.Timestamp)
+	}
+	return Ref(m.Author, m.Timestamp)
+}
+
 // Add stores a message, unless it is there already. It fills in Seq.
 func Add(tx *store.Tx, m *Message) (added bool, err error) {
-	ref := Ref(m.Author, m.Timestamp)
-	if m.Kind == Notice {
-		ref = noticeRef(m.Conversation, m.Notice, m.Author, m.Timestamp)
-	}
 	body, err := json.Marshal(m)
 	if err != nil {
 		return false, err
 	}
-	m.Seq, added, err = tx.AddMessage(m.Conversation, ref, body)
+	m.Seq, added, err = tx.AddMessage(m.Conversation, m.ref(), body)
 	if err != nil || !added {
 		return added, err
 	}
