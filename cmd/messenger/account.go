@@ -10,13 +10,14 @@ import (
 
 	"github.com/countersign-project/countersign/cmd/cli"
 	"github.com/countersign-project/countersign/messenger/client"
+	"github.com/countersign-project/countersign/messenger/rpc"
 	"github.com/countersign-project/countersign/messenger/store"
 )
 
 func newAccountCommand(p *place) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "account", Short: "Change what opens the account, or its number, or delete it",
-		Long:    "Change what opens the account, a passphrase or the keyring, or its number, or delete it. Stop the daemon first: these want the account for themselves.\n\n" + cli.ExitHelp,
+		Long:    "Change what opens the account, a passphrase or the keyring, or its number, or delete it. Stop the daemon first, unless for the number:\nthese want the account for themselves.\n\n" + cli.ExitHelp,
 		Example: "  messenger account passphrase\n  messenger account keyring on\n  messenger account delete",
 	}
 	cmd.AddCommand(newAccountPassphraseCommand(p), newAccountKeyringCommand(p), newAccountNumberCommand(p), newAccountDeleteCommand(p))
@@ -92,12 +93,17 @@ func newAccountNumberCommand(shared *place) *cobra.Command {
 	var voice bool
 	cmd := &cobra.Command{
 		Use: "number NUMBER", Short: "Move the account to another telephone number", Args: cobra.ExactArgs(1), Example: "  messenger account number +14155550100",
-		Long: "Move the account to another telephone number. Conversations and groups stay here; tell your contacts, for whom your\nsafety number changes with the number.\n\n" + cli.ExitHelp,
+		Long: `Move the account to another telephone number. Conversations and groups stay. Your other devices follow by themselves, and
+so do those you talk with, and members of your groups: their messenger knows your key, and goes on with you under the
+new number. Safety numbers are made of numbers too, so they look different; who has verified you has verified you.
+
+The daemon may run meanwhile.
+
+` + cli.ExitHelp,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return p.exclusive(cmd.Context(), func(a *opened) error {
+			return p.with(cmd.Context(), func(ctx context.Context, c *rpc.Client) error {
 				if code == "" {
-					transport := map[bool]string{false: "sms", true: "voice"}[voice]
-					if _, err := client.RequestCode(cmd.Context(), a.Server, transport, args[0]); err != nil {
+					if err := c.Call(ctx, "requestCode", map[string]any{"number": args[0], "voice": voice}, nil); err != nil {
 						return err
 					}
 					var err error
@@ -105,8 +111,11 @@ func newAccountNumberCommand(shared *place) *cobra.Command {
 						return err
 					}
 				}
-				if err := a.ChangeNumber(cmd.Context(), args[0], code); err != nil {
+				if err := c.Call(ctx, "changeNumber", map[string]string{"number": args[0], "code": code}, nil); err != nil {
 					return err
+				}
+				if err := c.Call(ctx, "flush", nil, nil); err != nil {
+					p.app.Say("your other devices and those you talk with are told with the next connection: %v", err)
 				}
 				return p.app.Print(map[string]string{"number": args[0]}, "You are "+args[0]+" now.")
 			})

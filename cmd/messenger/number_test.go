@@ -28,15 +28,27 @@ func TestANumberOfOnesOwn(t *testing.T) {
 	if !strings.Contains(errs, `there is an account "default" on this computer already`) || !strings.Contains(errs, "--account NAME makes another one beside it") {
 		t.Error(errs)
 	}
-	w.register("bob")
+	bob := w.register("bob")
 	w.says("bob", "sent to "+number, "send", number, "before")
+	w.says("alice", "before", "receive")
+	w.says("alice", "sent to "+bob, "send", bob, "I am Alice")
+	w.says("bob", "I am Alice", "receive")
+	w.run("bob", 0, "contacts", "name", number, "Alice")
+	w.says("bob", "sent to "+number, "send", "Alice", "waiting for you")
+	daemon := w.daemon("alice") // it need not be stopped
 	w.run("alice", 1, "account", "number", next, "--code", "000000")
 	w.says("alice", number+", device 1", "status")
 	w.says("alice", "You are "+next+" now.", "account", "number", next, "--code", code(next))
 	w.says("alice", next+", device 1", "status")
-	w.says("alice", "before", "receive") // what waited came along
-	w.says("bob", "sent to "+next, "send", next, "after")
+	w.await("everybody is told", func() bool { out, _ := w.run("alice", 0, "status"); return strings.Contains(out, " 0 queued") })
+	w.kill(daemon)
+	w.says("alice", "waiting for you", "messages", bob)
+	// Bob's messenger knows the key, and goes on with Alice under the new number.
+	w.run("bob", 0, "receive")
+	w.says("bob", "Alice has another number now: "+next+" instead of "+number+". The key is the same.", "messages", next)
+	w.says("bob", "sent to "+next, "send", "Alice", "after")
 	w.says("alice", "after", "receive")
+	w.says("bob", "waiting for you", "messages", next)
 	// The old number is free: it is another account's, beside the first.
 	w.says("alice", "You are "+number+".", "register", "--account", "second", "--server", w.url, "--number", number, "--code", code(number))
 	w.says("alice", number+" is deleted.", "account", "delete", "--account", "second", "--yes")

@@ -56,6 +56,7 @@ Ours:
   listMedia {before, limit} → {messages, next}: those with files; next is for before, and 0 at the end
   markRead {upTo}, retryMessage {seq}, deleteMessage {seq}: here only, mute {muted}
   saveAttachment {id, directory} → {path}, discardUpload {id}, backup {path}, takeHistory {path, recoveryWords}
+  requestCode {number, voice} has a code brought to a number, changeNumber {number, code} moves the account to it
   resolve {name}, getProfile, setRule {rule: notify, ask or verified-only}, allowDowngrade {allow}, endSession
   introduce {recipient: two verified contacts}: each is told the other's key. listContacts and listIdentities have introduced
         {number, name, when}, while somebody's word counts, and doubt, a number: he has named another key, and nothing is sent

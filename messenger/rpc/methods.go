@@ -74,6 +74,8 @@ func methods() map[string]method {
 		"introduce":         call((*conn).introduce),         // {recipient: two}
 		"allowDowngrade":    call((*conn).allowDowngrade),
 		"endSession":        call((*conn).endSession),
+		"requestCode":       call((*conn).codeFor),      // {number, voice}: for changeNumber
+		"changeNumber":      call((*conn).changeNumber), // {number, code} → {number}
 		"groupConsistency":  call((*conn).groupConsistency),
 		"askForMissing":     call((*conn).askForMissing),
 		"backup":            call((*conn).backup),      // {path} → Backup
