@@ -16,10 +16,9 @@ type talk struct {
 	loading  bool
 	stuck    bool  // it could not be read
 	want     int64 // message that is read back to, to be shown; 0: none
-	// Events and pages come in any order. Stamp counts events; touched is the last one about a message: a page that was asked for before knows less.
-	stamp   int
-	touched map[int64]int
-	gone    map[int64]bool
+	turn     int   // counts how often all was forgotten: what was asked before is not taken in
+	// What events have said while a page was on its way, which may know less; nil: the message is gone.
+	heard map[int64]*history.Message
 
 	up      int   // lines between the end of the conversation and the bottom of the view
 	chosen  int64 // message that commands are about; 0: none
@@ -37,13 +36,15 @@ type talk struct {
 }
 
 func newTalk(id string) *talk {
-	return &talk{id: id, touched: map[int64]int{}, gone: map[int64]bool{}, writing: map[string]time.Time{}, asked: map[int64]bool{}, drawn: map[int64][]string{}}
+	return &talk{id: id, heard: map[int64]*history.Message{}, writing: map[string]time.Time{}, asked: map[int64]bool{}, drawn: map[int64][]string{}}
 }
 
 // forget drops what was read, so that it is read again: much may have happened unheard.
 func (t *talk) forget() {
 	t.messages, t.whole, t.loaded, t.loading, t.stuck = nil, false, false, false, false
 	t.up, t.chosen, t.want, t.readTo = 0, 0, 0, 0
+	t.turn++
+	clear(t.heard)
 	clear(t.writing)
 	clear(t.drawn)
 }
@@ -60,9 +61,6 @@ func bySeq(m *history.Message, seq int64) int {
 
 // put adds a message or replaces what was known of it.
 func (t *talk) put(m *history.Message) {
-	if t.gone[m.Seq] {
-		return
-	}
 	i, found := slices.BinarySearchFunc(t.messages, m.Seq, bySeq)
 	if found {
 		t.messages[i] = m
@@ -72,20 +70,21 @@ func (t *talk) put(m *history.Message) {
 	delete(t.drawn, m.Seq)
 }
 
-// hear takes what an event says of a message.
+// hear takes what an event says of a message. What belongs to a page that was not read yet comes with it.
 func (t *talk) hear(m *history.Message) {
-	t.stamp++
-	t.touched[m.Seq] = t.stamp
-	if len(t.messages) > 0 && m.Seq < t.messages[0].Seq && !t.whole {
-		return // it is read with its page
+	if t.loading {
+		t.heard[m.Seq] = m
 	}
-	t.put(m)
+	if t.loaded && (t.whole || len(t.messages) > 0 && m.Seq > t.messages[0].Seq || t.find(m.Seq) != nil) {
+		t.put(m)
+	}
 }
 
 // drop takes a message away.
 func (t *talk) drop(seq int64) {
-	t.stamp++
-	t.gone[seq] = true
+	if t.loading {
+		t.heard[seq] = nil
+	}
 	if i, found := slices.BinarySearchFunc(t.messages, seq, bySeq); found {
 		t.messages = slices.Delete(t.messages, i, i+1)
 	}
@@ -94,13 +93,28 @@ func (t *talk) drop(seq int64) {
 	}
 }
 
-// take adds a page that was asked for when stamp was asked.
-func (t *talk) take(page []*history.Message, asked int) {
+// take adds a page: the messages below number before, or with 0 the newest of all, of which limit were wanted.
+func (t *talk) take(page []*history.Message, before int64, limit int) {
+	if n := len(t.messages); before == 0 && n > 0 && len(page) == limit && page[0].Seq > t.messages[n-1].Seq {
+		t.messages, t.whole = nil, false // more may be in between than this page has
+	}
 	for _, m := range page {
-		if t.touched[m.Seq] > asked && t.find(m.Seq) != nil {
-			continue
+		newer, ok := t.heard[m.Seq]
+		switch {
+		case !ok:
+			t.put(m)
+		case newer != nil:
+			t.put(newer)
 		}
-		t.put(m)
+	}
+	for seq, m := range t.heard {
+		if m != nil && before == 0 && (len(page) == 0 || seq > page[len(page)-1].Seq) {
+			t.put(m)
+		}
+	}
+	clear(t.heard)
+	if len(page) < limit && (before != 0 || !t.loaded) {
+		t.whole = true
 	}
 }
 

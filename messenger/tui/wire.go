@@ -200,20 +200,20 @@ func (m *Model) load(t *talk, before int64, limit int) tea.Cmd {
 	params := target(t.id)
 	params["before"], params["limit"] = before, limit
 	var page []*history.Message
-	asked, conn := t.stamp, m.conn
+	turn := t.turn
 	return m.call("listMessages", params, &page, func(err error) tea.Cmd {
-		t.loading = false
-		if err != nil {
-			if conn == m.conn && !errors.Is(err, rpc.ErrEnded) {
-				m.fail(err)
-				t.stuck = true // until it is opened again
-			}
+		if turn != t.turn {
 			return nil
 		}
-		m.keepPlace(t, func() { t.take(page, asked) })
-		if len(page) < limit && (before != 0 || !t.loaded) {
-			t.whole = true
+		t.loading = false
+		if err != nil {
+			if !errors.Is(err, rpc.ErrEnded) {
+				m.fail(err)
+			}
+			t.stuck = true // until it is opened again, or the daemon is back
+			return nil
 		}
+		m.keepPlace(t, func() { t.take(page, before, limit) })
 		if !t.loaded {
 			t.loaded = true
 			for _, one := range t.messages {

@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -31,9 +33,12 @@ import (
 // world is a real server on a loopback port.
 type world struct {
 	*testing.T
-	url   string
-	store serverstore.Store
-	n     int
+	url    string
+	store  serverstore.Store
+	honest http.Handler
+	n      int
+	// between sees every request before the server; true means that it has answered.
+	between atomic.Pointer[func(http.ResponseWriter, *http.Request) bool]
 }
 
 func newWorld(t *testing.T) *world {
@@ -55,7 +60,13 @@ func newWorld(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	web := httptest.NewServer(srv)
+	w := &world{T: t, store: s, honest: srv}
+	web := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		if f := w.between.Load(); f == nil || !(*f)(rw, r) {
+			srv.ServeHTTP(rw, r)
+		}
+	}))
+	w.url = web.URL
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 		defer cancel()
@@ -65,7 +76,7 @@ func newWorld(t *testing.T) *world {
 		_ = c.Hub.Close(ctx)
 		_ = s.Close()
 	})
-	return &world{T: t, url: web.URL, store: s}
+	return w
 }
 
 func silent() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)) }
