@@ -118,7 +118,7 @@ func TestTalkingInTerminals(t *testing.T) {
 	bob := w.register("bob")
 	w.run("alice", 0, "profile", "username", "alice")
 	w.run("bob", 0, "profile", "name", "Bob")
-	w.daemon("alice")
+	daemon := w.daemon("alice")
 	a := w.terminal("alice", nil, "chat")
 	a.shows("go to:")
 	b := w.terminal("bob", []string{"NO_COLOR=1"}, "chat", "alice")
@@ -134,6 +134,11 @@ func TestTalkingInTerminals(t *testing.T) {
 	a.shows("lines")
 	w.run("alice", 0, "send", bob, "title\x1b]0;evil\x07here")
 	b.shows("title]0;evilhere")
+	w.kill(daemon)
+	a.shows("waiting")
+	a.types("patience\r") // is handed over when there is a daemon
+	w.daemon("alice")
+	b.shows("patience")
 	// The window becomes small: one of the two panes is shown.
 	if err := unix.IoctlSetWinsize(int(a.person.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: 12, Col: 40}); err != nil {
 		t.Fatal(err)

@@ -165,7 +165,7 @@ func (m *Model) help() {
 		"Up in an empty field, or Alt+Up, marks a message, which shows what it said before it was edited. Esc takes back: the mark, an answer, an edit.",
 		"PgUp, PgDn and the mouse wheel go through the conversation, Ctrl+End to its end.",
 		"Ctrl+N, Ctrl+P, Alt+1 to Alt+9: next, previous, first to ninth conversation. Ctrl+G finds one by some of its letters.",
-		"To select text with the mouse hold Shift. Tab completes commands and paths.",
+		"A click opens a conversation; to select text with the mouse hold Shift. Tab completes commands and paths.",
 		"Ctrl+C leaves, Ctrl+L draws anew. // at the beginning sends a text that begins with /.", "",
 	}
 	for _, c := range commands() {

@@ -136,6 +136,10 @@ func (m *Model) update(msg tea.Msg) tea.Cmd {
 		case tea.MouseWheelDown:
 			m.scroll(-3)
 		}
+	case tea.MouseClickMsg:
+		if msg.Button == tea.MouseLeft {
+			return m.click(msg.X, msg.Y)
+		}
 	case tea.PasteMsg:
 		switch {
 		case m.question != nil:

@@ -125,9 +125,7 @@ func (m *Model) paneLines(width, height int) (out []string) {
 	if len(found) == 0 && m.pane.filter != "" {
 		out = append(out, fit("Enter writes to "+name(m.pane.filter, maxName), width))
 	}
-	// Each has two lines; what is chosen stays in view.
-	rows := max(1, (height-1)/2)
-	from := max(0, m.pane.row-rows+1)
+	from, rows := m.paneRows(height)
 	for i, v := range found {
 		if i < from || i >= from+rows {
 			continue
@@ -138,6 +136,25 @@ func (m *Model) paneLines(width, height int) (out []string) {
 		out = append(out, fit("", width))
 	}
 	return out[:height]
+}
+
+// paneRows is which conversations of the list are in view. Each has two lines, and what is chosen stays in view.
+func (m *Model) paneRows(height int) (from, rows int) {
+	rows = max(1, (height-1)/2)
+	return max(0, m.pane.row-rows+1), rows
+}
+
+// click opens the conversation that stands there.
+func (m *Model) click(x, y int) tea.Cmd {
+	shown := m.wide() && x < paneWidth || !m.wide() && (m.pane.focused || m.talk() == nil)
+	if !shown || y < 1 || y >= m.height-1 || m.question != nil {
+		return nil
+	}
+	from, _ := m.paneRows(m.height - 1)
+	if i := from + (y-1)/2; i < len(m.found()) {
+		return m.open(m.found()[i].ID)
+	}
+	return nil
 }
 
 // row is a conversation of the list: its name, how much is unread, and how its newest message begins.

@@ -47,6 +47,14 @@ func TestTheList(t *testing.T) {
 	s.press("esc")
 	s.shows("go to:", "Bob", "Carol", "request")
 	s.hides("unverified")
+	s.give(tea.MouseClickMsg{Button: tea.MouseLeft, X: 3, Y: 5})
+	s.shows("Carol · unverified")
+	s.give(tea.MouseClickMsg{Button: tea.MouseLeft, X: 3, Y: 3}) // no list is there
+	s.shows("Carol · unverified")
+	s.press("ctrl+g")
+	s.give(tea.MouseClickMsg{Button: tea.MouseLeft, X: 3, Y: 4})
+	s.shows("Choir · unverified")
+	s.press("esc")
 	s.give(paste("ca\nrol"))
 	s.shows("go to: ca rol")
 	s.press("esc", "esc")
@@ -124,6 +132,13 @@ func TestSearchingFarBack(t *testing.T) {
 	s.give(tea.MouseWheelMsg{Button: tea.MouseWheelUp})
 	s.give(tea.MouseWheelMsg{Button: tea.MouseWheelUp})
 	s.shows("message 1229")
+	s.press("esc")
+	s.shows("message 3000")
+	n := f.calls("listMessages") // what is far from the end is forgotten, and read again when it is wanted
+	s.until("message 2301", func() bool { s.press("pgup"); return strings.Contains(s.view(), "message 2301") })
+	if f.calls("listMessages") < n+2 {
+		t.Error("it was not forgotten")
+	}
 	s.press("esc")
 	s.shows("message 3000")
 	f.set("searchMessages", []*history.Message{wrote(3500, bob, bob, "gone", 1)})

@@ -54,7 +54,7 @@ func (m *Model) panelLines(width, height int) (out []string) {
 	var body []string
 	at := 0
 	for i, l := range p.lines {
-		drawn := wrapped(l, width-2)
+		drawn := hanging(l, width-2)
 		mark := "  "
 		if len(p.picks) > 0 && i == p.row {
 			mark, at = "▌ ", len(body)
@@ -71,6 +71,22 @@ func (m *Model) panelLines(width, height int) (out []string) {
 	for len(out) < height {
 		out = append(out, fit("", width))
 	}
+	return out
+}
+
+// hanging is wrapped; what stands behind a command and a gap keeps to a column of its own.
+func hanging(l string, width int) []string {
+	l = Safe(l)
+	head, text, ok := strings.Cut(l, "  ")
+	at := len(l) - len(strings.TrimLeft(text, " "))
+	if !ok || !strings.HasPrefix(head, "/") || at > width/2 {
+		return wrapped(l, width)
+	}
+	out := wrapped(l[at:], width-at)
+	for i := range out {
+		out[i] = strings.Repeat(" ", at) + out[i]
+	}
+	out[0] = head + out[0][len(head):]
 	return out
 }
 
@@ -92,7 +108,7 @@ func (m *Model) safety(who string) tea.Cmd {
 			lines = append(lines, "    "+strings.Join(part, " "))
 		}
 		lines = append(lines, "", "If the other's screen shows the same number, nobody is in between. Compare in person or by telephone, then give what the other reads to you:",
-			"    /verify DIGITS", "", "With a picture of the QR code on the other's screen: messenger verify NAME --scan FILE")
+			"    /verify DIGITS", "", "Or, in a shell, a picture of the QR code on the other's screen:", "    messenger verify NAME --scan FILE")
 		if id.TrustLevel == "UNTRUSTED" {
 			lines = append(lines, "", "If you cannot compare: write something, and choose [a] when you are asked.")
 		}

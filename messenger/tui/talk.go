@@ -118,6 +118,17 @@ func (t *talk) take(page []*history.Message, before int64, limit int) {
 	}
 }
 
+// trim forgets what is far from the end, so that nothing grows with the days.
+func (t *talk) trim() {
+	if n := len(t.messages); n > maxKept {
+		t.messages, t.whole = slices.Clone(t.messages[n-maxKept/2:]), false
+		clear(t.drawn)
+	}
+}
+
+// maxKept is how many messages are kept while the end is in view.
+const maxKept = 1000
+
 func (t *talk) find(seq int64) *history.Message {
 	if i, found := slices.BinarySearchFunc(t.messages, seq, bySeq); found {
 		return t.messages[i]

@@ -67,6 +67,9 @@ func (m *Model) settle() tea.Cmd {
 	if t.want != 0 {
 		return m.readBack(t)
 	}
+	if t.up == 0 && t.chosen == 0 && !t.loading {
+		t.trim()
+	}
 	lines, height := m.lines(t, m.talkWidth()), m.talkHeight()
 	t.up = max(0, min(t.up, len(lines)-height))
 	var cmds []tea.Cmd
