@@ -53,7 +53,7 @@ func (p *Page) call(s *session, w http.ResponseWriter, q *http.Request) {
 	case r.Method == "unlock":
 		result, failed = p.unlockTab(q.Context(), s, r, body)
 	case r.Method == "status":
-		result = map[string]string{"state": "locked"}
+		result = map[string]string{"state": "locked", "version": p.Server().Version}
 	default:
 		failed = &rpc.Error{Code: rpc.CodeLocked, Message: "locked: unlock it with the passphrase", Refusal: true}
 	}

@@ -234,7 +234,7 @@ func TestWhoLeavesIsAskedForThePassphrase(t *testing.T) {
 	w.says(token, "version", "{}", "1.2.3")
 	w.later(15 * time.Minute)
 	w.says(token, "version", "{}", `"code":-5`)
-	w.says(token, "status", "{}", `"state":"locked"`)
+	w.says(token, "status", "{}", `{"state":"locked","version":"1.2.3"}`)
 	w.says(token, "lockAfter", `{"seconds":0}`, `"code":-5`)
 	w.says(token, "unlock", `{"passphrase":"wrong"}`, `does not open`)
 	w.says(token, "unlock", `{}`, `want the passphrase`)

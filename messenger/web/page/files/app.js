@@ -18,15 +18,18 @@ let contacts = new Map(), list = null, open = null, shown = null, detail = null,
 let query = null; // where one searches
 const called = (number) => { const k = contacts.get(number); return number === me ? 'you' : k?.name || k?.profileName || k?.username || number; };
 
+let version = '';
 async function start() {
-  const { state, unlinked } = await call('status');
+  const now = await call('status'), { state, unlinked } = now, news = version && now.version !== version && `The messenger is version ${now.version} now; it was ${version}.`;
   frame = null;
-  if (state === 'locked') return unlock(root, start);
+  if (state === 'locked') return unlock(root, start, news);
+  version = now.version;
   if (state === 'none') return first(root, start);
   const was = open;
   await house();
   if (unlinked) say(`${unlinked}.`, true);
   if (was) enterTalk(await list.get(was)); // it was away, or locked, meanwhile
+  if (news) say(`${news} See “Audited?” for who vouches for it.`);
 }
 
 const main = el('section.main', { 'aria-label': 'Open conversation' }), bar = el('div.bar', { role: 'status', hidden: true });

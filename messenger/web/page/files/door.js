@@ -14,9 +14,10 @@ const form = (title, text, parts, submit, label) => {
   } }, el('h1', {}, title), text && el('p.soft', {}, text), parts, error, button);
 };
 
-export function unlock(root, done) {
+/** unlock asks for the passphrase; news is why it is asked for now, if that is not the person's own doing. */
+export function unlock(root, done, news) {
   const [label, input] = field('Passphrase', { type: 'password', required: true, autofocus: true });
-  fill(root, el('div.center', {}, form('Locked', 'Your messages are sealed on this computer. The passphrase opens them.', label, async () => {
+  fill(root, el('div.center', {}, form('Locked', `${news ? `${news} ` : ''}Your messages are sealed on this computer. The passphrase opens them.`, label, async () => {
     await call('unlock', { passphrase: input.value });
     done();
   }, 'Unlock')));
