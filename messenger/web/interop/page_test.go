@@ -62,11 +62,18 @@ func TestTwoBrowsersTalk(t *testing.T) {
 	b.do(chromedp.SendKeys("textarea", "hello alice\r"))
 	a.wait("document.querySelector('.log').innerText.includes('hello alice')")
 	a.wait("document.querySelector('.log').innerText.includes('✓✓')")
-	// The lock covers it, and the passphrase uncovers it.
-	alice.call("lock", nil, nil)
-	a.wait("document.querySelector('input[type=password]') !== null && !document.body.innerText.includes('hello bob')")
-	a.do(chromedp.SendKeys("input[type=password]", passphrase+"\r"))
-	a.wait("document.querySelector('.list')?.innerText.includes('hello alice')")
+	// The lock covers it, and the passphrase uncovers it: what was open is open again.
+	locked := func(again string) {
+		t.Helper()
+		alice.call("lock", nil, nil)
+		a.wait("document.querySelector('input[type=password]') !== null && !document.body.innerText.includes('hello bob')")
+		a.do(chromedp.SendKeys("input[type=password]", passphrase+"\r"))
+		a.wait(again)
+	}
+	locked("document.querySelector('.list').innerText.includes('hello alice') && document.querySelector('.log').innerText.includes('hello bob')")
+	a.press("Settings")
+	a.wait("document.querySelector('.panel h1')?.innerText === 'Settings'")
+	locked("document.querySelector('.panel h1')?.innerText === 'Settings'")
 }
 
 // A laptop is linked from page to page: its code is shown on one, read from a picture by the other, and both show the same digits.

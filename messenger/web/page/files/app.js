@@ -18,17 +18,24 @@ let contacts = new Map(), list = null, open = null, shown = null, detail = null,
 let query = null; // where one searches
 const called = (number) => { const k = contacts.get(number); return number === me ? 'you' : k?.name || k?.profileName || k?.username || number; };
 
-let version = '';
-async function start() {
+let version = '', where = null; // which one runs; a way back to what is open
+let starting = null, anew = false;
+/** start draws the page from its beginning, and then what was open in it. What asks for that while it goes on has it done once more. */
+function start() {
+  anew = true;
+  return starting ??= (async () => { try { while (anew) { anew = false; await begin(); } } finally { starting = null; } })();
+}
+
+async function begin() {
   const now = await call('status'), { state, unlinked } = now, news = version && now.version !== version && `The messenger is version ${now.version} now; it was ${version}.`;
   frame = null;
   if (state === 'locked') return unlock(root, start, news);
   version = now.version;
   if (state === 'none') return first(root, start);
-  const was = open;
+  const was = where;
   await house();
   if (unlinked) say(`${unlinked}.`, true);
-  if (was) enterTalk(await list.get(was)); // it was away, or locked, meanwhile
+  if (was && was === where) await was(); // it was away, or locked, meanwhile; unless somebody has gone elsewhere already
   if (news) say(`${news} See “Audited?” for who vouches for it.`);
 }
 
@@ -44,8 +51,9 @@ function say(text, stays) {
 const beside = el('aside.beside', { 'aria-label': 'Details', hidden: true }), wide = matchMedia('(min-width: 75rem)');
 const leave = () => { open = shown = null; main.ondrop = main.ondragover = main.ondragleave = null; lookAt(null); };
 const nobody = () => fill(main, el('p.center.soft', {}, 'Choose a conversation, or write to somebody.'));
-const back = () => { frame.classList.remove('inside'); leave(); nobody(); list.mark(null); };
+const back = () => { where = null; frame.classList.remove('inside'); leave(); nobody(); list.mark(null); };
 function show(what) {
+  where = () => show(what);
   frame.classList.add('inside');
   leave();
   const panel = el('div.panel', {}), body = el('div', {});
@@ -59,6 +67,7 @@ const again = async (id) => { try { await list.refresh([id]); enterTalk(await li
 function enterTalk(c, at) {
   if (at && open === c.id && shown) return shown.jump(at);
   open = c.id;
+  where = async () => enterTalk(await list.get(c.id));
   frame.classList.add('inside');
   shown = talk(main, c, { called, say, back, at, again: () => again(c.id), verify: c.id === me ? null : compare, details: () => look(c) });
   list.mark(c.id);
@@ -148,7 +157,7 @@ async function notify(e) {
 listen((method, p) => {
   if (method === 'over') return fill(root, el('p.center', {}, "This page is over. Run 'messenger open' again."));
   if (method === 'locked' && frame) { frame = null; return unlock(root, start); }
-  if (method === 'unlocked' || method === 'opened' || method === 'ready') { if (!frame || method === 'ready') start().catch((e) => say(e.message)); return; }
+  if (method === 'unlocked' || method === 'opened' || method === 'ready') { if (method === 'ready' || (!frame && !starting)) start().catch((e) => say(e.message)); return; }
   if (method === 'away') return say('The messenger does not answer; waiting for it…');
   if (method === 'update') return say(`Update ${p.version ?? ''}: ${p.total ? `${Math.round((100 * p.done) / p.total)} %` : p.text}`);
   if (method !== 'event' || !frame) return;
