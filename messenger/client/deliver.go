@@ -216,8 +216,9 @@ func judge(err error) verdict {
 	var status *remote.StatusError
 	var ghost *session.GhostError
 	var lost *lostError
+	var useless *uselessError
 	switch kind := refusal.Of(err); {
-	case errors.As(err, &lost):
+	case errors.As(err, &lost), errors.As(err, &useless):
 		return verdict{state: history.Failed, why: err.Error()}
 	case errors.As(err, &ghost):
 		return verdict{state: history.Queued, why: err.Error(), wait: time.Minute, ghost: ghost}

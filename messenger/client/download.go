@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -29,10 +28,10 @@ func (a *Account) Download(ctx context.Context, f history.Attachment, dst io.Wri
 // download fetches an attachment's blob, which use checks and opens.
 func (a *Account) download(ctx context.Context, f history.Attachment, tell func(Progress), use func(blob io.ReadSeeker, p attachment.Pointer) error) (err error) {
 	if len(f.Key) != attachment.KeySize {
-		return fmt.Errorf("attachment key of %d bytes, want %d", len(f.Key), attachment.KeySize)
+		return useless("attachment key of %d bytes, want %d", len(f.Key), attachment.KeySize)
 	}
 	if len(f.Digest) != attachment.DigestSize {
-		return errors.New("the sender's program gave no digest: nothing proves this file whole, so it is not opened")
+		return useless("the sender's program gave no digest: nothing proves this file whole, so it is not opened")
 	}
 	size, err := blobSize(f)
 	if err != nil {
@@ -62,7 +61,7 @@ func (a *Account) download(ctx context.Context, f history.Attachment, tell func(
 
 func blobSize(f history.Attachment) (int64, error) {
 	if f.Size < 0 || f.Size > attachment.MaxSize {
-		return 0, fmt.Errorf("attachment of %d bytes, want at most %d", f.Size, attachment.MaxSize)
+		return 0, useless("attachment of %d bytes, want at most %d", f.Size, attachment.MaxSize)
 	}
 	return attachment.BlobSize(attachment.Padded(f.Size)), nil
 }

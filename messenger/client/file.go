@@ -1,7 +1,6 @@
 package client
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -15,8 +14,6 @@ import (
 	"strings"
 
 	"github.com/countersign-project/countersign/messenger/attachment"
-	"github.com/countersign-project/countersign/messenger/client/history"
-	"github.com/countersign-project/countersign/messenger/store"
 	"github.com/countersign-project/countersign/messenger/wire"
 )
 
@@ -219,104 +216,4 @@ func baseName(s string) string {
 		s = strings.ToValidUTF8(s[len(s)-200:], "")
 	}
 	return s
-}
-
-// fetching is something to be downloaded after the commit, because the rest cannot be understood without it.
-type fetching struct {
-	Message  int64            // whose long text
-	Contacts *wire.Attachment // a list of contacts from another device of ours
-	Profile  string           // whose name
-	Picture  string           // of which group
-}
-
-// longText has the whole of a long text fetched.
-func (c *change) longText(m *history.Message) error {
-	for _, f := range m.Attachments {
-		if f.ContentType == wire.LongText && f.Size <= maxText {
-			return c.fetchLater(fetching{Message: m.Seq})
-		}
-	}
-	return nil
-}
-
-const settingFetching = "fetching"
-
-// fetchLater notes what is to be fetched, so that it survives a crash.
-func (c *change) fetchLater(f fetching) error {
-	list, _, err := store.Load[[]fetching](c.tx, store.Settings, settingFetching)
-	if err != nil {
-		return err
-	}
-	c.timer = true
-	return store.Save(c.tx, store.Settings, settingFetching, append(list, f))
-}
-
-// fetchNoted does what fetchLater has noted.
-func (a *Account) fetchNoted(ctx context.Context) error {
-	var list []fetching
-	err := a.store.View(ctx, func(tx *store.Tx) (err error) {
-		list, _, err = store.Load[[]fetching](tx, store.Settings, settingFetching)
-		return err
-	})
-	for _, f := range list {
-		if err != nil {
-			return err
-		}
-		if err = a.fetchOne(ctx, f); err != nil {
-			if judge(err).stop {
-				return err // later
-			}
-			a.Log.Warn("not fetched", "error", err)
-		}
-		err = a.change(ctx, func(c *change) error {
-			now, _, err := store.Load[[]fetching](c.tx, store.Settings, settingFetching)
-			if err != nil || len(now) == 0 {
-				return err
-			}
-			return store.Save(c.tx, store.Settings, settingFetching, now[1:])
-		})
-	}
-	return err
-}
-
-func (a *Account) fetchOne(ctx context.Context, f fetching) error {
-	var b bytes.Buffer
-	if f.Profile != "" {
-		return a.fetchProfile(ctx, f.Profile)
-	}
-	if f.Picture != "" {
-		return a.fetchPicture(ctx, f.Picture)
-	}
-	if f.Contacts != nil {
-		p := attachmentsOf(&wire.Data{Attachments: []wire.Attachment{*f.Contacts}}, "")[0]
-		if p.Size > maxContactsBlob {
-			return fmt.Errorf("list of contacts of %d bytes, want at most %d", p.Size, maxContactsBlob)
-		}
-		if err := a.Download(ctx, p, &b, nil); err != nil {
-			return err
-		}
-		return a.change(ctx, func(c *change) error { return c.syncedContacts(b.Bytes()) })
-	}
-	m, err := a.Message(ctx, f.Message)
-	if err != nil || m == nil {
-		return err
-	}
-	for i, p := range m.Attachments {
-		if p.ContentType != wire.LongText {
-			continue
-		}
-		if err := a.Download(ctx, p, &b, nil); err != nil {
-			return err
-		}
-		return a.change(ctx, func(c *change) error {
-			m, err := history.Get(c.tx, f.Message)
-			if err != nil || m == nil || m.Deleted || m.Edited > 0 || !strings.HasPrefix(b.String(), m.Body) {
-				return err // the beginning was authenticated; what does not go on from it is not shown
-			}
-			m.Body = strings.ToValidUTF8(b.String(), "")
-			m.Attachments = append(m.Attachments[:i:i], m.Attachments[i+1:]...)
-			return c.changed(m)
-		})
-	}
-	return nil
 }

@@ -146,7 +146,7 @@ func (a *Account) fetchPicture(ctx context.Context, conversation string) error {
 	want := *g.Avatar
 	p := attachmentsOf(&wire.Data{Attachments: []wire.Attachment{want}}, serverOf(g.AvatarSet.By))[0]
 	if p.Size > MaxPicture {
-		return fmt.Errorf("a group's picture of %d bytes, want at most %d", p.Size, MaxPicture)
+		return useless("a group's picture of %d bytes, want at most %d", p.Size, MaxPicture)
 	}
 	var b bytes.Buffer
 	iv := make([]byte, aes.BlockSize)
@@ -167,7 +167,7 @@ func (a *Account) fetchPicture(ctx context.Context, conversation string) error {
 	}
 	kind, err := pictureType(b.Bytes())
 	if err != nil {
-		return err
+		return &uselessError{err}
 	}
 	return a.change(ctx, func(c *change) error {
 		id, _ := groupID(conversation)
