@@ -198,6 +198,15 @@ func (m *Model) compare(who, digits string) tea.Cmd {
 	})
 }
 
+// introduce tells the one here and another each other's keys; both have to be verified.
+func (m *Model) introduce(other string) tea.Cmd {
+	if isGroup(m.at) {
+		m.fail(errors.New("/introduce is for one contact: open the conversation with one of the two"))
+		return nil
+	}
+	return m.do("introduce", map[string]any{"recipient": []string{m.at, other}}, "each is told which key the other has, with your signature")
+}
+
 func (m *Model) search(words string) tea.Cmd {
 	params := target(m.at)
 	params["query"], params["limit"] = words, 100

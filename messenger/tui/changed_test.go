@@ -88,7 +88,7 @@ func TestTheServerSwapsAKey(t *testing.T) {
 	a.shows("Bob · verified")
 	w.swaps(bob.number)
 	a.enters("the secret")
-	a.shows("NOT SENT: the safety number of "+bob.number+" has changed since it was verified", "[v] show the new number   [a] accept it without comparing, and send")
+	a.shows("NOT SENT: the safety number of "+bob.number+" has changed since it was verified", "[v] show the new number   [ctrl+y] accept it without comparing, and send")
 	a.shows("SAFETY NUMBER CHANGED", "!! The safety number has changed since it was verified.", "the secret", "(NOT SENT: the safety number of ")
 	a.press("esc")
 	a.enters("another")

@@ -39,6 +39,7 @@ func TestCommands(t *testing.T) {
 		{bob, 0, "/mute", "", `mute {"muted":true,"recipient":"+2000"}`},
 		{bob, 0, "/name Robert", "", `updateContact {"name":"Robert","recipient":"+2000"}`},
 		{bob, 0, "/search old bridge", "", `searchMessages {"limit":100,"query":"old bridge","recipient":"+2000"}`},
+		{bob, 0, "/introduce carol", "", `introduce {"recipient":["+2000","carol"]}`},
 		{bob, 0, "/go dave", "", `resolve {"name":"dave"}`},
 	} {
 		f := newFake()

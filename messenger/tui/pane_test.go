@@ -202,3 +202,32 @@ func TestWhoWrites(t *testing.T) {
 	s.shows("Carol: done")
 	s.hides("writing")
 }
+
+// Whose word a key is believed on is said, and who has named another one.
+func TestIntroductions(t *testing.T) {
+	f := newFake()
+	f.set("listContacts", []client.Contact{{Number: bob, Name: "Bob", Introduced: &client.IntroducedBy{Number: carol, Name: "Carol"}}, {Number: carol, Name: "Carol"}})
+	s := f.screen(t, bob, 150, 20)
+	s.shows("Bob · introduced by Carol")
+	f.set("listContacts", []client.Contact{{Number: bob, Name: "Bob", Held: true, Doubt: carol}, {Number: carol, Name: "Carol"}})
+	f.tells(client.Event{Type: client.EventConversation, Conversation: bob})
+	s.shows("Bob · SAFETY NUMBER IN DOUBT")
+	s.enters("the secret")
+	s.shows("Carol has introduced Bob by another key than the one here", "[ctrl+y] accept it")
+	f.set("listIdentities", []map[string]any{{"number": bob, "trustLevel": "UNTRUSTED", "safetyNumber": "12345", "doubt": carol}})
+	s.types("v")
+	s.shows("IN DOUBT: nothing is sent until you verify or accept it, for Carol has introduced")
+	if got := f.changes(); len(got) != 1 || !strings.HasPrefix(got[0], "listIdentities") {
+		t.Errorf("asked %q", got)
+	}
+}
+
+// Nobody is taken for another one by what he calls himself.
+func TestBorrowedNames(t *testing.T) {
+	f := newFake()
+	f.set("listContacts", []client.Contact{{Number: bob, Name: "Bob"}, {Number: carol, ProfileName: "bob"}, {Number: "+4000", ProfileName: "You"}, {Number: "+5000", Name: "Eve"}, {Number: "+6000", Name: "eve"}})
+	f.set("listMessages", []*history.Message{wrote(1, choir, bob, "one", 4), wrote(2, choir, carol, "two", 3), wrote(3, choir, "+4000", "three", 2), wrote(4, choir, me, "four", 1),
+		wrote(5, choir, "+5000", "five", 1), wrote(6, choir, "+6000", "six", 1)})
+	s := f.screen(t, choir, 100, 14)
+	s.shows("Bob: one", "bob …3000: two", "You …4000: three", "you: four", "Eve …5000: five", "eve …6000: six")
+}

@@ -102,6 +102,12 @@ func (m *Model) safety(who string) tea.Cmd {
 		}
 		id := list[0]
 		state := map[string]string{"TRUSTED_VERIFIED": "Verified", "TRUSTED_UNVERIFIED": "Not verified", "UNTRUSTED": "CHANGED: nothing is sent until you verify or accept it"}[id.TrustLevel]
+		switch by := id.Introduced; {
+		case by != nil:
+			state = fmt.Sprintf("Not verified by you; introduced by %s on %s", name(by.Name, maxName), m.local(by.When).Format("2 January 2006"))
+		case id.Doubt != "":
+			state = fmt.Sprintf("IN DOUBT: nothing is sent until you verify or accept it, for %s has introduced this contact by another key", name(m.people.called(id.Doubt), maxName))
+		}
 		lines := []string{"", fmt.Sprintf("%s, since %s", state, m.local(id.Added).Format("2 January 2006 15:04")), ""}
 		groups := strings.Fields(id.SafetyNumber)
 		for part := range slices.Chunk(groups, 4) {
@@ -110,7 +116,7 @@ func (m *Model) safety(who string) tea.Cmd {
 		lines = append(lines, "", "If the other's screen shows the same number, nobody is in between. Compare in person or by telephone, then give what the other reads to you:",
 			"    /verify DIGITS", "", "Or, in a shell, a picture of the QR code on the other's screen:", "    messenger verify NAME --scan FILE")
 		if id.TrustLevel == "UNTRUSTED" {
-			lines = append(lines, "", "If you cannot compare: write something, and choose [a] when you are asked.")
+			lines = append(lines, "", "If you cannot compare: write something, and press Ctrl+Y when you are asked.")
 		}
 		m.panel = &panel{title: "safety number with " + m.people.called(id.Number), lines: lines, about: id.Number}
 		return nil

@@ -15,6 +15,7 @@ type people struct {
 	contacts map[string]rpc.Contact // by number
 	groups   map[string]rpc.Group   // by conversation
 	list     []rpc.Conversation     // the newest first
+	names    map[string]string      // by number: on one line, and no two the same
 }
 
 // ask fetches all of it.
@@ -36,12 +37,35 @@ func ask(ctx context.Context, c Conn) (p people, err error) {
 	for _, g := range groups {
 		p.groups[g.Conversation] = g
 	}
+	p.names = distinct(contacts)
 	return p, nil
+}
+
+// distinct are names for everybody. People name themselves: who so is called as another one, or "you", has the end of his number behind the name. A name
+// that was given here stays as it is, unless it was given twice.
+func distinct(contacts []rpc.Contact) map[string]string {
+	given, all := map[string]int{"you": 2}, map[string]int{"you": 2}
+	for _, k := range contacts {
+		s := strings.ToLower(name(k.Called(), maxName))
+		all[s]++
+		if k.Name != "" {
+			given[s]++
+		}
+	}
+	out := map[string]string{}
+	for _, k := range contacts {
+		s := name(k.Called(), maxName)
+		if low := strings.ToLower(s); given[low] > 1 || k.Name == "" && all[low] > 1 {
+			s = name(k.Called(), maxName-6) + " …" + k.Number[max(0, len(k.Number)-4):]
+		}
+		out[k.Number] = s
+	}
+	return out
 }
 
 // sameNames tells whether everybody is called as before.
 func (p people) sameNames(o people) bool {
-	return p.status.Number == o.status.Number && maps.EqualFunc(p.contacts, o.contacts, func(a, b rpc.Contact) bool { return a.Called() == b.Called() })
+	return p.status.Number == o.status.Number && maps.Equal(p.names, o.names)
 }
 
 // called is what to call somebody, on one line.
@@ -49,7 +73,7 @@ func (p people) called(number string) string {
 	if number == p.status.Number {
 		return "you"
 	}
-	if s := name(p.contacts[number].Called(), maxName); s != "" {
+	if s := p.names[number]; s != "" {
 		return s
 	}
 	return name(number, maxName)
@@ -117,10 +141,19 @@ func (p people) trust(number string) string {
 // trusts says it of a conversation.
 func (p people) trusts(id string) string {
 	if !isGroup(id) {
-		if id == p.status.Number {
-			return ""
+		if p.status.Number == "" || id == p.status.Number {
+			return "" // not known yet, or oneself
 		}
-		return map[string]string{changed: "SAFETY NUMBER CHANGED", verified: verified, unverified: unverified}[p.trust(id)]
+		switch k, trust := p.contacts[id], p.trust(id); {
+		case trust == changed && k.Doubt != "":
+			return "SAFETY NUMBER IN DOUBT"
+		case trust == changed:
+			return "SAFETY NUMBER CHANGED"
+		case trust == unverified && k.Introduced != nil:
+			return "introduced by " + name(k.Introduced.Name, maxName)
+		default:
+			return trust
+		}
 	}
 	count := map[string]int{}
 	for _, n := range p.members(id) {

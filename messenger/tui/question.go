@@ -48,6 +48,9 @@ func (q *question) options() string {
 	return strings.Join(append(parts, "[esc] do nothing"), "   ")
 }
 
+// takeKey takes a changed key. It is no letter: who writes on, and did not see that he is asked, must not have answered.
+const takeKey = "ctrl+y"
+
 // confirm asks before something that cannot be undone.
 func (m *Model) confirm(text, label string, do func() tea.Cmd) tea.Cmd {
 	m.question = &question{text: text, answers: []answer{{"y", label, do}}}
@@ -61,7 +64,7 @@ func (m *Model) unlessChanged(send func() tea.Cmd) tea.Cmd {
 		m.talk().holds = false
 		return send()
 	}
-	m.question = m.changedQuestion(who, "", answer{"a", "accept it without comparing, and send", func() tea.Cmd {
+	m.question = m.changedQuestion(who, "", answer{takeKey, "accept it without comparing, and send", func() tea.Cmd {
 		return m.accept(who, send)
 	}}, answer{"h", "hold the message until I have decided", func() tea.Cmd {
 		m.talk().holds = true
@@ -76,7 +79,9 @@ func (m *Model) changedQuestion(who []string, why string, more ...answer) *quest
 	for _, n := range who {
 		names = append(names, m.people.called(n))
 	}
-	if why == "" {
+	if by := m.people.contacts[who[0]].Doubt; why == "" && by != "" {
+		why = fmt.Sprintf("%s has introduced %s by another key than the one here: one of the two is not right. Nothing is sent there until you decide.", m.people.called(by), names[0])
+	} else if why == "" {
 		why = fmt.Sprintf("The safety number of %s has changed: a new device, or somebody in between. Nothing is sent there until you decide.", strings.Join(names, ", "))
 	}
 	return &question{text: why, answers: append([]answer{{"v", "show the new number", func() tea.Cmd { return m.safety(who[0]) }}}, more...)}
@@ -111,7 +116,7 @@ func (m *Model) held(one *history.Message) {
 			list := []string{who}
 			m.question = m.changedQuestion(list, "NOT SENT: "+Safe(d.Why))
 			if strings.Contains(d.Why, "safety number") { // or else only comparing helps
-				m.question.answers = append(m.question.answers, answer{"a", "accept it without comparing, and send", func() tea.Cmd { return m.accept(list, nothing) }})
+				m.question.answers = append(m.question.answers, answer{takeKey, "accept it without comparing, and send", func() tea.Cmd { return m.accept(list, nothing) }})
 			}
 			return
 		}

@@ -223,7 +223,13 @@ func after(lines []string, marks []mark, width int, t theme) []string {
 }
 
 // loud tells whether somebody should not overlook a notice of this kind.
-func loud(kind string) bool { return kind != "group" && kind != "timer" }
+func loud(kind string) bool {
+	switch kind {
+	case "group", "timer", "introduced", "introduction-kept", "introduction-made":
+		return false
+	}
+	return true
+}
 
 // notice is something this device has to say, plainly.
 func (m *Model) notice(one *history.Message, width int) (out []string) {
@@ -231,7 +237,8 @@ func (m *Model) notice(one *history.Message, width int) (out []string) {
 	if loud(one.Notice) {
 		style, before = m.theme.warn, "!! "
 	}
-	if one.Notice == "key-changed-verified" || one.Notice == "equivocation" {
+	switch one.Notice {
+	case "key-changed-verified", "equivocation", "introduction-differs":
 		style = m.theme.alert
 	}
 	at := m.theme.dim.Render(m.local(when(one)).Format("15:04")) + " "

@@ -156,6 +156,9 @@ func (m *Model) head(t *talk, width int) []string {
 		}
 		parts = append(parts, m.theme.dim.Render(fmt.Sprintf("%d: %s", len(names), strings.Join(names, ", "))))
 	}
+	if title := m.people.title(t.id); !isGroup(t.id) && title != t.id {
+		parts = append(parts, m.theme.dim.Render(name(t.id, width)))
+	}
 	return []string{fit(strings.Join(parts, m.theme.dim.Render(" · ")), width), m.theme.dim.Render(strings.Repeat("─", width))}
 }
 

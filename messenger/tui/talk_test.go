@@ -73,7 +73,7 @@ func TestHostileText(t *testing.T) {
 	for _, size := range [][2]int{{100, 30}, {30, 20}, {5, 3}, {1, 1}} {
 		s := f.screen(t, bob, size[0], size[1])
 		s.until("a name", func() bool {
-			return size[0] < 40 || strings.Contains(s.view(), "xy · unverified") && strings.Contains(s.view(), "!! ")
+			return size[0] < 40 || strings.Contains(s.view(), "y · unverified") && strings.Contains(s.view(), "!! ")
 		})
 		s.tame()
 		s.press("up", "up", "up") // marks it, with its versions
@@ -179,14 +179,14 @@ func firstMessage(view string) string {
 func TestAChangedKeyInterrupts(t *testing.T) {
 	f := newFake()
 	f.set("listContacts", []client.Contact{{Number: bob, Name: "Bob", Trust: "changed"}})
-	s := f.screen(t, bob, 110, 24)
+	s := f.screen(t, bob, 150, 24)
 	s.shows("SAFETY NUMBER CHANGED")
 	s.enters("the secret")
-	s.shows("The safety number of Bob has changed", "[v] show the new number", "[a] accept it without comparing, and send", "[h] hold", "> the secret")
-	s.types("xq ") // are no answers
-	s.shows("[a] accept")
+	s.shows("The safety number of Bob has changed", "[v] show the new number", "[ctrl+y] accept it without comparing, and send", "[h] hold", "> the secret")
+	s.types("and so on ya") // are no answers: who writes on has not decided
+	s.shows("[ctrl+y] accept")
 	s.press("esc")
-	s.hides("[a] accept")
+	s.hides("[ctrl+y] accept")
 	s.shows("> the secret")
 	if got := f.changes(); len(got) != 0 {
 		t.Fatalf("asked %q", got)
@@ -196,7 +196,7 @@ func TestAChangedKeyInterrupts(t *testing.T) {
 	s.types("v")
 	s.shows("CHANGED: nothing is sent until you verify or accept it", "12345 12345 12345 12345", "/verify DIGITS")
 	s.press("esc", "enter")
-	s.types("a")
+	s.press("ctrl+y")
 	s.until("it is accepted and sent", func() bool { return len(f.changes()) == 3 })
 	if got := f.changes(); got[1] != `trust {"recipient":"+2000","trustAllKnownKeys":true}` || !strings.HasPrefix(got[2], `send {"message":"the secret"`) {
 		t.Errorf("%q", got)
