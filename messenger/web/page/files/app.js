@@ -23,10 +23,10 @@ let starting = null, anew = false;
 /** start draws the page from its beginning, and then what was open in it. What asks for that while it goes on has it done once more. */
 function start() {
   anew = true;
-  return starting ??= (async () => { try { while (anew) { anew = false; await begin(); } } finally { starting = null; } })();
+  return starting ??= (async () => { try { while (anew) { anew = false; await build(); } } finally { starting = null; } })();
 }
 
-async function begin() {
+async function build() {
   const now = await call('status'), { state, unlinked } = now, news = version && now.version !== version && `The messenger is version ${now.version} now; it was ${version}.`;
   frame = null;
   if (state === 'locked') return unlock(root, start, news);
