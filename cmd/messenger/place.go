@@ -86,7 +86,29 @@ func (p *place) open(ctx context.Context, log *slog.Logger, wait time.Duration, 
 }
 
 func (p *place) noAccount() error {
-	return cli.Hint(fmt.Errorf("there is no account %q on this computer yet", p.account), "messenger register makes one", "messenger link adds this computer to one you have")
+	hints := []string{"messenger register makes one", "messenger link adds this computer to one you have"}
+	if others := p.accounts(); len(others) > 0 {
+		hints = append([]string{"--account chooses another; here are: " + strings.Join(others, ", ")}, hints...)
+	}
+	return cli.Hint(fmt.Errorf("there is no account %q on this computer yet", p.account), hints...)
+}
+
+// accounts are the names of those on this computer.
+func (p *place) accounts() (names []string) {
+	dir, err := p.dir()
+	if err != nil {
+		return nil
+	}
+	entries, err := os.ReadDir(filepath.Dir(dir))
+	if err != nil {
+		return nil // there are none
+	}
+	for _, e := range entries {
+		if store.Exists(filepath.Join(filepath.Dir(dir), e.Name())) {
+			names = append(names, e.Name())
+		}
+	}
+	return names
 }
 
 // openBy is open with what opens it.

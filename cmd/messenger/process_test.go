@@ -220,6 +220,18 @@ func TestTwoPeopleOnOneMachine(t *testing.T) {
 	w.says("bob2", "alice: hello yourself", "messages", "alice")
 	w.says("bob2", "sent to", "send", "alice", "I am back")
 	w.says("alice", "Bob: I am back", "receive")
+	// Alice has a second account beside the first, which knows nothing of it.
+	invite, _ := w.run("server", 0, "invite")
+	w.run("alice", 0, "register", "--account", "work", "--server", w.url, "--invite", strings.TrimSpace(invite))
+	w.says("alice", "sent to", "send", "--account", "work", alice, "a note from work")
+	w.says("alice", "a note from work", "receive")
+	if out, _ := w.run("alice", 0, "contacts", "list", "--account", "work"); strings.Contains(out, "Bob") {
+		t.Error(out)
+	}
+	_, errs = w.run("alice", 3, "status", "--account", "hobby")
+	if want := "messenger: error: there is no account \"hobby\" on this computer yet\n  → --account chooses another; here are: default, work\n  → messenger register makes one\n"; !strings.HasPrefix(errs, want) {
+		t.Error(errs)
+	}
 	w.kill(daemon)
 	_, errs = w.run("alice", 2, "account", "delete") // nobody says yes
 	if !strings.Contains(errs, "nothing was") {

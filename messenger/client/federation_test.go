@@ -16,6 +16,7 @@ import (
 	"github.com/countersign-project/countersign/messenger/group"
 	"github.com/countersign-project/countersign/messenger/server"
 	"github.com/countersign-project/countersign/messenger/server/federation"
+	"github.com/countersign-project/countersign/messenger/session"
 )
 
 // newTwoServers is a.example and b.example, which know each other.
@@ -147,4 +148,54 @@ func TestTwoServers(t *testing.T) {
 	bob.changes(id, func(g *group.State, self string) error { return g.Remove(self, carol.number+"@a.example") })
 	alice.memberOf(id, 2)
 	carol.memberOf(id, 2)
+}
+
+// One person has an account at each of two servers, on one computer. To everybody else, and to each other, they are two people; nothing goes from one to the
+// other but what is sent.
+func TestTwoAccountsOfOnePerson(t *testing.T) {
+	a, b := newTwoServers(t)
+	home, work, bob := a.person("alice at home"), b.person("alice at work"), b.person("bob")
+	ctx := t.Context()
+	atWork, atHome := work.number+"@b.example", home.number+"@a.example"
+	home.says(atWork, "buy milk")
+	work.sees(atHome, "buy milk")
+	work.says(atHome, "done")
+	home.sees(atWork, "buy milk", "done")
+	// Bob knows the one at work; what she tells him there is not told at home, nor the other way round.
+	knows(work, bob)
+	bob.says(home.number+"@a.example", "is that you, too?")
+	home.sees(bob.number+"@b.example", "is that you, too?")
+	if got := work.conversation(bob.number); strings.Join(got, "|") != "hello|hello back" {
+		t.Errorf("at work she sees %q", got)
+	}
+	x, err := bob.acc.Safety(ctx, work.number)
+	if err != nil {
+		t.Fatal(err)
+	}
+	y, err := bob.acc.Safety(ctx, atHome)
+	if err != nil || x.Digits == y.Digits {
+		t.Errorf("one number for two keys: %s, %v", x.Digits, err)
+	}
+	// A verified key of one says nothing of the other, and blocking one does not block the other.
+	if err := bob.acc.SetVerified(ctx, x, true); err != nil {
+		t.Fatal(err)
+	}
+	if k, err := bob.acc.Contact(ctx, atHome); err != nil || k.Trust == session.Verified {
+		t.Errorf("%+v, %v", k, err)
+	}
+	if err := bob.acc.Block(ctx, atHome, true); err != nil {
+		t.Fatal(err)
+	}
+	work.says(bob.number, "still here")
+	bob.sees(work.number, "hello", "hello back", "still here")
+	// In one group they are two members, each of whom hears the other.
+	id, err := work.acc.CreateGroup(ctx, "family", []string{atHome, bob.number})
+	if err != nil {
+		t.Fatal(err)
+	}
+	home.memberOf(id, 3)
+	work.says(id, "from work")
+	home.sees(id, "[group]", "from work")
+	home.says(id, "from home")
+	work.sees(id, "[group]", "from work", "from home")
 }
