@@ -1,10 +1,8 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -124,44 +122,5 @@ The daemon may run meanwhile.
 	p.flags(cmd)
 	cmd.Flags().StringVar(&code, "code", "", "`code` you were sent; without it one is asked for")
 	cmd.Flags().BoolVar(&voice, "voice", false, "have the code spoken in a call")
-	return cmd
-}
-
-func newAccountDeleteCommand(shared *place) *cobra.Command {
-	p := *shared
-	var yes bool
-	cmd := &cobra.Command{
-		Use: "delete", Short: "Delete the account, on the server and here", Args: cobra.NoArgs, Example: "  messenger account delete",
-		Long: "Delete the account: on the server, so that nobody writes to a number that nobody reads, and everything of it here.\nWhat others have received stays theirs.\n\n" + cli.ExitHelp,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return p.exclusive(cmd.Context(), func(a *opened) error {
-				own, err := a.Own(cmd.Context())
-				if err != nil {
-					return err
-				}
-				if !yes {
-					if yes, err = confirm(p.app, fmt.Sprintf("Delete %s, and everything of it on this computer?", own.Number)); err != nil || !yes {
-						return errors.Join(err, cli.Refusef("nothing was deleted"))
-					}
-				}
-				locks, err := a.Locks(cmd.Context())
-				if err != nil {
-					return err
-				}
-				if err := a.Delete(cmd.Context()); err != nil {
-					return err
-				}
-				a.closed = true
-				if name := cmp.Or(locks.Keyring, locks.Reserved); name != "" {
-					if err := p.ring.Delete(cmd.Context(), name); err != nil {
-						p.app.Say("the keyring keeps an entry %q that is good for nothing: %v", name, err)
-					}
-				}
-				return p.app.Print(map[string]string{"deleted": own.Number}, own.Number+" is deleted.")
-			})
-		},
-	}
-	p.flags(cmd)
-	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
 	return cmd
 }

@@ -242,7 +242,10 @@ func (p *place) alone(ctx context.Context, f func(ctx context.Context, c *rpc.Cl
 	}
 	p.settle(ctx, a)
 	cancel()
-	if ended := <-ran; errors.Is(ended, client.ErrUnlinked) {
+	var lost *client.UnlinkedError
+	if ended := <-ran; errors.As(ended, &lost) && lost.Deleted { // he knows, and reads what there is
+		err = errors.Join(err)
+	} else if errors.Is(ended, client.ErrUnlinked) {
 		err = errors.Join(ended, err)
 	}
 	_ = c.Close()

@@ -233,11 +233,42 @@ func TestTwoPeopleOnOneMachine(t *testing.T) {
 		t.Error(errs)
 	}
 	w.kill(daemon)
-	_, errs = w.run("alice", 2, "account", "delete") // nobody says yes
-	if !strings.Contains(errs, "nothing was") {
-		t.Error(errs)
+	w.deletes(alice)
+}
+
+// deletes walks through the end of Alice's account.
+func (w *town) deletes(alice string) {
+	w.Helper()
+	_, errs := w.run("alice", 2, "account", "delete") // nobody types anything
+	for _, want := range []string{"You are about to delete " + alice + ", for good:\n", "\n  - you stay in 1 group as somebody", "\n  - from this computer go ", "nothing was deleted: "} {
+		if !strings.Contains(errs, want) {
+			w.Errorf("%s\nwant %s", errs, want)
+		}
 	}
-	w.says("alice", alice+" is deleted.", "account", "delete", "--yes")
+	typed := func(text string, code int, want string, args ...string) {
+		w.Helper()
+		cmd := w.program("messenger", "alice", append([]string{"account", "delete"}, args...)...)
+		cmd.Stdin = strings.NewReader(text + "\n")
+		out, _ := cmd.CombinedOutput()
+		if cmd.ProcessState.ExitCode() != code || !strings.Contains(string(out), want) {
+			w.Errorf("%v, %q typed: %d, want %d, %s\n%s", args, text, cmd.ProcessState.ExitCode(), code, want, out)
+		}
+	}
+	typed("yes", 1, `nothing was deleted: "yes" is not `+alice)
+	w.says("alice", "connected", "status")
+	typed(alice, 0, alice+" is deleted. 'messenger messages' and", "--keep-history")
+	w.says("alice", "while you are away", "search", "AWAY")
+	out, errs := w.run("alice", 0, "status")
+	if want := "the account " + alice + " is deleted: what was said can be read, and nothing can be sent"; !strings.Contains(out+errs, want) {
+		w.Errorf("%s%swant %s", out, errs, want)
+	}
+	_, errs = w.run("alice", 1, "send", "Bob", "hello?")
+	if !strings.Contains(errs, "nothing can be sent") {
+		w.Error(errs)
+	}
+	typed("", 1, "is deleted already, and what was said is kept", "--keep-history")
+	typed(alice, 0, alice+" is deleted.")
+	w.run("alice", 3, "status")
 }
 
 // A laptop is linked from what its screen shows.

@@ -49,6 +49,8 @@ type Account struct {
 
 	watchers  watchers
 	downloads taken // names of partial downloads that somebody writes
+	// deleted: the person has deleted the account, and kept what was said.
+	deleted atomic.Bool
 	// astray: the account has another number than this device knows of, and it waits to be told by another device of ours.
 	astray atomic.Bool
 
@@ -97,6 +99,7 @@ func (a *Account) CheckPassphrase(ctx context.Context, passphrase []byte) error 
 }
 
 func opened(ctx context.Context, o Options, s *store.Store) (*Account, error) {
+	var lost *UnlinkedError // as soon as it is opened
 	err := s.View(ctx, func(tx *store.Tx) error {
 		saved, ok, err := store.Load[remote.Options](tx, store.Settings, settingServer)
 		if err != nil {
@@ -106,8 +109,15 @@ func opened(ctx context.Context, o Options, s *store.Store) (*Account, error) {
 			return fmt.Errorf("%s: registration was begun and not finished; remove the directory and begin again", o.Dir)
 		}
 		o.Server = saved
-		_, err = session.In(tx, o.World)
-		return err
+		book, err := session.In(tx, o.World)
+		if err != nil {
+			return err
+		}
+		if _, deleted, err := tx.Get(store.Settings, settingDeleted); err != nil || !deleted {
+			return err
+		}
+		lost = &UnlinkedError{book.Own().Number, book.Own().Device, true}
+		return nil
 	})
 	if err != nil {
 		return nil, err
@@ -115,6 +125,8 @@ func opened(ctx context.Context, o Options, s *store.Store) (*Account, error) {
 	o.Key = nil // it is not needed again
 	a := &Account{Options: o, store: s, events: newHub(), queue: make(chan struct{}, 1), tend: make(chan struct{}, 1), typing: map[string]time.Time{},
 		waiting: map[string]bool{}, hurried: map[string]int64{}}
+	a.lost = lost
+	a.deleted.Store(lost != nil)
 	if a.server, err = remote.New(o.Server); err != nil {
 		return nil, err
 	}

@@ -29,7 +29,7 @@ func (a *Account) ChangeNumber(ctx context.Context, to, code string) error {
 		return err
 	}
 	if own.Device != session.Master {
-		return fmt.Errorf("device %d cannot change the number: use the account's first one", own.Device)
+		return &deviceError{fmt.Sprintf("device %d cannot change the number: use the account's first one", own.Device)}
 	}
 	if !number(to) || serverOf(to) != "" {
 		return fmt.Errorf("%.40q is not a number of the form +14155550100", to)

@@ -174,7 +174,7 @@ func TestARemovedDeviceStops(t *testing.T) {
 		alice.offline()
 		acc := alice.acc
 		alice.acc = nil
-		return acc.Delete(t.Context())
+		return acc.Delete(t.Context(), false)
 	})
 	for _, d := range []*device{laptop, again} {
 		if _, err := os.Stat(filepath.Join(d.dir, "account.db")); err != nil {

@@ -49,6 +49,9 @@ const newcomerTries = 5
 
 // push puts a job into the outbox.
 func (c *change) push(j job) error {
+	if c.a.deleted.Load() {
+		return &UnlinkedError{c.self(), c.book.Own().Device, true}
+	}
 	var id [12]byte
 	if _, err := rand.Read(id[:]); err != nil {
 		return err

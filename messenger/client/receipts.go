@@ -28,6 +28,9 @@ func (c *change) owe(conversation, author string, m *history.Message) error {
 }
 
 func (c *change) oweReceipt(name string, timestamp uint64) error {
+	if c.a.deleted.Load() {
+		return nil
+	}
 	list, loaded := c.owed[name]
 	if !loaded {
 		var err error

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 
 	"github.com/countersign-project/countersign/messenger/client/history"
 	"github.com/countersign-project/countersign/messenger/client/remote"
@@ -163,19 +162,4 @@ func (a *Account) publishList(ctx context.Context, others []devicelist.Device) e
 		return err
 	}
 	return a.server.SetDeviceList(ctx, who, *list)
-}
-
-// Delete ends the account on the server, closes it, and removes everything here.
-func (a *Account) Delete(ctx context.Context) error {
-	who, err := a.login(ctx)
-	if err != nil {
-		return err
-	}
-	if err := a.server.DeleteAccount(ctx, who); err != nil && remote.Status(err) != 401 { // 401: it is gone already
-		return err
-	}
-	if err := errors.Join(a.Close(), os.RemoveAll(a.filesDir())); err != nil {
-		return err
-	}
-	return store.Remove(a.Dir)
 }

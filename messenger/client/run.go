@@ -13,6 +13,9 @@ import (
 // Run keeps the account connected until ctx ends: it receives, sends what is queued, and looks after keys and timers. It returns an UnlinkedError when
 // there is no use in going on, otherwise ctx's error. Connected once calls ready, if it is not nil.
 func (a *Account) Run(ctx context.Context, ready func()) error {
+	if a.deleted.Load() {
+		return a.unlinked(ctx)
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer a.wg.Wait()
 	defer cancel()

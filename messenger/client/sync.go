@@ -19,7 +19,7 @@ func (c *change) hasOthers() (bool, error) {
 
 // syncOwn tells our other devices something (9.4).
 func (c *change) syncOwn(s *wire.Sync) error {
-	if others, err := c.hasOthers(); err != nil || !others {
+	if others, err := c.hasOthers(); err != nil || !others || c.a.deleted.Load() {
 		return err
 	}
 	at, err := c.timestamp()

@@ -17,9 +17,14 @@ var ErrUnlinked = errors.New("the server does not know this device any more")
 type UnlinkedError struct {
 	Number string
 	Device uint32
+	// Deleted: the person has deleted the account, and kept what was said.
+	Deleted bool
 }
 
 func (e *UnlinkedError) Error() string {
+	if e.Deleted {
+		return fmt.Sprintf("the account %s is deleted: what was said can be read, and nothing can be sent", e.Number)
+	}
 	what := fmt.Sprintf("%s was registered anew on another device, or the account was deleted", e.Number)
 	where := "go on there"
 	if e.Device != session.Master {
@@ -28,6 +33,9 @@ func (e *UnlinkedError) Error() string {
 	}
 	return fmt.Sprintf("%v: %s. If that was you, %s. If it was none of your doing, somebody else has your number now, and can write in your name: tell your contacts by another way to trust no new safety number of yours, and register the number again. What is here stays, to be read and to be saved with a backup", ErrUnlinked, what, where)
 }
+
+// Refused is true where the person has deleted the account.
+func (e *UnlinkedError) Refused() bool { return e.Deleted }
 
 // Unwrap returns ErrUnlinked.
 func (e *UnlinkedError) Unwrap() error { return ErrUnlinked }
@@ -39,7 +47,7 @@ func (a *Account) unlinked(ctx context.Context) error {
 	var lost *UnlinkedError
 	err := a.change(ctx, func(c *change) error {
 		own := c.book.Own()
-		lost = &UnlinkedError{own.Number, own.Device}
+		lost = &UnlinkedError{own.Number, own.Device, a.deleted.Load()}
 		c.tell(Event{Type: EventConnection, Why: lost.Error(), Unlinked: true})
 		return c.once(c.self(), noticeUnlinked, "", lost.Error()+".")
 	})

@@ -64,6 +64,14 @@ func (t *Tx) DeleteMessage(seq int64) error {
 	return t.DropIndex(Segment(seq))
 }
 
+// CountMessages returns how many messages there are, in all conversations.
+func (t *Tx) CountMessages() (n int, err error) {
+	if err = t.row(`SELECT count(*) FROM message`).Scan(&n); err != nil {
+		err = fmt.Errorf("store: %w", err)
+	}
+	return n, err
+}
+
 // Message returns a message by its number.
 func (t *Tx) Message(seq int64) (Row, bool, error) {
 	_, row, ok, err := t.message(`SELECT seq, ref, body FROM message WHERE seq = ?`, seq)
