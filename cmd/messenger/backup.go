@@ -97,6 +97,13 @@ func (p *place) restore(ctx context.Context, file string) error {
 	if err != nil {
 		return err
 	}
+	last, err := a.Messages(ctx, own.Number, 0, 1)
+	if err != nil {
+		return err
+	}
+	if len(last) == 1 && last[0].Notice == client.NoticeOldList {
+		p.app.Say("%s", last[0].Body)
+	}
 	return p.app.Print(map[string]any{"number": own.Number, "messages": n}, fmt.Sprintf("You are %s again, with %d messages.", own.Number, n))
 }
 

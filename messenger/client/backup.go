@@ -179,9 +179,10 @@ func Restore(ctx context.Context, o Options, passphrase []byte, src io.Reader, s
 	}
 	defer func() { err = done(err) }()
 	var list *devicelist.List
+	var without string
 	a, err = create(ctx, o, passphrase, func() (session.Own, error) {
 		who := remote.Login{User: own.Login(), Password: own.Password}
-		if list, err = signedBefore(ctx, server, who, own); err != nil {
+		if list, without, err = signedBefore(ctx, server, who, own); err != nil {
 			return own, err
 		}
 		if list != nil {
@@ -198,6 +199,9 @@ func Restore(ctx context.Context, o Options, passphrase []byte, src io.Reader, s
 		return nil, 0, err
 	}
 	messages, err = a.takeIn(ctx, dec, first.Version, true)
+	if err == nil && without != "" {
+		err = a.change(ctx, func(c *change) error { return c.notice(c.self(), NoticeOldList, c.self(), without) })
+	}
 	if err != nil {
 		return nil, 0, errors.Join(err, a.Close())
 	}
@@ -244,33 +248,6 @@ func halfMade(dir string) (done func(why error) error, err error) {
 func isHalf(dir string) bool {
 	_, err := os.Lstat(filepath.Join(dir, restoring))
 	return err == nil
-}
-
-// signedBefore returns the newest list of our devices, which the lost device signed: the others in it are still ours, and to contacts they would
-// be strangers if we signed a list without them. A list older than the backup is not taken: a device was perhaps removed since. Nil if there is none.
-func signedBefore(ctx context.Context, server *remote.Server, who remote.Login, own session.Own) (*devicelist.List, error) {
-	answer, err := server.Bundles(ctx, who, own.Number, 0)
-	if remote.Status(err) == 404 {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("the list of the account's devices: %w", err)
-	}
-	if answer.DeviceList == nil {
-		return nil, nil
-	}
-	identity, err := own.Identity()
-	if err != nil {
-		return nil, err
-	}
-	list, err := devicelist.Open(identity.Public(), answer.DeviceList.List, answer.DeviceList.Signature)
-	if err != nil {
-		return nil, fmt.Errorf("the list of the account's devices: %w", err)
-	}
-	if list.Serial < own.ListSerial {
-		return nil, nil
-	}
-	return &list, nil
 }
 
 // restoredOwn draws anew what belongs to an installation.
