@@ -8,17 +8,6 @@ import (
 	"github.com/countersign-project/countersign/messenger/client/history"
 )
 
-// newest is the newest message of a conversation, as the account has it.
-func (p *person) newest(with string) *history.Message {
-	p.Helper()
-	var list []*history.Message
-	p.does("listMessages", map[string]any{"recipient": with, "limit": 1}, &list)
-	if len(list) != 1 {
-		p.Fatal("nothing was said")
-	}
-	return list[0]
-}
-
 // Two people talk, each at a screen, over a real server.
 func TestTwoPeopleTalk(t *testing.T) {
 	w := newWorld(t)

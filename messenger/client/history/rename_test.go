@@ -77,8 +77,8 @@ func TestRename(t *testing.T) {
 	}
 	in(t, s, func(tx *store.Tx) error {
 		c, err := history.Open(tx, is)
-		if want := (history.Conversation{ID: is, Accepted: true, Blocked: true, Expires: 60, Unread: 3, LastSeq: 8}); c != want {
-			t.Errorf("got %+v, want %+v", c, want)
+		if want := (history.Conversation{ID: is, Accepted: true, Blocked: true, Expires: 60, Unread: 3, LastSeq: 8}); err != nil || c != want {
+			t.Errorf("got %+v, want %+v, %v", c, want, err)
 		}
 		if list, err := history.Conversations(tx); err != nil || len(list) != 3 {
 			t.Error(list, err)
