@@ -115,7 +115,8 @@ func (m *Model) save(dir string) tea.Cmd {
 	var cmds []tea.Cmd
 	for i := range one.Attachments {
 		var saved struct{ Path string }
-		cmds = append(cmds, m.call("saveAttachment", map[string]string{"id": fmt.Sprintf("%d/%d", one.Seq, i), "directory": full}, &saved, func(err error) tea.Cmd {
+		params := map[string]string{"id": fmt.Sprintf("%d/%d", one.Seq, i), "directory": full, "progress": m.transfer(one.Attachments[i].FileName)}
+		cmds = append(cmds, m.call("saveAttachment", params, &saved, func(err error) tea.Cmd {
 			if err != nil {
 				m.fail(err)
 			} else {

@@ -27,7 +27,7 @@ func TestCommands(t *testing.T) {
 		{bob, 0, "/delete", "h", `deleteMessage {"seq":8}`},
 		{bob, 10, "/delete", "eh", `deleteMessage {"seq":4}`}, // nobody takes back what another has said
 		{bob, 0, "/retry", "", `retryMessage {"seq":7}`},
-		{bob, 0, "/save /tmp", "", `saveAttachment {"directory":"/tmp","id":"6/0"}`},
+		{bob, 0, "/save /tmp", "", `saveAttachment {"directory":"/tmp","id":"6/0","progress":"1"}`},
 		{bob, 0, "/timer 1d", "", `updateContact {"expiration":86400,"recipient":"+2000"}`},
 		{bob, 0, "/timer off", "", `updateContact {"expiration":0,"recipient":"+2000"}`},
 		{choir, 0, "/timer 4w", "", `updateGroup {"expiration":2419200,"groupId":"` + choir + `"}`},
@@ -67,7 +67,7 @@ func TestSendingWithMore(t *testing.T) {
 		{11, "/reply", "to my own", map[string]any{"message": "to my own", "quoteAuthor": me, "quoteTimestamp": float64(everything()[2].Timestamp)}},
 		{0, "/edit gone soon", "", map[string]any{"message": "gone soon", "editTimestamp": float64(everything()[7].Timestamp)}},
 		{11, "/edit", " indeed", map[string]any{"message": "an answer indeed", "editTimestamp": float64(everything()[2].Timestamp)}},
-		{0, "/file '/tmp/my photo.jpg'", "", map[string]any{"attachments": []any{"/tmp/my photo.jpg"}, "message": ""}},
+		{0, "/file '/tmp/my photo.jpg'", "", map[string]any{"attachments": []any{"/tmp/my photo.jpg"}, "message": "", "progress": "1"}},
 		{0, "//etc is a directory", "", map[string]any{"message": "/etc is a directory"}},
 	} {
 		f := newFake()

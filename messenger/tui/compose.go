@@ -107,6 +107,7 @@ func (m *Model) send(text string, files []string) tea.Cmd {
 	params["message"], params["noWait"] = text, true
 	if len(files) > 0 {
 		params["attachments"] = files
+		params["progress"] = m.transfer(files[0])
 	}
 	switch {
 	case t.edit != nil:
@@ -140,8 +141,12 @@ func (m *Model) hand(one *outgoing) tea.Cmd {
 		}
 		m.unsent = slices.DeleteFunc(m.unsent, func(o *outgoing) bool { return o == one })
 		if err == nil {
+			if m.leaving && len(m.unsent) == 0 {
+				return tea.Quit
+			}
 			return nil
 		}
+		m.leaving = false
 		m.fail(err)
 		if t := m.talks[one.conversation]; t != nil && t.id == m.at && m.input.Value() == "" {
 			m.input.SetValue(one.text) // nothing that was typed is lost

@@ -1,6 +1,7 @@
 package tui
 
 import (
+	"fmt"
 	"strings"
 
 	tea "charm.land/bubbletea/v2"
@@ -42,7 +43,21 @@ func (m *Model) leave(k string) tea.Cmd {
 		m.say("Ctrl+C again leaves")
 		return m.stopTyping()
 	}
-	return tea.Batch(m.stopTyping(), tea.Quit)
+	return tea.Batch(m.stopTyping(), m.quit())
+}
+
+// quit ends the program once everything that was sent has been handed over. Asked again, or where nobody takes it, the person decides.
+func (m *Model) quit() tea.Cmd {
+	if len(m.unsent) == 0 {
+		return tea.Quit
+	}
+	if m.conn == nil || m.leaving {
+		m.leaving = false
+		return m.confirm(fmt.Sprintf("Not handed to the daemon yet, and lost if you leave: %d of what you sent.", len(m.unsent)), "leave", func() tea.Cmd { return tea.Quit })
+	}
+	m.leaving = true
+	m.say("leaves as soon as everything is handed over…")
+	return nil
 }
 
 // goKey takes the keys that lead to another conversation.

@@ -23,6 +23,10 @@ type Model struct {
 	talks  map[string]*talk
 	at     string // the open conversation; empty: none yet
 	unsent []*outgoing
+	// leaving: the program ends when nothing is unsent any more.
+	leaving   bool
+	transfers map[string]*transfer // by the name under which they are told of
+	begun     int                  // transfers
 
 	input    textarea.Model
 	question *question
@@ -52,7 +56,7 @@ const tickEvery = 5 * time.Second
 
 // New is a model that has asked nothing yet. A program runs it; so can a test, which gives it messages and runs its commands.
 func New(ctx context.Context, o Options) *Model {
-	m := &Model{o: o, ctx: ctx, conn: o.Conn, at: "", talks: map[string]*talk{}, width: 80, height: 24, dark: true, focused: true, input: textarea.New()}
+	m := &Model{o: o, ctx: ctx, conn: o.Conn, at: "", talks: map[string]*talk{}, transfers: map[string]*transfer{}, width: 80, height: 24, dark: true, focused: true, input: textarea.New()}
 	m.input.Prompt, m.input.ShowLineNumbers, m.input.Placeholder = "> ", false, "write here; /help"
 	m.input.CharLimit, m.input.MaxWidth, m.input.MaxHeight, m.input.MaxContentHeight = maxTyped, 0, maxInput, 5000
 	m.input.DynamicHeight, m.input.MinHeight = true, 1

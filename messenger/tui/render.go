@@ -48,16 +48,13 @@ func (m *Model) lines(t *talk, width int) (out []line) {
 			out = append(out, line{mark + l, one.Seq})
 		}
 	}
-	if m.conn == nil {
-		out = append(out, m.waiting(t.id, width)...)
-	}
-	return out
+	return append(out, m.waiting(t.id, width)...)
 }
 
-// waiting are messages that wait for the daemon.
+// waiting are messages that the account has not taken yet: without a daemon, or while a file is made ready.
 func (m *Model) waiting(id string, width int) (out []line) {
 	for _, one := range m.unsent {
-		if one.conversation == id {
+		if one.conversation == id && m.conn == nil {
 			for _, l := range wrapped("you: "+one.text+"  (not handed to the daemon yet)", width-len(gutter)-len(clock)) {
 				out = append(out, line{text: gutter + clock + m.theme.dim.Render(l)})
 			}

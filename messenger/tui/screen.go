@@ -183,6 +183,9 @@ func (m *Model) footer(width int) (out []string) {
 	if hint := m.hint(); hint != "" {
 		out = append(out, m.theme.dim.Render(fit(hint, width)))
 	}
+	for _, l := range m.transferLines() {
+		out = append(out, m.theme.dim.Render(fit(l, width)))
+	}
 	var names []string
 	for who := range t.writing {
 		names = append(names, m.people.called(who))

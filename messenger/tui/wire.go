@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
@@ -108,6 +109,10 @@ func (m *Model) listen() tea.Cmd {
 func (m *Model) heard(batch []rpc.Notification) tea.Cmd {
 	news, again := false, false
 	for _, n := range batch {
+		if n.Method == "progress" {
+			m.moved(n.Params)
+			continue
+		}
 		var e client.Event
 		if n.Method != "event" || json.Unmarshal(n.Params, &e) != nil {
 			continue
@@ -174,6 +179,7 @@ func (m *Model) writes(e client.Event) {
 // passed looks at what depends on the time.
 func (m *Model) passed() {
 	now := m.o.Now()
+	maps.DeleteFunc(m.transfers, func(_ string, t *transfer) bool { return now.Sub(t.last) > silentFor })
 	for _, t := range m.talks {
 		for who, end := range t.writing {
 			if now.After(end) {
@@ -233,6 +239,7 @@ func (m *Model) lost(conn Conn) tea.Cmd {
 		return nil
 	}
 	m.conn = nil
+	clear(m.transfers)
 	if m.o.Again == nil {
 		return tea.Quit
 	}
