@@ -32,10 +32,9 @@ async function build() {
   if (state === 'locked') return unlock(root, start, news);
   version = now.version;
   if (state === 'none') return first(root, start);
-  const was = where;
   await house();
   if (unlinked) say(`${unlinked}.`, true);
-  if (was && was === where) await was(); // it was away, or locked, meanwhile; unless somebody has gone elsewhere already
+  await where?.(); // it was away, or locked, meanwhile
   if (news) say(`${news} See “Audited?” for who vouches for it.`);
 }
 
@@ -54,6 +53,7 @@ const nobody = () => fill(main, el('p.center.soft', {}, 'Choose a conversation, 
 const back = () => { where = null; frame.classList.remove('inside'); leave(); nobody(); list.mark(null); };
 function show(what) {
   where = () => show(what);
+  if (!frame) return; // it is being drawn, and comes here then
   frame.classList.add('inside');
   leave();
   const panel = el('div.panel', {}), body = el('div', {});
@@ -68,6 +68,7 @@ function enterTalk(c, at) {
   if (at && open === c.id && shown) return shown.jump(at);
   open = c.id;
   where = async () => enterTalk(await list.get(c.id));
+  if (!frame) return;
   frame.classList.add('inside');
   shown = talk(main, c, { called, say, back, at, again: () => again(c.id), verify: c.id === me ? null : compare, details: () => look(c) });
   list.mark(c.id);
