@@ -51,6 +51,7 @@ in a notification "confirmDevice" {id, digits}, which confirmDevice {id, accept}
 {} when it is queued; a profile is a name; viewOnce, stickers, stories, mentions and calls are not there.
 
 Ours:
+  status has unlinked when the server does not know this device any more: what has happened, and what to do
   methods, status, flush, about, checkForUpdate, updateNow, updateSettings, returnToLastVersion, serverAbout, qrCode
   listConversations {after, limit}, listMessages {before or after, limit}, searchMessages {query, before, limit}, getMessage {seq}
   listMedia {before, limit} → {messages, next}: those with files; next is for before, and 0 at the end

@@ -101,6 +101,9 @@ func (b *Book) TakeIntroduction(i wire.Introduced, other string, room func() err
 	case at >= 0 && list[at].Time >= fresh.Time:
 		return nil, refusal.Because(refusal.Duplicate, "it is older than one that is here")
 	case at >= 0:
+		if bytes.Equal(list[at].Key, fresh.Key) { // said again: what the person has decided about it stays decided
+			fresh.Told = list[at].Told
+		}
 		list[at] = fresh
 	case len(list) >= maxIntroducers:
 		return nil, refusal.Because(refusal.InvalidMessage, "%d others have introduced the same person, and no more are kept", len(list))

@@ -130,7 +130,8 @@ func TestADoubtIsDecidedOnce(t *testing.T) {
 		a, c := newDevice(t, alice, 1, nil), newDevice(t, carol, 1, nil)
 		b := knowing(t, a, c)
 		her := a.identity().Public()
-		if got := b.takes(b.says(alice, a.identity(), carol, newDevice(t, carol, 1, nil).identity().Public(), 7), carol); got != "" {
+		wrong := newDevice(t, carol, 1, nil).identity().Public()
+		if got := b.takes(b.says(alice, a.identity(), carol, wrong, 7), carol); got != "" {
 			t.Error(got)
 		}
 		if got, want := b.vouches(alice, her, true), "introduction differs "+carol+" by "+alice+" held"; got != want {
@@ -149,6 +150,12 @@ func TestADoubtIsDecidedOnce(t *testing.T) {
 		b.vouches(alice, her, false)
 		if got := b.vouches(alice, her, true); got != "" {
 			t.Errorf("%s, and told again: %s", name, got)
+		}
+		if got := b.takes(b.says(alice, a.identity(), carol, wrong, 8), carol); got != "" {
+			t.Errorf("%s, and told again after the same word: %s", name, got)
+		}
+		if got, want := b.takes(b.says(alice, a.identity(), carol, newDevice(t, carol, 1, nil).identity().Public(), 9), carol), "introduction differs "+carol+" by "+alice+" held"; got != want {
+			t.Errorf("%s, and another word: got %q, want %q", name, got, want)
 		}
 	}
 }
