@@ -48,7 +48,7 @@ func (a *Account) ChangeNumber(ctx context.Context, to, code string) error {
 		if forget := a.change(ctx, func(c *change) error { return c.tx.Delete(store.Settings, settingMoving) }); forget != nil {
 			return fmt.Errorf("%w (and that could not be noted: %v)", err, forget)
 		}
-		return err
+		return tooMany(to, err)
 	}
 	if err := a.change(ctx, func(c *change) error { return c.moved(to) }); err != nil {
 		return fmt.Errorf("the server calls this account %s now, and this device could not note that: %w", to, err)

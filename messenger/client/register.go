@@ -29,7 +29,8 @@ func RequestCode(ctx context.Context, o remote.Options, transport, number string
 		return "", err
 	}
 	defer s.Close()
-	return s.RequestCode(ctx, transport, number)
+	code, err := s.RequestCode(ctx, transport, number)
+	return code, tooMany(number, err)
 }
 
 // attributes are what a device tells the server about itself (6.1).
@@ -57,7 +58,7 @@ func Register(ctx context.Context, o Options, passphrase []byte, r Registration)
 			own.Number, err = server.RegisterByInvite(ctx, own.Password, api.Registration{Invite: r.Invite, AccountAttributes: attr})
 		} else {
 			own.Number = r.Number
-			err = server.Register(ctx, remote.Login{User: r.Number, Password: own.Password}, r.Code, attr)
+			err = tooMany(r.Number, server.Register(ctx, remote.Login{User: r.Number, Password: own.Password}, r.Code, attr))
 		}
 		return own, err
 	})
