@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -27,6 +28,25 @@ type town struct {
 	*testing.T
 	dir, url string
 	env      []string // of the programs, besides the usual
+	shown    heard    // on the server's standard output
+}
+
+// heard is what a program has said so far.
+type heard struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (h *heard) Write(b []byte) (int, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.text.Write(b)
+}
+
+func (h *heard) String() string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.text.String()
 }
 
 // newTown starts a server with these flags.
@@ -48,6 +68,7 @@ func newTown(t *testing.T, flags ...string) *town {
 	if err != nil {
 		t.Fatal(err)
 	}
+	server.Stdout = &w.shown
 	w.begin(server)
 	found := make(chan string, 1)
 	go func() {

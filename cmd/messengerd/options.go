@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"io"
 	"net"
 	"net/netip"
 	"net/url"
@@ -59,6 +60,7 @@ type serveOptions struct {
 	proxies                    []string
 	webhook, webhookSecret     string
 	development                bool
+	shown                      io.Writer // where codes are shown in development: not in the log, which has no number and no code
 	maxDevices, maxWebsockets  int
 	attachments                attachmentOptions
 	limitFactor                float64
@@ -83,7 +85,7 @@ func (o *serveOptions) flags(cmd *cobra.Command) {
 	f.StringSliceVar(&o.proxies, "proxy", nil, "`network` of the proxies before this server, such as 10.0.0.0/8: their X-Forwarded-For and X-Forwarded-Proto are believed, and plain HTTP from them is allowed")
 	f.StringVar(&o.webhook, "sms-webhook", "", "`URL` of an SMS gateway that brings registration codes to telephones (default: registration by invite only)")
 	f.StringVar(&o.webhookSecret, "sms-webhook-secret", "", "`file` with the secret that signs what the gateway gets")
-	f.BoolVar(&o.development, "development", false, "show registration codes to whoever asks: for tests, on a loopback address only")
+	f.BoolVar(&o.development, "development", false, "show registration codes to whoever asks, and on standard output: for tests, on a loopback address only")
 	f.IntVar(&o.maxDevices, "max-devices", 6, "devices of an account")
 	f.IntVar(&o.maxWebsockets, "max-websockets", 100_000, "websockets open at once")
 	o.attachments.flags(cmd)

@@ -21,7 +21,7 @@ import (
 )
 
 func newServeCommand(app *cli.App, host *updatecmd.Host) *cobra.Command {
-	o := &serveOptions{place: place{host: host}}
+	o := &serveOptions{place: place{host: host}, shown: app.Out}
 	var service updatecmd.Service
 	cmd := &cobra.Command{
 		Use:   "serve",

@@ -71,6 +71,26 @@ func TestWebhook(t *testing.T) {
 	}
 }
 
+// For developers a code that would go to a telephone is shown; one that the answer has shown is not shown twice.
+func TestDeveloper(t *testing.T) {
+	var shown []Delivery
+	v := Developer{Show: func(d Delivery) { shown = append(shown, d) }}
+	for _, transport := range []string{SMS, Voice, Dev} {
+		if !v.Knows(transport) {
+			t.Error("does not know", transport)
+		}
+		if err := v.Send(t.Context(), Delivery{Transport: transport, Number: "+14155550001", Code: "123456"}); err != nil {
+			t.Error(err)
+		}
+	}
+	if len(shown) != 2 || shown[0].Transport != SMS || shown[1].Transport != Voice || shown[1].Code != "123456" {
+		t.Errorf("%+v", shown)
+	}
+	if v.Knows("pigeon") || (Developer{}).Knows(SMS) || !(Developer{}).Knows(Dev) {
+		t.Error("knows what it should not, or does not what it should")
+	}
+}
+
 func TestWebhookRefusals(t *testing.T) {
 	for _, c := range []struct{ url, secret, want string }{
 		{"http://gateway.example/send", "0123456789abcdef", `web hook "http://gateway.example/send": codes would cross the network in the clear; want https`},
