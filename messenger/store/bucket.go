@@ -43,6 +43,7 @@ const kindMessage = 0
 type Tx struct {
 	ctx     context.Context
 	tx      *sql.Tx
+	known   prepared
 	keys    *sealer
 	writing bool
 	ended   func() error // says that a long reading has lost its purpose
@@ -55,7 +56,7 @@ const maxName = 1024
 func (t *Tx) Get(b Bucket, name string) (value []byte, ok bool, err error) {
 	k := t.keys.token(byte(b), name)
 	var sealed []byte
-	err = t.row(`SELECT body FROM item WHERE bucket = ? AND name = ?`, int(b), k[:]).Scan(&sealed)
+	err = t.row(queryGet, int(b), k[:]).Scan(&sealed)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, false, nil
 	}
@@ -90,15 +91,14 @@ func (t *Tx) Put(b Bucket, name string, value []byte) error {
 	k := t.keys.token(byte(b), name)
 	plain := binary.BigEndian.AppendUint16(make([]byte, 0, 2+len(name)+len(value)), uint16(len(name)))
 	plain = append(append(plain, name...), value...)
-	_, err := t.exec(`INSERT INTO item (bucket, name, body) VALUES (?, ?, ?) ON CONFLICT (bucket, name) DO UPDATE SET body = excluded.body`,
-		int(b), k[:], t.keys.seal(byte(b), k, plain))
+	_, err := t.exec(queryPut, int(b), k[:], t.keys.seal(byte(b), k, plain))
 	return err
 }
 
 // Delete removes a name, if it is there.
 func (t *Tx) Delete(b Bucket, name string) error {
 	k := t.keys.token(byte(b), name)
-	_, err := t.exec(`DELETE FROM item WHERE bucket = ? AND name = ?`, int(b), k[:])
+	_, err := t.exec(queryDelete, int(b), k[:])
 	return err
 }
 
@@ -145,6 +145,9 @@ func (t *Tx) Count(b Bucket) (n int, err error) {
 }
 
 func (t *Tx) row(query string, args ...any) *sql.Row {
+	if stmt := t.known.in(t.ctx, t.tx, query); stmt != nil {
+		return stmt.QueryRowContext(t.ctx, args...)
+	}
 	return t.tx.QueryRowContext(t.ctx, query, args...)
 }
 
@@ -160,7 +163,13 @@ func (t *Tx) exec(query string, args ...any) (sql.Result, error) {
 	if !t.writing {
 		panic("internal error: a write inside View")
 	}
-	r, err := t.tx.ExecContext(t.ctx, query, args...)
+	var r sql.Result
+	var err error
+	if stmt := t.known.in(t.ctx, t.tx, query); stmt != nil {
+		r, err = stmt.ExecContext(t.ctx, args...)
+	} else {
+		r, err = t.tx.ExecContext(t.ctx, query, args...)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("store: %w", err)
 	}

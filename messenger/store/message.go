@@ -16,7 +16,7 @@ type Row struct {
 // already nothing changes, and added is false: this is what keeps a message that comes twice from being shown twice.
 func (t *Tx) AddMessage(conversation, ref string, body []byte) (seq int64, added bool, err error) {
 	c, r := t.keys.token(kindMessage, "c"+conversation), t.keys.token(kindMessage, "r"+ref)
-	res, err := t.exec(`INSERT INTO message (conversation, ref, body) VALUES (?, ?, ?) ON CONFLICT (ref) DO NOTHING`, c[:], r[:], t.keys.seal(kindMessage, r, body))
+	res, err := t.exec(queryAdd, c[:], r[:], t.keys.seal(kindMessage, r, body))
 	if err != nil {
 		return 0, false, err
 	}
@@ -29,14 +29,14 @@ func (t *Tx) AddMessage(conversation, ref string, body []byte) (seq int64, added
 
 // SetMessage replaces what is stored under a number.
 func (t *Tx) SetMessage(seq int64, body []byte) error {
-	r, _, ok, err := t.message(`SELECT seq, ref, body FROM message WHERE seq = ?`, seq)
+	r, _, ok, err := t.message(querySeq, seq)
 	if err != nil {
 		return err
 	}
 	if !ok {
 		return fmt.Errorf("store: no message %d", seq)
 	}
-	_, err = t.exec(`UPDATE message SET body = ? WHERE seq = ?`, t.keys.seal(kindMessage, r, body), seq)
+	_, err = t.exec(querySet, t.keys.seal(kindMessage, r, body), seq)
 	return err
 }
 
@@ -74,14 +74,14 @@ func (t *Tx) CountMessages() (n int, err error) {
 
 // Message returns a message by its number.
 func (t *Tx) Message(seq int64) (Row, bool, error) {
-	_, row, ok, err := t.message(`SELECT seq, ref, body FROM message WHERE seq = ?`, seq)
+	_, row, ok, err := t.message(querySeq, seq)
 	return row, ok, err
 }
 
 // MessageByRef returns a message by its ref.
 func (t *Tx) MessageByRef(ref string) (Row, bool, error) {
 	r := t.keys.token(kindMessage, "r"+ref)
-	_, row, ok, err := t.message(`SELECT seq, ref, body FROM message WHERE ref = ?`, r[:])
+	_, row, ok, err := t.message(queryRef, r[:])
 	return row, ok, err
 }
 

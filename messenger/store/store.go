@@ -55,6 +55,8 @@ type Store struct {
 	write *sql.DB // one connection
 	read  *sql.DB
 	keys  *sealer
+	// The statements of both.
+	writes, reads prepared
 
 	mu     sync.Mutex // held by the one Update under way
 	closed sync.Once
@@ -189,7 +191,11 @@ func (s *Store) open(ctx context.Context, dir string, unlock func(vault) ([]byte
 	}
 	s.read.SetMaxOpenConns(4)
 	s.read.SetMaxIdleConns(1)
-	return nil
+	if s.writes, err = prepare(ctx, s.write, queryGet, querySeq, queryRef, queryPut, queryDelete, queryAdd, querySet); err != nil {
+		return err
+	}
+	s.reads, err = prepare(ctx, s.read, queryGet, querySeq, queryRef)
+	return err
 }
 
 // The most that connections keep of the file in memory, in KiB. There are few: one that writes, and one that reads while nobody is in a hurry.
@@ -227,7 +233,7 @@ func (s *Store) Update(ctx context.Context, f func(*Tx) error) (err error) {
 			_ = tx.Rollback() // f's error, or its panic, is what counts
 		}
 	}()
-	if err := f(&Tx{ctx: ctx, tx: tx, keys: s.keys, writing: true, ended: func() error { return nil }}); err != nil {
+	if err := f(&Tx{ctx: ctx, tx: tx, known: s.writes, keys: s.keys, writing: true, ended: func() error { return nil }}); err != nil {
 		return err
 	}
 	committed = true
@@ -245,7 +251,7 @@ func (s *Store) View(ctx context.Context, f func(*Tx) error) error {
 		return fmt.Errorf("store: %w", err)
 	}
 	defer tx.Rollback() // nothing was written
-	return f(&Tx{ctx: plain, tx: tx, keys: s.keys, ended: ctx.Err})
+	return f(&Tx{ctx: plain, tx: tx, known: s.reads, keys: s.keys, ended: ctx.Err})
 }
 
 // Close ends the store's work and empties the write-ahead log.
@@ -253,10 +259,11 @@ func (s *Store) Close() (err error) {
 	s.closed.Do(func() {
 		var errs []error
 		if s.read != nil {
-			errs = append(errs, s.read.Close())
+			errs = append(errs, s.reads.close(), s.read.Close())
 		}
 		if s.write != nil {
 			s.mu.Lock()
+			errs = append(errs, s.writes.close())
 			_, end := s.write.Exec(`PRAGMA wal_checkpoint(TRUNCATE)`)
 			errs = append(errs, end, s.write.Close())
 			s.mu.Unlock()
