@@ -9,16 +9,34 @@ const hurry = 60_000
 
 // noteWaiting remembers who has to wait, by the jobs of the outbox.
 func (a *Account) noteWaiting(jobs []job, now int64) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	clear(a.waiting)
+	still := map[string]bool{}
 	for _, j := range jobs {
 		for name, at := range j.Wait {
 			if at > now {
-				a.waiting[name] = true
+				still[name] = true
 			}
 		}
+		for name := range j.Held {
+			still[name] = true
+		}
 	}
+	a.mu.Lock()
+	before := a.waiting
+	a.waiting = still
+	a.mu.Unlock()
+	for name := range before {
+		if !still[name] { // what he is owed was kept back
+			a.receiptsSoon()
+			return
+		}
+	}
+}
+
+// waits tells whether somebody has to wait for something.
+func (a *Account) waits(name string) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.waiting[name]
 }
 
 // mayHurry tells whether somebody who has just written has to wait for something of ours, and was not tried early a moment ago.

@@ -113,6 +113,24 @@ func SendBareForTest(ctx context.Context, a *Account, to, text string, timestamp
 	}
 }
 
+// QueueReceiptsForTest makes messages of the receipts that are owed, without the moment's wait.
+func QueueReceiptsForTest(ctx context.Context, a *Account) error { return a.queueReceipts(ctx) }
+
+// WaitsForTest tells whether somebody has to wait for something.
+func WaitsForTest(a *Account, name string) bool { return a.waits(name) }
+
+// OweForTest notes that a receipt is owed, and no more, as a crash would have it.
+func OweForTest(ctx context.Context, a *Account, to string, timestamp uint64) error {
+	return a.store.Update(ctx, func(tx *store.Tx) error { return store.Save(tx, store.Receipts, "delivery "+to, []uint64{timestamp}) })
+}
+
+// SyncedForTest takes in what another device of the person's says.
+func SyncedForTest(ctx context.Context, a *Account, s *wire.Sync) error {
+	return a.change(ctx, func(c *change) error {
+		return c.synced(session.Opened{From: c.self(), Device: 2, Content: &wire.Content{Sync: s}})
+	})
+}
+
 // FillForTest stores so many messages of somebody, as if they had come long ago and were read.
 func FillForTest(ctx context.Context, a *Account, from string, n int) error {
 	for at := 0; at < n; at += 1000 {

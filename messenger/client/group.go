@@ -234,7 +234,11 @@ func (a *Account) Leave(ctx context.Context, conversation string) error {
 // heardGroup takes in what a message says about its group, and tells whether the rest of it goes into the conversation: not if its author is no
 // member.
 func (c *change) heardGroup(s said) (goes bool, err error) {
-	if s.data.Group, err = c.presentNames(c.localNames(s.author, s.data.Group)); err != nil {
+	local := c.localNames(s.author, s.data.Group)
+	if err := checkNames(local); err != nil {
+		return false, err
+	}
+	if s.data.Group, err = c.presentNames(local); err != nil {
 		return false, err
 	}
 	g, err := c.group(s.data.Group.ID)

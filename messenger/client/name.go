@@ -1,9 +1,11 @@
 package client
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/countersign-project/countersign/messenger/group"
+	"github.com/countersign-project/countersign/messenger/refusal"
 	"github.com/countersign-project/countersign/messenger/wire"
 )
 
@@ -123,6 +125,24 @@ func (c *change) localNames(sender string, g *wire.Group) *wire.Group {
 		out.State = &s
 	}
 	return &out
+}
+
+// checkNames refuses a group's update that calls somebody what is no name: what is written to its members would go astray, or nowhere.
+func checkNames(g *wire.Group) error {
+	all := g.Members
+	if g.State != nil {
+		all = slices.Clone(all)
+		for _, m := range g.State.Members {
+			all = append(all, m.Name, m.By)
+		}
+		all = append(all, g.State.NameBy, g.State.AvatarBy, g.State.ExpireBy)
+	}
+	for _, name := range all {
+		if name != "" && !number(name) {
+			return refusal.Because(refusal.InvalidMessage, "group: a member %.40q, want a number", name)
+		}
+	}
+	return nil
 }
 
 // localName turns one name of another server's into ours: theirs is what we call that server, ours what ours is called there.

@@ -12,10 +12,12 @@ import (
 	"github.com/countersign-project/countersign/messenger/wire"
 )
 
-// receiptsAfter is how long receipts are collected, so that many go in one message; maxReceipts is how many.
+// receiptsAfter is how long receipts are collected, so that many go in one message; maxReceipts is how many, and maxOwed how many one author is owed at most,
+// who may take nothing for a long time: the newest.
 const (
 	receiptsAfter = 200 * time.Millisecond
 	maxReceipts   = 1000
+	maxOwed       = 10_000
 )
 
 // owe notes that an author is to be told that we have his message: not before the person has accepted the conversation.
@@ -44,7 +46,8 @@ func (c *change) oweReceipt(name string, timestamp uint64) error {
 	if c.owed == nil {
 		c.owed = map[string][]uint64{}
 	}
-	c.owed[name] = append(list, timestamp)
+	list = append(list, timestamp)
+	c.owed[name] = list[max(0, len(list)-maxOwed):]
 	return nil
 }
 
@@ -80,6 +83,9 @@ func (a *Account) queueReceipts(ctx context.Context) error {
 	return a.change(ctx, func(c *change) error {
 		return store.All(c.tx, store.Receipts, func(name string, list []uint64) error {
 			kind, author, _ := strings.Cut(name, " ")
+			if c.a.waits(author) {
+				return nil // one who takes nothing now gets one message with all of it later, instead of as many as he makes us owe
+			}
 			if err := c.tx.Delete(store.Receipts, name); err != nil {
 				return err
 			}

@@ -23,6 +23,7 @@ func (a *Account) Run(ctx context.Context, ready func()) error {
 	a.wg.Go(func() { a.tendTimers(ctx) })
 	a.wg.Go(func() { a.tendIndex(ctx) })
 	signal(a.queue)
+	a.receiptsSoon() // what a crash has left
 	pauses := a.pauses()
 	for {
 		since := a.World.Now()

@@ -2,6 +2,7 @@ package client
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/countersign-project/countersign/messenger/client/history"
 	"github.com/countersign-project/countersign/messenger/keys"
@@ -190,9 +191,10 @@ func (c *change) syncedBlocked(b *wire.Blocked) error {
 		}
 	}
 	for _, id := range blocked {
-		on := id[0] != '-'
-		if !on {
-			id = id[1:]
+		id, off := strings.CutPrefix(id, "-")
+		on := !off
+		if _, isGroup := groupID(id); !isGroup && !number(id) {
+			continue // another program may know people by something else
 		}
 		if err := history.Change(c.tx, id, func(v *history.Conversation) { v.Blocked = on }); err != nil {
 			return err

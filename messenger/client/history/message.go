@@ -248,12 +248,17 @@ func (m *Message) React(r Reaction, remove bool) bool {
 	return true
 }
 
+// maxEdits is how many earlier texts of a message are kept: the first, and the newest. Its author alone decides how often he edits.
+const maxEdits = 100
+
 // Edit replaces the text and keeps the earlier one.
 func (m *Message) Edit(body string, timestamp uint64) bool {
 	if m.Deleted || timestamp <= max(m.Edited, m.Timestamp) {
 		return false
 	}
-	m.Edits = append(m.Edits, Version{m.Body, max(m.Edited, m.Timestamp)})
+	if m.Edits = append(m.Edits, Version{m.Body, max(m.Edited, m.Timestamp)}); len(m.Edits) > maxEdits {
+		m.Edits = slices.Delete(m.Edits, 1, len(m.Edits)-maxEdits+1)
+	}
 	m.Body, m.Edited = body, timestamp
 	return true
 }
