@@ -66,7 +66,42 @@ func (o *linkOptions) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	o.takeOver(ctx, a)
 	return o.app.Print(registered{own.Number, own.Device, o.account}, fmt.Sprintf("This is device %d of %s now.", own.Device, own.Number))
+}
+
+// takeOver waits for the history, if the first device sends it.
+func (o *linkOptions) takeOver(ctx context.Context, a *client.Account) {
+	if _, awaited, err := a.TakingOver(ctx); err != nil || !awaited {
+		return
+	}
+	o.app.Say("The history comes from the first device. If you stop here, it comes when the messenger runs the next time.")
+	sub := a.Subscribe()
+	defer sub.Close()
+	running, cancel := context.WithCancel(ctx)
+	ran := make(chan error, 1)
+	go func() { ran <- a.Run(running, nil) }()
+	defer func() {
+		cancel()
+		<-ran
+	}()
+	b := &bars{app: o.app}
+	defer b.end()
+	for {
+		if _, awaited, err := a.TakingOver(ctx); err != nil || !awaited {
+			return
+		}
+		e, ok := sub.Next(ctx)
+		if !ok {
+			return
+		}
+		if e.Type == client.EventHistory {
+			b.show(*e.Progress)
+			if e.Why != "" {
+				o.app.Say("the history did not come: %s", e.Why)
+			}
+		}
+	}
 }
 
 func (o *linkOptions) show(code string) error {
@@ -90,25 +125,23 @@ func newDeviceCommand(p *place) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "device",
 		Short: "List, add and remove the devices of your account",
-		Long: `List, add and remove the devices of your account.
+		Long: `List, add and remove the devices of your account, and give them your history.
 
 The list is signed by your account's key: others refuse to write to a device that the server names and you have not
 signed for. A removed device keeps the key; if it was stolen, make a new account.
 
 ` + cli.ExitHelp,
-		Example: "  messenger device list\n  messenger device add 'tsdevice:/?uuid=…'\n  messenger device remove 2",
+		Example: "  messenger device list\n  messenger device add 'tsdevice:/?uuid=…'\n  messenger device history 2\n  messenger device remove 2",
 	}
 	cmd.AddCommand(
 		p.command(simple{use: "list", short: "List the devices", example: "  messenger device list", args: cobra.NoArgs, method: "listDevices",
 			params: func([]string) (any, error) { return nil, nil }, print: printed(printDevices)}),
 		newDeviceAddCommand(p),
+		newDeviceHistoryCommand(p),
 		p.command(simple{use: "remove ID", short: "Remove a device", example: "  messenger device remove 2", args: cobra.ExactArgs(1), method: "removeDevice",
 			params: func(args []string) (any, error) {
-				var id uint32
-				if _, err := fmt.Sscan(args[0], &id); err != nil || id < 2 {
-					return nil, cli.Usagef("%q is not the id of a further device", args[0])
-				}
-				return map[string]uint32{"deviceId": id}, nil
+				id, err := furtherDevice(args[0])
+				return map[string]uint32{"deviceId": id}, err
 			}}),
 	)
 	return cmd
@@ -133,33 +166,111 @@ func day(ms int64) string { return time.UnixMilli(ms).UTC().Format(time.DateOnly
 
 func newDeviceAddCommand(shared *place) *cobra.Command {
 	p := *shared
-	var yes bool
+	var yes, history bool
 	cmd := &cobra.Command{
 		Use: "add CODE", Short: "Let in the device that shows this code",
-		Long:    "Let in the device that shows this code: the text below the picture, in quotes.\n\n" + cli.ExitHelp,
-		Example: "  messenger device add 'tsdevice:/?uuid=…&pub_key=…'",
+		Long: `Let in the device that shows this code: the text below the picture, in quotes.
+
+You are asked whether it gets the history, too, unless --history or --history=false says so: conversations, read and
+unread, names, and whom you have verified. It goes encrypted over the server, and the key for it to your device alone.
+
+` + cli.ExitHelp,
+		Example: "  messenger device add 'tsdevice:/?uuid=…&pub_key=…'\n  messenger device add 'tsdevice:/?uuid=…&pub_key=…' --history",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return p.with(cmd.Context(), func(ctx context.Context, c *rpc.Client) error {
-				ctx, cancel := context.WithCancel(ctx)
-				defer cancel()
-				go p.confirmDevices(ctx, c, yes)
-				var added struct{ DeviceID uint32 }
-				if err := c.Call(ctx, "addDevice", map[string]string{"uri": args[0]}, &added); err != nil {
-					return err
+				if !cmd.Flags().Changed("history") && !yes {
+					var err error
+					if history, err = p.askForHistory(ctx, c); err != nil {
+						return err
+					}
 				}
-				return p.app.Print(added, fmt.Sprintf("Device %d is yours now.", added.DeviceID))
+				return p.addDevice(ctx, c, args[0], yes, history)
 			})
 		},
 	}
 	p.flags(cmd)
 	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask whether the digits are the same: only when nobody else can have made the code")
+	cmd.Flags().BoolVar(&history, "history", false, "give it the history, too")
 	return cmd
 }
 
-// confirmDevices asks the person about the digits.
+// askForHistory asks whether a new device gets the history; whoever says nothing but Enter wants it.
+func (p *place) askForHistory(ctx context.Context, c *rpc.Client) (bool, error) {
+	var size rpc.HistorySize
+	if err := c.Call(ctx, "historySize", nil, &size); err != nil || size.Messages == 0 {
+		return false, err
+	}
+	said, err := answer(p.app, fmt.Sprintf("Give it the history, too: %d messages, about %.1f MB? [Yes/no] ", size.Messages, float64(size.Bytes)/1e6))
+	if err != nil && said == "" {
+		return false, cli.Usagef("nothing was entered (%v): --history or --history=false answers without a question", err)
+	}
+	said = strings.ToLower(said)
+	return said == "" || said == "y" || said == "yes", nil
+}
+
+func (p *place) addDevice(ctx context.Context, c *rpc.Client, code string, yes, history bool) error {
+	asking, enough := context.WithCancel(ctx)
+	asked := make(chan struct{})
+	go func() {
+		defer close(asked)
+		p.confirmDevices(asking, c, yes)
+	}()
+	var added struct{ DeviceID uint32 }
+	err := c.Call(ctx, "addDevice", map[string]any{"uri": code, "history": history}, &added)
+	enough()
+	<-asked // the notifications after this are the history's
+	if err != nil {
+		return err
+	}
+	if history {
+		p.app.Say("Device %d is yours now, and gets the history.", added.DeviceID)
+		if err := p.sendHistory(ctx, c, added.DeviceID); err != nil {
+			return err
+		}
+	}
+	return p.app.Print(added, fmt.Sprintf("Device %d is yours now.", added.DeviceID))
+}
+
+func (p *place) sendHistory(ctx context.Context, c *rpc.Client, device uint32) error {
+	err := p.showing(c, func() error {
+		return c.Call(ctx, "sendHistory", map[string]any{"deviceId": device, "progress": progressName}, nil)
+	})
+	return stopped(err, "the history goes on to the device while the messenger runs")
+}
+
+func newDeviceHistoryCommand(shared *place) *cobra.Command {
+	return shared.command(simple{use: "history ID", short: "Send the history to a device you have linked",
+		long:    "Send the history to a device you have linked: run this on the first device. What is there already is not shown twice.",
+		example: "  messenger device history 2", args: cobra.ExactArgs(1), method: "sendHistory",
+		shows: "the history goes on to the device while the messenger runs",
+		params: func(args []string) (any, error) {
+			id, err := furtherDevice(args[0])
+			return map[string]any{"deviceId": id, "progress": progressName}, err
+		},
+		print: printed(func(struct{}) string { return "The history is on its way." })})
+}
+
+func furtherDevice(text string) (id uint32, err error) {
+	if _, err := fmt.Sscan(text, &id); err != nil || id < 2 {
+		return 0, cli.Usagef("%q is not the id of a further device", text)
+	}
+	return id, nil
+}
+
+// confirmDevices asks the person about the digits, until ctx ends.
 func (p *place) confirmDevices(ctx context.Context, c *rpc.Client, yes bool) {
-	for n := range c.Notifications() {
+	for {
+		var n rpc.Notification
+		var ok bool
+		select {
+		case n, ok = <-c.Notifications():
+			if !ok {
+				return
+			}
+		case <-ctx.Done():
+			return
+		}
 		var ask struct{ ID, Digits string }
 		if n.Method != "confirmDevice" || json.Unmarshal(n.Params, &ask) != nil || len(ask.Digits) != 6 {
 			continue

@@ -337,6 +337,62 @@ func TestLinkingALaptop(t *testing.T) {
 	w.says("laptop", "a note", "messages", "me")
 }
 
+// A laptop is linked and gets the history, because the person has said nothing against it.
+func TestLinkingALaptopWithTheHistory(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds two programs")
+	}
+	w := newTown(t)
+	bob := w.register("bob")
+	number := w.register("phone")
+	w.says("phone", "sent to "+bob, "send", bob, "said long ago")
+	link := w.program("messenger", "laptop", "link", "--server", w.url, "--name", "laptop", "--json")
+	link.Stdin = strings.NewReader("yes\n")
+	var out strings.Builder
+	link.Stdout = &out
+	screen, err := link.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.begin(link)
+	code, said := "", make(chan string, 1)
+	lines := bufio.NewScanner(screen)
+	for lines.Scan() && code == "" {
+		if m := regexp.MustCompile(`device add '(.*)'`).FindStringSubmatch(lines.Text()); m != nil {
+			code = m[1]
+		}
+	}
+	go func() {
+		var all strings.Builder
+		for lines.Scan() {
+			fmt.Fprintln(&all, lines.Text())
+		}
+		said <- all.String()
+	}()
+	add := w.program("messenger", "phone", "device", "add", code)
+	add.Stdin = strings.NewReader("\nyes\n")
+	shown, err := add.CombinedOutput()
+	if err != nil || !strings.Contains(string(shown), "Give it the history, too: 1 messages, about 0.0 MB? [Yes/no] ") || !strings.HasSuffix(string(shown), "Device 2 is yours now.\n") {
+		t.Fatalf("%s%v", shown, err)
+	}
+	all := <-said
+	if err := link.Wait(); err != nil || !strings.Contains(all, "The history comes from the first device.") {
+		t.Fatalf("%s%v", all, err)
+	}
+	var r registered
+	if err := json.Unmarshal([]byte(out.String()), &r); err != nil || r.Device != 2 || r.Number != number {
+		t.Errorf("%s%v", out.String(), err)
+	}
+	w.says("laptop", "you: said long ago", "messages", bob)
+	w.says("phone", "The history is on its way.", "device", "history", "2")
+	if _, errs := w.run("phone", 2, "device", "history", "9"); !strings.Contains(errs, "there is no device 9 that you have signed for") {
+		t.Error(errs)
+	}
+	if _, errs := w.run("laptop", 2, "device", "history", "2"); !strings.Contains(errs, "this is device 2: the history comes from the account's first device") {
+		t.Error(errs)
+	}
+}
+
 // A daemon that was started too early takes the account up as soon as there is one. Who follows what arrives outlives the daemon's restart.
 func TestDaemonBeforeItsAccount(t *testing.T) {
 	if testing.Short() {

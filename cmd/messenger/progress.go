@@ -14,11 +14,28 @@ import (
 // progressName is what a command calls its one request that takes long.
 const progressName = "this"
 
-// worthABar is how much there has to be, in bytes, before a bar is shown.
-const worthABar = 1 << 20
+// worthABar is how much there has to be, in bytes or messages, before a bar is shown.
+func worthABar(p client.Progress) bool {
+	if ofMessages(p.What) {
+		return p.Total >= 1000
+	}
+	return p.Total >= 1<<20
+}
 
-// stepWords are what a person reads.
-var stepWords = map[client.Step]string{client.Encrypting: "encrypting", client.Uploading: "sending", client.Downloading: "fetching"}
+func ofMessages(s client.Step) bool { return s == client.Packing || s == client.TakingOver }
+
+// stepWord is what a person reads.
+func stepWord(s client.Step) string {
+	switch s {
+	case client.Uploading:
+		return "sending"
+	case client.Downloading:
+		return "fetching"
+	case client.TakingOver:
+		return "taking over the history"
+	}
+	return string(s)
+}
 
 // showing runs call, whose request has asked for progress as progressName, and shows that on a terminal. Nobody else may read c's notifications meanwhile.
 func (p *place) showing(c *rpc.Client, call func() error) error {
@@ -34,17 +51,9 @@ func (p *place) showing(c *rpc.Client, call func() error) error {
 }
 
 func (p *place) showProgress(c *rpc.Client, over <-chan struct{}) {
-	var bar *cli.Bar
-	var step client.Step
-	end := func() {
-		if bar != nil {
-			bar.Done()
-		}
-		bar = nil
-	}
-	defer end()
+	b := &bars{app: p.app}
+	defer b.end()
 	for {
-		var now rpc.Progress
 		select {
 		case <-over:
 			return
@@ -52,25 +61,43 @@ func (p *place) showProgress(c *rpc.Client, over <-chan struct{}) {
 			if !ok {
 				return
 			}
-			if n.Method != "progress" || json.Unmarshal(n.Params, &now) != nil || now.ID != progressName {
-				continue
+			var now rpc.Progress
+			if n.Method == "progress" && json.Unmarshal(n.Params, &now) == nil && now.ID == progressName {
+				b.show(now.Progress)
 			}
-		}
-		if now.What != step {
-			end()
-			step = now.What
-		}
-		if bar == nil && p.app.Terminal() && now.Total >= worthABar && now.Done < now.Total {
-			label := stepWords[step]
-			if now.Resumed > 0 {
-				label += fmt.Sprintf(" on, after %d %%", 100*now.Resumed/now.Total)
-			}
-			bar = p.app.Progress(label, now.Total, true)
-		}
-		if bar != nil {
-			bar.Set(now.Done)
 		}
 	}
+}
+
+// bars shows one step after the other, on a terminal.
+type bars struct {
+	app  *cli.App
+	step client.Step
+	bar  *cli.Bar // nil: none is shown
+}
+
+func (b *bars) show(now client.Progress) {
+	if now.What != b.step {
+		b.end()
+		b.step = now.What
+	}
+	if b.bar == nil && b.app.Terminal() && worthABar(now) && now.Done < now.Total {
+		label := stepWord(now.What)
+		if now.Resumed > 0 {
+			label += fmt.Sprintf(" on, after %d %%", 100*now.Resumed/now.Total)
+		}
+		b.bar = b.app.Progress(label, now.Total, !ofMessages(now.What))
+	}
+	if b.bar != nil {
+		b.bar.Set(now.Done)
+	}
+}
+
+func (b *bars) end() {
+	if b.bar != nil {
+		b.bar.Done()
+	}
+	b.bar = nil
 }
 
 // stopped says what becomes of something that was stopped by the person.

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"fmt"
 	"strings"
@@ -100,12 +99,28 @@ func (o *registerOptions) askCode(ctx context.Context, server remote.Options) er
 
 // ask reads a line from the person.
 func ask(app *cli.App, prompt string) (string, error) {
-	fmt.Fprint(app.Err, prompt)
-	line, err := bufio.NewReader(app.In).ReadString('\n')
-	if line = strings.TrimSpace(line); line == "" {
+	line, err := answer(app, prompt)
+	if line == "" {
 		return "", cli.Usagef("nothing was entered (%v)", err)
 	}
 	return line, nil
+}
+
+// answer asks, and takes Enter alone for an answer. It reads no further than its line: there may be another question.
+func answer(app *cli.App, prompt string) (string, error) {
+	fmt.Fprint(app.Err, prompt)
+	var line []byte
+	for b := make([]byte, 1); ; {
+		n, err := app.In.Read(b)
+		switch {
+		case n == 1 && b[0] == '\n':
+			return strings.TrimSpace(string(line)), nil
+		case n == 1 && len(line) < 64<<10:
+			line = append(line, b[0])
+		case err != nil:
+			return strings.TrimSpace(string(line)), err
+		}
+	}
 }
 
 // confirm asks a question that only a plain yes answers.

@@ -18,9 +18,9 @@ the same is also told as result, with subscription 0. "event" is whatever happen
 message of yours has come. What arrived while the program was away is told if it asks for it, with the seq of the last
 envelope it has dealt with.
   subscribeReceive {after: seq, which is ours}, unsubscribeReceive     both notifications come until the latter
-"progress" {id, what: encrypting, uploading or downloading, done, total, resumed} comes to who has asked for it alone, at
-most ten times a second: send, saveAttachment and getAttachment take progress, a name you make up, and id is that name.
-Bytes; of them resumed were there from an earlier try. While files get on, send that asks for progress waits for them.
+"progress" {id, what: encrypting, uploading, downloading or packing, done, total, resumed} comes to who has asked for it
+alone, at most ten times a second: send, saveAttachment, getAttachment and sendHistory take progress, a name you make up,
+and id is that name. Bytes, of packing messages; of them resumed were there from an earlier try. While files get on, send that asks for progress waits for them.
 Who ends the connection gives up a download, which goes on from there the next time, and a file that is still being
 encrypted; a message that is queued goes out all the same.
 
@@ -42,7 +42,7 @@ As signal-cli has them:
   updateGroup {groupId (none: a new group), name, members, removeMembers, admins, removeAdmins, expiration,
         avatar (a path, or data:TYPE;base64,DATA), removeAvatar}   getAvatar {groupId} → {data, type}
   listIdentities {number}, trust {recipient, verifiedSafetyNumber or trustAllKnownKeys}
-  listDevices, removeDevice {deviceId}, addDevice {uri}            updateProfile {givenName, familyName}
+  listDevices, removeDevice {deviceId}, addDevice {uri, history}   updateProfile {givenName, familyName}
   setUsername {username}, updateConfiguration {readReceipts, typingIndicators}
   version, listAccounts
 
@@ -62,4 +62,7 @@ Ours:
   introduce {recipient: two verified contacts}: each is told the other's key. listContacts and listIdentities have introduced
         {number, name, when}, while somebody's word counts, and doubt, a number: he has named another key, and nothing is sent
   groupConsistency, askForMissing, confirmDevice
+  sendHistory {deviceId}: all that is here goes to another device of yours, as with addDevice's history; it answers when
+        the server has it. historySize → {messages, bytes}. On the other device "event" of type history, and
+        takingOver of status, say how far it is
   openPage, awaitPage: of the daemon, for 'messenger open'`

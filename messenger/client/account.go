@@ -48,7 +48,10 @@ type Account struct {
 	wg     sync.WaitGroup
 
 	watchers  watchers
-	downloads taken // names of partial downloads that somebody writes
+	downloads taken         // names of partial downloads that somebody writes
+	handing   watchers      // of handovers, by device
+	outcomes  outcomes      // of handovers
+	histories chan struct{} // says that a history may be handed over, or taken over
 	// deleted: the person has deleted the account, and kept what was said.
 	deleted atomic.Bool
 	// astray: the account has another number than this device knows of, and it waits to be told by another device of ours.
@@ -123,7 +126,7 @@ func opened(ctx context.Context, o Options, s *store.Store) (*Account, error) {
 		return nil, err
 	}
 	o.Key = nil // it is not needed again
-	a := &Account{Options: o, store: s, events: newHub(), queue: make(chan struct{}, 1), tend: make(chan struct{}, 1), typing: map[string]time.Time{},
+	a := &Account{Options: o, store: s, events: newHub(), queue: make(chan struct{}, 1), tend: make(chan struct{}, 1), histories: make(chan struct{}, 1), typing: map[string]time.Time{},
 		waiting: map[string]bool{}, hurried: map[string]int64{}}
 	a.lost = lost
 	a.deleted.Store(lost != nil)
@@ -147,16 +150,17 @@ func (a *Account) Close() error {
 
 // change is a transaction of ours: what it wants told and sent happens after the commit.
 type change struct {
-	a      *Account
-	tx     *store.Tx
-	book   *session.Book
-	now    int64 // milliseconds
-	events []Event
-	send   bool
-	timer  bool
-	owed   map[string][]uint64 // receipts, by what they are stored under
-	done   []upload            // whose blobs go, after the commit: a crash before it must find them
-	over   []int64             // messages that left the outbox: nothing of theirs is uploaded any more
+	a         *Account
+	tx        *store.Tx
+	book      *session.Book
+	now       int64 // milliseconds
+	events    []Event
+	send      bool
+	timer     bool
+	histories bool
+	owed      map[string][]uint64 // receipts, by what they are stored under
+	done      []upload            // whose blobs go, after the commit: a crash before it must find them
+	over      []int64             // messages that left the outbox: nothing of theirs is uploaded any more
 }
 
 // change runs f in a transaction.
@@ -188,6 +192,9 @@ func (a *Account) change(ctx context.Context, f func(*change) error) error {
 	}
 	if c.timer {
 		signal(a.tend)
+	}
+	if c.histories {
+		signal(a.histories)
 	}
 	if len(c.owed) > 0 {
 		a.receiptsSoon()

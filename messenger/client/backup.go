@@ -1,6 +1,7 @@
 package client
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -70,7 +71,7 @@ func (a *Account) Backup(ctx context.Context, dst io.Writer, seed archive.Seed) 
 		if err := c.backupAccount(enc); err != nil {
 			return err
 		}
-		messages, err = c.backupMessages(enc)
+		messages, err = c.backupMessages(enc, nil)
 		return err
 	}); err != nil {
 		return 0, err
@@ -91,28 +92,12 @@ func (c *change) backupAccount(enc *json.Encoder) error {
 	if err := errors.Join(enc.Encode(first), enc.Encode(line{Preferences: &p})); err != nil {
 		return err
 	}
-	if err := session.Peers(c.tx, func(name string, p session.Peer) error {
-		levels, err := c.book.Levels(name)
-		if err != nil {
-			return err
-		}
-		p.Devices, p.Able = nil, nil
-		if name == own.Number {
-			return enc.Encode(line{Name: name, Levels: levels})
-		}
-		return enc.Encode(line{Name: name, Peer: &p, Levels: levels})
-	}); err != nil {
+	if err := c.backupPeople(enc); err != nil {
 		return err
 	}
 	if err := store.All(c.tx, store.Introductions, func(name string, list []session.Introduction) error {
 		return enc.Encode(line{Name: name, Introductions: list})
 	}); err != nil {
-		return err
-	}
-	if err := store.All(c.tx, store.Contacts, func(_ string, k Contact) error { return enc.Encode(line{Contact: &k}) }); err != nil {
-		return err
-	}
-	if err := store.All(c.tx, store.Conversations, func(_ string, v history.Conversation) error { return enc.Encode(line{Conversation: &v}) }); err != nil {
 		return err
 	}
 	return store.All(c.tx, store.Groups, func(name string, g group.State) error {
@@ -130,14 +115,40 @@ func (c *change) backupAccount(enc *json.Encoder) error {
 	})
 }
 
-// backupMessages writes the messages, the oldest first, as they lie in the store.
-func (c *change) backupMessages(enc *json.Encoder) (n int, err error) {
+// backupPeople writes whom we know, by which keys, and what was agreed in each conversation.
+func (c *change) backupPeople(enc *json.Encoder) error {
+	own := c.book.Own()
+	if err := session.Peers(c.tx, func(name string, p session.Peer) error {
+		levels, err := c.book.Levels(name)
+		if err != nil {
+			return err
+		}
+		p.Devices, p.Able = nil, nil
+		if name == own.Number {
+			return enc.Encode(line{Name: name, Levels: levels})
+		}
+		return enc.Encode(line{Name: name, Peer: &p, Levels: levels})
+	}); err != nil {
+		return err
+	}
+	if err := store.All(c.tx, store.Contacts, func(_ string, k Contact) error { return enc.Encode(line{Contact: &k}) }); err != nil {
+		return err
+	}
+	if err := store.All(c.tx, store.Conversations, func(_ string, v history.Conversation) error { return enc.Encode(line{Conversation: &v}) }); err != nil {
+		return err
+	}
+	return nil
+}
+
+// backupMessages writes the messages, the oldest first, as they lie in the store. Count counts them.
+func (c *change) backupMessages(enc *json.Encoder, count *meter) (n int, err error) {
 	err = c.tx.Forth(0, func(row store.Row) (bool, error) {
 		m := new(history.Message)
 		if err := json.Unmarshal(row.Body, m); err != nil {
 			return false, err
 		}
 		n++
+		count.add(1)
 		return true, enc.Encode(line{Message: m})
 	})
 	return n, err
@@ -317,7 +328,7 @@ func begin(src io.Reader, seed archive.Seed) (*json.Decoder, *line, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	dec, first := json.NewDecoder(r), new(line)
+	dec, first := json.NewDecoder(&bounded{r: r}), new(line)
 	if err := dec.Decode(first); err != nil {
 		return nil, nil, err
 	}
@@ -325,6 +336,28 @@ func begin(src io.Reader, seed archive.Seed) (*json.Decoder, *line, error) {
 		return nil, nil, fmt.Errorf("a backup of form %d, this program knows %d to %d", first.Version, newestFirst, backupVersion)
 	}
 	return dec, first, nil
+}
+
+// maxEntry bounds an entry of a backup in bytes: it has to be held.
+const maxEntry = 64 << 20
+
+// bounded is a reader of lines, none of which is longer than an entry may be.
+type bounded struct {
+	r io.Reader
+	n int // since the last end of a line
+}
+
+func (b *bounded) Read(p []byte) (int, error) {
+	n, err := b.r.Read(p[:min(len(p), 64<<10)])
+	if end := bytes.LastIndexByte(p[:n], '\n'); end >= 0 {
+		b.n = n - end - 1
+	} else {
+		b.n += n
+	}
+	if b.n > maxEntry {
+		return 0, fmt.Errorf("an entry of more than %d bytes: this is no backup of ours", maxEntry)
+	}
+	return n, err
 }
 
 // batch is how many entries are taken in with one transaction.

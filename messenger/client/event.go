@@ -20,6 +20,7 @@ const (
 	EventConversation EventType = "conversation" // a conversation, contact or group has changed
 	EventConnection   EventType = "connection"   // connected, or no longer
 	EventCaughtUp     EventType = "caughtUp"     // everything that waited has been received
+	EventHistory      EventType = "history"      // the history of the first device is being taken over; with why: it could not be
 )
 
 // Event is one thing that has happened, after it is on the disk.
@@ -36,6 +37,7 @@ type Event struct {
 	Connected    bool             `json:"connected,omitempty"`
 	Why          string           `json:"why,omitempty"`      // of a lost connection
 	Unlinked     bool             `json:"unlinked,omitempty"` // there will be no other: the server does not know this device any more
+	Progress     *Progress        `json:"progress,omitempty"` // of a history
 }
 
 // Receipt says of which messages of ours, by their timestamps.

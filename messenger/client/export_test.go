@@ -10,6 +10,7 @@ import (
 
 	"google.golang.org/protobuf/encoding/protowire"
 
+	"github.com/countersign-project/countersign/messenger/attachment"
 	"github.com/countersign-project/countersign/messenger/client/history"
 	"github.com/countersign-project/countersign/messenger/introduction"
 	"github.com/countersign-project/countersign/messenger/server/api"
@@ -74,6 +75,36 @@ func CutForTest(ctx context.Context, a *Account) error {
 func MeterForTest(now func() time.Time, tell func(Progress), total int64) (add func(int64)) {
 	return newMeter(now, tell, Uploading, 0, total).add
 }
+
+// PackForTest packs and uploads a history as for a device, and does not send it.
+func PackForTest(ctx context.Context, a *Account, device uint32) (*wire.History, error) {
+	h := handover{Device: device}
+	order := func(c *change) error { return c.orderHistory(device) } // which nobody is woken for
+	if err := errors.Join(a.change(ctx, order), a.pack(ctx, &h), a.uploadHistory(ctx, &h)); err != nil {
+		return nil, err
+	}
+	for i := range h.Parts {
+		h.Parts[i].ID = h.Files[i].ID
+	}
+	if err := a.change(ctx, func(c *change) error { return c.dropHandover(device) }); err != nil {
+		return nil, err
+	}
+	return &wire.History{Device: device, Seed: h.Seed, Parts: h.Parts, Messages: uint64(h.Messages)}, nil
+}
+
+// AnnounceForTest tells a number's devices of a history.
+func AnnounceForTest(ctx context.Context, a *Account, to string, h wire.History) error {
+	return a.change(ctx, func(c *change) error {
+		at, err := c.timestamp()
+		if err != nil {
+			return err
+		}
+		return c.push(job{Timestamp: at, Content: (&wire.Content{Sync: &wire.Sync{History: &h}}).Encode(), To: []string{to}})
+	})
+}
+
+// BlobSizeForTest is how long the ciphertext of a file is.
+func BlobSizeForTest(size int64) int64 { return attachment.BlobSize(attachment.Padded(size)) }
 
 // SendForTest sends what nobody can decrypt to somebody's first device.
 func SendForTest(ctx context.Context, a *Account, to string, timestamp uint64) error {

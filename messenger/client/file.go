@@ -68,28 +68,30 @@ func (a *Account) prepareFiles(ctx context.Context, d Draft) (files []upload, ou
 	return files, out, nil
 }
 
-// WrongFile says that a file cannot be sent, whatever the network and the server do.
-type WrongFile struct{ error }
+// MisuseError says that what was asked for cannot be done, whatever the network and the server do: the caller has to ask otherwise.
+type MisuseError struct{ error }
 
-// Usage tells that the caller has to ask otherwise.
-func (WrongFile) Usage() bool { return true }
+// Usage tells that.
+func (MisuseError) Usage() bool { return true }
 
-func (e WrongFile) Unwrap() error { return e.error }
+func (e MisuseError) Unwrap() error { return e.error }
 
-// openFile opens a file to be sent. WrongFile.
+func misuse(format string, args ...any) error { return MisuseError{fmt.Errorf(format, args...)} }
+
+// openFile opens a file to be sent. MisuseError.
 func openFile(path string) (*os.File, fs.FileInfo, error) {
 	info, err := os.Stat(path) // first: to open a pipe would wait for somebody who writes
 	switch {
 	case err != nil:
-		return nil, nil, WrongFile{err}
+		return nil, nil, MisuseError{err}
 	case !info.Mode().IsRegular():
-		return nil, nil, WrongFile{fmt.Errorf("%s is not a file", path)}
+		return nil, nil, misuse("%s is not a file", path)
 	case info.Size() > attachment.MaxSize:
-		return nil, nil, WrongFile{fmt.Errorf("%s has %d bytes, want at most %d: cut it into parts, or take another way for it", path, info.Size(), attachment.MaxSize)}
+		return nil, nil, misuse("%s has %d bytes, want at most %d: cut it into parts, or take another way for it", path, info.Size(), attachment.MaxSize)
 	}
 	src, err := os.Open(path)
 	if err != nil {
-		return nil, nil, WrongFile{err}
+		return nil, nil, MisuseError{err}
 	}
 	if info, err = src.Stat(); err != nil {
 		return nil, nil, errors.Join(err, src.Close())
@@ -191,6 +193,9 @@ func (a *Account) sweepFiles(ctx context.Context) error {
 		for _, u := range j.Files {
 			wanted[u.Blob] = true
 		}
+	}
+	if err := a.wantedByHistories(ctx, wanted); err != nil {
+		return err
 	}
 	for _, e := range entries {
 		if !wanted[e.Name()] && !strings.HasSuffix(e.Name(), resumable) {

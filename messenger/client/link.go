@@ -11,6 +11,7 @@ import (
 	"github.com/countersign-project/countersign/messenger/keys"
 	"github.com/countersign-project/countersign/messenger/provision"
 	"github.com/countersign-project/countersign/messenger/session"
+	"github.com/countersign-project/countersign/messenger/store"
 	"github.com/countersign-project/countersign/messenger/wire"
 )
 
@@ -67,7 +68,7 @@ func Link(ctx context.Context, o Options, passphrase []byte, l Linking) (*Accoun
 		attr.Name = l.Name
 		own.Device, err = server.AddDevice(ctx, remote.Login{User: own.Number, Password: own.Password}, acc.Code, attr)
 		return own, err
-	})
+	}, func(tx *store.Tx) error { return expect(tx, acc.History) })
 	if err != nil {
 		return nil, err
 	}
@@ -126,6 +127,24 @@ func (a *Account) greet(ctx context.Context) error {
 // AddDevice lets a new device into the account: code is the text of the QR code it shows. Confirm is called with the six digits that its screen
 // must show too, before anything is registered there. It returns once the new device is registered and the signed list has it.
 func (a *Account) AddDevice(ctx context.Context, code string, confirm func(digits string) (bool, error)) (id uint32, err error) {
+	return a.addDevice(ctx, code, 0, confirm)
+}
+
+// AddDeviceWithHistory is AddDevice for one that also gets what this device has: it is told so before it registers, and the history is on order
+// when this returns. SendHistory waits for that.
+func (a *Account) AddDeviceWithHistory(ctx context.Context, code string, confirm func(digits string) (bool, error)) (id uint32, err error) {
+	messages, _, err := a.HistorySize(ctx)
+	if err != nil {
+		return 0, err
+	}
+	if id, err = a.addDevice(ctx, code, uint64(messages), confirm); err != nil {
+		return id, err
+	}
+	_, err = a.orderHistory(ctx, id, nil)
+	return id, err
+}
+
+func (a *Account) addDevice(ctx context.Context, code string, messages uint64, confirm func(digits string) (bool, error)) (id uint32, err error) {
 	scanned, err := provision.ParseCode(code)
 	if err != nil {
 		return 0, err
@@ -150,7 +169,7 @@ func (a *Account) AddDevice(ctx context.Context, code string, confirm func(digit
 	if err != nil {
 		return 0, err
 	}
-	acc := provision.Account{Identity: identity, Number: own.Number, Code: registers, UserAgent: "Countersign", ProfileKey: own.ProfileKey, Server: own.Server}
+	acc := provision.Account{Identity: identity, Number: own.Number, Code: registers, UserAgent: "Countersign", ProfileKey: own.ProfileKey, Server: own.Server, History: messages}
 	envelope, digits, err := codec(scanned.Draft).Seal(scanned.Key, acc, a.World.Rand)
 	if err != nil {
 		return 0, err
@@ -298,6 +317,10 @@ func (a *Account) RemoveDevice(ctx context.Context, id uint32) error {
 	if err := a.server.RemoveDevice(ctx, who, id); err != nil {
 		return err
 	}
+	if err := a.change(ctx, func(c *change) error { return c.dropHandover(id) }); err != nil {
+		return err
+	}
+	a.outcomes.end(id, errors.New("the device was removed"))
 	others, err := a.listed(ctx)
 	if err != nil {
 		return err

@@ -296,9 +296,9 @@ func (a *Account) hold(ctx context.Context, j job, name, why string) error {
 	})
 }
 
-func put[V any](m *map[string]V, name string, v V) {
+func put[K comparable, V any](m *map[K]V, name K, v V) {
 	if *m == nil {
-		*m = map[string]V{}
+		*m = map[K]V{}
 	}
 	(*m)[name] = v
 }

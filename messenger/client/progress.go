@@ -23,6 +23,9 @@ const (
 	Encrypting  Step = "encrypting"  // a file, before the message is queued
 	Uploading   Step = "uploading"   // ciphertext to the server
 	Downloading Step = "downloading" // ciphertext from the server
+	// Of a history that goes to another device of ours, in messages.
+	Packing    Step = "packing"
+	TakingOver Step = "takingOver"
 )
 
 // tellEvery is how often progress is told at most. The beginning and the end of a step are always told.

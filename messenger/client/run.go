@@ -22,6 +22,7 @@ func (a *Account) Run(ctx context.Context, ready func()) error {
 	a.wg.Go(func() { a.sendQueued(ctx) })
 	a.wg.Go(func() { a.tendTimers(ctx) })
 	a.wg.Go(func() { a.tendIndex(ctx) })
+	a.wg.Go(func() { a.tendHistories(ctx) })
 	signal(a.queue)
 	a.receiptsSoon() // what a crash has left
 	pauses := a.pauses()

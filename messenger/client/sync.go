@@ -117,6 +117,8 @@ func (c *change) synced(o session.Opened) error {
 		return c.syncRequest(*s.Request)
 	case s.Moved != nil:
 		return c.followed(s.Moved.To)
+	case s.History != nil:
+		return c.announced(o.Device, s.History)
 	case s.Contacts != nil:
 		return c.fetchLater(fetching{Contacts: &s.Contacts.Blob})
 	}

@@ -57,7 +57,17 @@ func (a *Account) uploadAll(ctx context.Context, j job) (job, error) {
 			m.skip(j.Files[i].Size)
 			continue
 		}
-		if err := a.uploadOne(cancellable, who, j, i, m); err != nil {
+		keep := func(place *remote.Place) error {
+			return a.change(ctx, func(c *change) error {
+				return c.changeJob(j.ID, func(stored *job) error {
+					if i < len(stored.Files) {
+						stored.Files[i].Place = place
+					}
+					return nil
+				})
+			})
+		}
+		if err := a.uploadOne(cancellable, who, &j.Files[i], m, keep); err != nil {
 			if cancellable.Err() != nil && ctx.Err() == nil {
 				return j, errCancelled
 			}
@@ -68,9 +78,8 @@ func (a *Account) uploadAll(ctx context.Context, j job) (job, error) {
 	return a.uploaded(ctx, j)
 }
 
-// uploadOne uploads one blob of a job. Where it goes is on the disk before the first byte is sent, so that not even a crash begins anew.
-func (a *Account) uploadOne(ctx context.Context, who remote.Login, j job, i int, m *meter) error {
-	u := &j.Files[i]
+// uploadOne uploads one blob. Where it goes is kept on the disk before the first byte is sent, so that not even a crash begins anew.
+func (a *Account) uploadOne(ctx context.Context, who remote.Login, u *upload, m *meter, keep func(*remote.Place) error) error {
 	f, err := a.openBlob(*u)
 	if err != nil {
 		return &lostError{err}
@@ -96,14 +105,7 @@ func (a *Account) uploadOne(ctx context.Context, who remote.Login, j job, i int,
 			return err
 		}
 		u.Place = &place
-		if err := a.change(ctx, func(c *change) error {
-			return c.changeJob(j.ID, func(stored *job) error {
-				if i < len(stored.Files) {
-					stored.Files[i].Place = &place
-				}
-				return nil
-			})
-		}); err != nil {
+		if err := keep(u.Place); err != nil {
 			return err
 		}
 	}

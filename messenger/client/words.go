@@ -41,7 +41,11 @@ func (a *Account) tendIndex(ctx context.Context) {
 func (a *Account) indexOne(ctx context.Context) (p history.Progress, more bool, err error) {
 	var segment int64
 	err = a.store.View(ctx, func(tx *store.Tx) (err error) {
-		segment, more, p, err = history.Unindexed(tx)
+		if segment, more, p, err = history.Unindexed(tx); err != nil || !more {
+			return err
+		}
+		t, _, err := store.Load[takeover](tx, store.Settings, settingTakeover)
+		more = !t.awaited() || segment > store.Segment(t.Reserved) // messages are still to be put there
 		return err
 	})
 	if err != nil || !more {

@@ -337,6 +337,17 @@ func knows(a, b *device) {
 // link adds a device to somebody's account.
 func (d *device) link(name string, draft bool) *device {
 	d.Helper()
+	return d.linkBy(name, draft, d.acc.AddDevice)
+}
+
+// linkWithHistory adds a device that gets what this one has.
+func (d *device) linkWithHistory(name string) *device {
+	d.Helper()
+	return d.linkBy(name, false, d.acc.AddDeviceWithHistory)
+}
+
+func (d *device) linkBy(name string, draft bool, add func(ctx context.Context, code string, confirm func(string) (bool, error)) (uint32, error)) *device {
+	d.Helper()
 	e := &device{world: d.world, name: name, dir: filepath.Join(d.TempDir(), name), log: new(logBook)}
 	code, digits := make(chan string, 1), make(chan string, 2)
 	type linked struct {
@@ -356,7 +367,7 @@ func (d *device) link(name string, draft bool) *device {
 	case l := <-done:
 		d.Fatal(l.err)
 	}
-	if _, err := d.acc.AddDevice(d.Context(), shown, func(six string) (bool, error) { digits <- six; return true, nil }); err != nil {
+	if _, err := add(d.Context(), shown, func(six string) (bool, error) { digits <- six; return true, nil }); err != nil {
 		d.Fatal(err)
 	}
 	l := <-done

@@ -20,7 +20,7 @@ func (Shipped) body(agreement keys.Secret, _ keys.Public) body {
 // Seal implements Codec.
 func (c Shipped) Seal(scanned keys.Public, a Account, rand io.Reader) ([]byte, string, error) {
 	m := wire.ProvisionMessage{IdentityPrivate: a.Identity.Scalar(), IdentityPublic: a.Identity.Public().Bytes(), Number: a.Number, Code: a.Code,
-		UserAgent: a.UserAgent, ProfileKey: a.ProfileKey, ReadReceipts: a.ReadReceipts, UUID: a.UUID}
+		UserAgent: a.UserAgent, ProfileKey: a.ProfileKey, ReadReceipts: a.ReadReceipts, UUID: a.UUID, History: a.History}
 	plaintext := m.Encode()
 	defer clear(plaintext)
 	return sealTo(scanned, plaintext, rand, c.body)
@@ -37,7 +37,7 @@ func (c Shipped) Open(own *keys.Private, envelope []byte) (Account, string, erro
 	if err != nil {
 		return Account{}, "", err
 	}
-	a := Account{Number: m.Number, Code: m.Code, UserAgent: m.UserAgent, ProfileKey: m.ProfileKey, ReadReceipts: m.ReadReceipts, UUID: m.UUID}
+	a := Account{Number: m.Number, Code: m.Code, UserAgent: m.UserAgent, ProfileKey: m.ProfileKey, ReadReceipts: m.ReadReceipts, UUID: m.UUID, History: m.History}
 	if a.Identity, err = keys.NewPrivate(m.IdentityPrivate); err != nil {
 		return Account{}, "", err
 	}

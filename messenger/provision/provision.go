@@ -31,6 +31,7 @@ type Account struct {
 	ProfileKey   keys.SecretBytes
 	ReadReceipts bool
 	UUID         string
+	History      uint64 // shipped codec only: so many messages of history come later
 	Server       string // draft only: where to register. The device checks it against its own list
 	MasterSMS    bool   // draft only: the master can send SMS
 }

@@ -79,7 +79,7 @@ func TestLinkADevice(t *testing.T) {
 			if _, draft := codec.(Draft); draft {
 				a.Server, a.MasterSMS = "example.org", true
 			} else {
-				a.UserAgent, a.ProfileKey, a.ReadReceipts, a.UUID = "agent", make([]byte, 32), true, "u"
+				a.UserAgent, a.ProfileKey, a.ReadReceipts, a.UUID, a.History = "agent", make([]byte, 32), true, "u", 7
 			}
 			envelope, shown, err := codec.Seal(device.Public(), a, rand.Reader)
 			if err != nil {

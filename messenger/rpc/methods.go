@@ -69,6 +69,8 @@ func methods() map[string]method {
 		"deleteMessage":     call((*conn).deleteMessage),     // {seq}: on this device only
 		"saveAttachment":    call((*conn).saveAttachment),    // {id, directory} → {path}
 		"discardUpload":     call((*conn).discardUpload),     // {id} of a file that was handed in and is not sent
+		"sendHistory":       call((*conn).sendHistory),       // {deviceId}: what is here goes to another device of ours
+		"historySize":       call((*conn).historySize),       // → HistorySize
 		"confirmDevice":     call((*conn).confirmDevice),     // {id, accept}: answers the notification of the same name
 		"setRule":           call((*conn).setRule),           // {target, rule: notify, ask or verified-only}
 		"introduce":         call((*conn).introduce),         // {recipient: two}

@@ -28,12 +28,41 @@ func (c *conn) listDevices(nothing) (any, error) {
 }
 
 // addDevice lets a device in whose code was scanned. Six digits are sent as a notification "confirmDevice" {id, digits}; the call goes on when the
-// caller answers with the method confirmDevice {id, accept}.
+// caller answers with the method confirmDevice {id, accept}. With history the device is told that it gets what is here, and that is on its
+// way: sendHistory waits for it.
 func (c *conn) addDevice(p struct {
-	URI string `json:"uri"`
+	URI     string `json:"uri"`
+	History bool   `json:"history"`
 }) (any, error) {
-	id, err := c.Account.AddDevice(c.ctx, p.URI, func(digits string) (bool, error) { return c.confirm(map[string]string{"digits": digits}) })
+	add := c.Account.AddDevice
+	if p.History {
+		add = c.Account.AddDeviceWithHistory
+	}
+	id, err := add(c.ctx, p.URI, func(digits string) (bool, error) { return c.confirm(map[string]string{"digits": digits}) })
 	return map[string]uint32{"deviceId": id}, err
+}
+
+// sendHistory gives another device of ours what is here, and answers when it is handed over. Who leaves before does not stop it.
+func (c *conn) sendHistory(p struct {
+	asks
+	ID uint32 `json:"deviceId"`
+}) (any, error) {
+	tell, err := c.progress(p.asks)
+	if err != nil {
+		return nil, err
+	}
+	return nil, c.Account.SendHistory(c.ctx, p.ID, tell)
+}
+
+// HistorySize is how much there is to be sent.
+type HistorySize struct {
+	Messages int64 `json:"messages"`
+	Bytes    int64 `json:"bytes"` // about
+}
+
+func (c *conn) historySize(nothing) (any, error) {
+	messages, bytes, err := c.Account.HistorySize(c.ctx)
+	return HistorySize{messages, bytes}, err
 }
 
 // confirm asks the caller about what both screens show.
@@ -156,8 +185,10 @@ type Status struct {
 	// Since is the number of the newest message when this connection's notifications began: what came after it they have told.
 	Since int64 `json:"since"`
 	// Index is how far the search's index is; what it lacks is searched all the same, slower.
-	Index   history.Progress `json:"index"`
-	Version string           `json:"version"`
+	Index history.Progress `json:"index"`
+	// TakingOver is how far the history is that comes from the account's first device; nil if none does.
+	TakingOver *client.Progress `json:"takingOver,omitempty"`
+	Version    string           `json:"version"`
 	// Unlinked says, if the server does not know this device any more, what has probably happened and what to do.
 	Unlinked string `json:"unlinked,omitempty"`
 }
@@ -172,6 +203,15 @@ func (c *conn) status(nothing) (any, error) {
 		return nil, err
 	}
 	index, err := c.Account.Indexed(c.ctx)
+	if err != nil {
+		return nil, err
+	}
+	var taking *client.Progress
+	if p, there, err := c.Account.TakingOver(c.ctx); err != nil {
+		return nil, err
+	} else if there {
+		taking = &p
+	}
 	c.mu.Lock()
 	since := c.since
 	c.mu.Unlock()
@@ -179,7 +219,7 @@ func (c *conn) status(nothing) (any, error) {
 	if lost := c.Account.Unlinked(); lost != nil {
 		unlinked = lost.Error()
 	}
-	return Status{"open", own.Number, own.Device, own.Server, c.Account.Server.Proxy, c.Account.Connected(), queued, since, index, c.Version, unlinked}, err
+	return Status{"open", own.Number, own.Device, own.Server, c.Account.Server.Proxy, c.Account.Connected(), queued, since, index, taking, c.Version, unlinked}, nil
 }
 
 // flush sends what is queued and can be sent, and answers when that is done.

@@ -27,6 +27,39 @@ func (t *Tx) AddMessage(conversation, ref string, body []byte) (seq int64, added
 	return seq, true, err
 }
 
+// Reserve keeps the numbers below first, and first itself, for AddMessageBelow: messages are stored above it from now on. Nothing may be stored yet.
+func (t *Tx) Reserve(first int64) error {
+	res, err := t.exec(`INSERT INTO sqlite_sequence (name, seq) SELECT 'message', ? WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = 'message')`, first)
+	if err != nil {
+		return err
+	}
+	if n, err := res.RowsAffected(); err != nil || n != 1 {
+		return fmt.Errorf("store: numbers cannot be kept free: there are messages already (%v)", err)
+	}
+	return nil
+}
+
+// AddMessageBelow is AddMessage for what was reserved: the message gets the number seq, which must be free. It has no index yet.
+func (t *Tx) AddMessageBelow(seq int64, conversation, ref string, body []byte) (added bool, err error) {
+	c, r := t.keys.token(kindMessage, "c"+conversation), t.keys.token(kindMessage, "r"+ref)
+	res, err := t.exec(`INSERT INTO message (seq, conversation, ref, body) VALUES (?, ?, ?, ?) ON CONFLICT (ref) DO NOTHING`, seq, c[:], r[:], t.keys.seal(kindMessage, r, body))
+	if err != nil {
+		return false, err
+	}
+	if n, err := res.RowsAffected(); err != nil || n == 0 {
+		return false, err
+	}
+	return true, t.DropIndex(Segment(seq))
+}
+
+// Size returns how many messages there are, and how many bytes they have.
+func (t *Tx) Size() (messages, bytes int64, err error) {
+	if err = t.row(`SELECT count(*), coalesce(sum(length(body)), 0) FROM message`).Scan(&messages, &bytes); err != nil {
+		err = fmt.Errorf("store: %w", err)
+	}
+	return messages, bytes, err
+}
+
 // SetMessage replaces what is stored under a number.
 func (t *Tx) SetMessage(seq int64, body []byte) error {
 	r, _, ok, err := t.message(querySeq, seq)

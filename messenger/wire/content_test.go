@@ -42,7 +42,8 @@ func contents(t testing.TB) map[string]*wire.Content {
 			Blocked: &wire.Blocked{Numbers: []string{"+1"}, Groups: [][]byte{{1}}}, Padding: []byte{0},
 			Verified:      &wire.Verified{Destination: "+1", Identity: key(t), State: wire.VerifiedYes, NullMessage: []byte{1}},
 			Configuration: &wire.Configuration{ReadReceipts: &yes, LinkPreviews: &yes},
-			Introductions: []wire.Introduced{{"+1", key(t), wire.Introduction{Statement: []byte{1}, Signature: []byte{2}}}}}},
+			Introductions: []wire.Introduced{{"+1", key(t), wire.Introduction{Statement: []byte{1}, Signature: []byte{2}}}},
+			History:       &wire.History{Device: 2, Seed: make([]byte, 16), Parts: []wire.Attachment{a, a}, Messages: 3}}},
 	}
 }
 

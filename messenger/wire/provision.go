@@ -49,6 +49,7 @@ type ProvisionMessage struct {
 	ReadReceipts    bool
 	UUID            string
 	Version         uint32
+	History         uint64 // so many messages come later (10.3)
 }
 
 // Encode serialises m. Empty fields are left out, as old masters do.
@@ -69,6 +70,9 @@ func (m ProvisionMessage) Encode() []byte {
 	if m.Version != 0 {
 		p.ProvisioningVersion = &m.Version
 	}
+	if m.History != 0 {
+		p.History = &m.History
+	}
 	return marshal(nil, &p)
 }
 
@@ -88,6 +92,7 @@ func ParseProvisionMessage(b []byte) (ProvisionMessage, error) {
 	copy(m.IdentityPrivate[:], p.IdentityKeyPrivate)
 	m.IdentityPublic, m.Number, m.Code, m.UserAgent = p.IdentityKeyPublic, p.GetNumber(), p.GetProvisioningCode(), p.GetUserAgent()
 	m.ProfileKey, m.ReadReceipts, m.UUID, m.Version = p.ProfileKey, p.GetReadReceipts(), p.GetUuid(), p.GetProvisioningVersion()
+	m.History = p.GetHistory()
 	return m, nil
 }
 

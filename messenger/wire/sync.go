@@ -19,7 +19,19 @@ type Sync struct {
 	Configuration *Configuration
 	Introductions []Introduced
 	Moved         *Moved // ours: the account has another number
+	History       *History
 }
+
+// History points to the first device's history, for one that was linked (10.3): the parts of an archive, in order.
+type History struct {
+	Device   uint32 // for which one
+	Seed     keys.SecretBytes
+	Parts    []Attachment
+	Messages uint64
+}
+
+// MaxHistoryParts bounds the parts of a history.
+const MaxHistoryParts = 256
 
 // What a Sync can request.
 const (
@@ -129,6 +141,11 @@ func parseSync(p *pb.SyncMessage) (*Sync, error) {
 	if c := p.Configuration; c != nil {
 		s.Configuration = &Configuration{c.ReadReceipts, c.UnidentifiedDeliveryIndicators, c.TypingIndicators, c.LinkPreviews}
 	}
+	if p.History != nil {
+		if s.History, err = parseHistory(p.History); err != nil {
+			return nil, err
+		}
+	}
 	for _, i := range p.Introductions {
 		one, err := parseIntroduced(i)
 		if err != nil {
@@ -137,6 +154,35 @@ func parseSync(p *pb.SyncMessage) (*Sync, error) {
 		s.Introductions = append(s.Introductions, one)
 	}
 	return s, nil
+}
+
+func parseHistory(p *pb.SyncMessage_History) (*History, error) {
+	if err := exactly("seed of a history", p.Seed, 16); err != nil {
+		return nil, err
+	}
+	if err := atMost("parts of a history", len(p.Parts), MaxHistoryParts); err != nil {
+		return nil, err
+	}
+	h := &History{Device: p.GetDevice(), Seed: p.Seed, Messages: p.GetMessages()}
+	for _, part := range p.Parts {
+		a, err := parseAttachment(part)
+		if err != nil {
+			return nil, err
+		}
+		h.Parts = append(h.Parts, *a)
+	}
+	return h, nil
+}
+
+func (h *History) proto() *pb.SyncMessage_History {
+	if h == nil {
+		return nil
+	}
+	p := &pb.SyncMessage_History{Device: &h.Device, Seed: h.Seed, Messages: &h.Messages}
+	for i := range h.Parts {
+		p.Parts = append(p.Parts, h.Parts[i].proto())
+	}
+	return p
 }
 
 func parseSent(p *pb.SyncMessage_Sent) (*Sent, error) {
@@ -177,7 +223,7 @@ func (s *Sync) proto() *pb.SyncMessage {
 	if s == nil {
 		return nil
 	}
-	p := &pb.SyncMessage{Padding: s.Padding, Moved: s.Moved.proto()}
+	p := &pb.SyncMessage{Padding: s.Padding, Moved: s.Moved.proto(), History: s.History.proto()}
 	if t := s.Sent; t != nil {
 		p.Sent = &pb.SyncMessage_Sent{Destination: some(t.Destination), Timestamp: &t.Timestamp, Message: t.Message.proto(),
 			ExpirationStart: some(t.ExpirationStart), Edit: t.Edit.proto()}

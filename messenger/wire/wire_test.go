@@ -222,7 +222,7 @@ func TestProvisionRoundTrip(t *testing.T) {
 	if got, err := wire.ParseProvisionEnvelope(e.Encode()); err != nil || !reflect.DeepEqual(got, e) {
 		t.Error(got, err)
 	}
-	m := wire.ProvisionMessage{IdentityPrivate: keys.Secret{1}, IdentityPublic: key(t).Bytes(), Number: "+1", Code: "123456", UserAgent: "a", ProfileKey: []byte{1}, ReadReceipts: true, UUID: "u", Version: 1}
+	m := wire.ProvisionMessage{IdentityPrivate: keys.Secret{1}, IdentityPublic: key(t).Bytes(), Number: "+1", Code: "123456", UserAgent: "a", ProfileKey: []byte{1}, ReadReceipts: true, UUID: "u", Version: 1, History: 7}
 	if got, err := wire.ParseProvisionMessage(m.Encode()); err != nil || !reflect.DeepEqual(got, m) {
 		t.Error(got.Number, err)
 	}

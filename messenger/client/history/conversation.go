@@ -48,7 +48,9 @@ func Change(tx *store.Tx, id string, f func(*Conversation)) error {
 // touch notes a new message with its conversation.
 func touch(tx *store.Tx, m *Message) error {
 	return Change(tx, m.Conversation, func(c *Conversation) {
-		c.LastSeq, c.LastTime = m.Seq, m.Received
+		if m.Seq > c.LastSeq {
+			c.LastSeq, c.LastTime = m.Seq, m.Received
+		}
 		if m.Kind == Text && !m.Outgoing && !m.Seen {
 			c.Unread++
 		}

@@ -151,6 +151,19 @@ func Add(tx *store.Tx, m *Message) (added bool, err error) {
 	return true, touch(tx, m)
 }
 
+// AddBelow is Add for a message that is older than those that are here: it gets the number seq, of those that store.Reserve has kept free.
+func AddBelow(tx *store.Tx, m *Message, seq int64) (added bool, err error) {
+	m.Seq = seq
+	body, err := json.Marshal(m)
+	if err != nil {
+		return false, err
+	}
+	if added, err = tx.AddMessageBelow(seq, m.Conversation, m.ref(), body); err != nil || !added {
+		return added, err
+	}
+	return true, touch(tx, m)
+}
+
 func noticeRef(conversation, kind, about string, timestamp uint64) string {
 	return fmt.Sprintf("notice %s %s %s %d", conversation, kind, about, timestamp)
 }

@@ -1634,6 +1634,7 @@ type SyncMessage struct {
 	Configuration *SyncMessage_Configuration `protobuf:"bytes,9,opt,name=configuration" json:"configuration,omitempty"`
 	Introductions []*SyncMessage_Introduced  `protobuf:"bytes,1000,rep,name=introductions" json:"introductions,omitempty"` // ours (5)
 	Moved         *Moved                     `protobuf:"bytes,1001,opt,name=moved" json:"moved,omitempty"`                 // ours
+	History       *SyncMessage_History       `protobuf:"bytes,1002,opt,name=history" json:"history,omitempty"`             // ours (10.3)
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1741,6 +1742,13 @@ func (x *SyncMessage) GetIntroductions() []*SyncMessage_Introduced {
 func (x *SyncMessage) GetMoved() *Moved {
 	if x != nil {
 		return x.Moved
+	}
+	return nil
+}
+
+func (x *SyncMessage) GetHistory() *SyncMessage_History {
+	if x != nil {
+		return x.History
 	}
 	return nil
 }
@@ -2371,6 +2379,75 @@ func (x *SyncMessage_Blocked) GetGroupIds() [][]byte {
 	return nil
 }
 
+// The history of the account's first device, for one that was linked: an archive cut into pieces that were uploaded.
+type SyncMessage_History struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Device        *uint32                `protobuf:"varint,1,opt,name=device" json:"device,omitempty"` // for which one
+	Seed          []byte                 `protobuf:"bytes,2,opt,name=seed" json:"seed,omitempty"`      // of the archive, 16 bytes
+	Parts         []*AttachmentPointer   `protobuf:"bytes,3,rep,name=parts" json:"parts,omitempty"`    // in order
+	Messages      *uint64                `protobuf:"varint,4,opt,name=messages" json:"messages,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SyncMessage_History) Reset() {
+	*x = SyncMessage_History{}
+	mi := &file_content_proto_msgTypes[33]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SyncMessage_History) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SyncMessage_History) ProtoMessage() {}
+
+func (x *SyncMessage_History) ProtoReflect() protoreflect.Message {
+	mi := &file_content_proto_msgTypes[33]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SyncMessage_History.ProtoReflect.Descriptor instead.
+func (*SyncMessage_History) Descriptor() ([]byte, []int) {
+	return file_content_proto_rawDescGZIP(), []int{22, 6}
+}
+
+func (x *SyncMessage_History) GetDevice() uint32 {
+	if x != nil && x.Device != nil {
+		return *x.Device
+	}
+	return 0
+}
+
+func (x *SyncMessage_History) GetSeed() []byte {
+	if x != nil {
+		return x.Seed
+	}
+	return nil
+}
+
+func (x *SyncMessage_History) GetParts() []*AttachmentPointer {
+	if x != nil {
+		return x.Parts
+	}
+	return nil
+}
+
+func (x *SyncMessage_History) GetMessages() uint64 {
+	if x != nil && x.Messages != nil {
+		return *x.Messages
+	}
+	return 0
+}
+
 // An introduction that another device has, or that the person has made.
 type SyncMessage_Introduced struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -2383,7 +2460,7 @@ type SyncMessage_Introduced struct {
 
 func (x *SyncMessage_Introduced) Reset() {
 	*x = SyncMessage_Introduced{}
-	mi := &file_content_proto_msgTypes[33]
+	mi := &file_content_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2395,7 +2472,7 @@ func (x *SyncMessage_Introduced) String() string {
 func (*SyncMessage_Introduced) ProtoMessage() {}
 
 func (x *SyncMessage_Introduced) ProtoReflect() protoreflect.Message {
-	mi := &file_content_proto_msgTypes[33]
+	mi := &file_content_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2408,7 +2485,7 @@ func (x *SyncMessage_Introduced) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncMessage_Introduced.ProtoReflect.Descriptor instead.
 func (*SyncMessage_Introduced) Descriptor() ([]byte, []int) {
-	return file_content_proto_rawDescGZIP(), []int{22, 6}
+	return file_content_proto_rawDescGZIP(), []int{22, 7}
 }
 
 func (x *SyncMessage_Introduced) GetIntroducer() string {
@@ -2444,7 +2521,7 @@ type SyncMessage_Configuration struct {
 
 func (x *SyncMessage_Configuration) Reset() {
 	*x = SyncMessage_Configuration{}
-	mi := &file_content_proto_msgTypes[34]
+	mi := &file_content_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2456,7 +2533,7 @@ func (x *SyncMessage_Configuration) String() string {
 func (*SyncMessage_Configuration) ProtoMessage() {}
 
 func (x *SyncMessage_Configuration) ProtoReflect() protoreflect.Message {
-	mi := &file_content_proto_msgTypes[34]
+	mi := &file_content_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2469,7 +2546,7 @@ func (x *SyncMessage_Configuration) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncMessage_Configuration.ProtoReflect.Descriptor instead.
 func (*SyncMessage_Configuration) Descriptor() ([]byte, []int) {
-	return file_content_proto_rawDescGZIP(), []int{22, 7}
+	return file_content_proto_rawDescGZIP(), []int{22, 8}
 }
 
 func (x *SyncMessage_Configuration) GetReadReceipts() bool {
@@ -2510,7 +2587,7 @@ type ContactDetails_Avatar struct {
 
 func (x *ContactDetails_Avatar) Reset() {
 	*x = ContactDetails_Avatar{}
-	mi := &file_content_proto_msgTypes[35]
+	mi := &file_content_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2522,7 +2599,7 @@ func (x *ContactDetails_Avatar) String() string {
 func (*ContactDetails_Avatar) ProtoMessage() {}
 
 func (x *ContactDetails_Avatar) ProtoReflect() protoreflect.Message {
-	mi := &file_content_proto_msgTypes[35]
+	mi := &file_content_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2691,7 +2768,7 @@ const file_content_proto_rawDesc = "" +
 	"\tForwarded\x12\x16\n" +
 	"\x06author\x18\x01 \x01(\tR\x06author\x12\x16\n" +
 	"\x06device\x18\x02 \x01(\rR\x06device\x12;\n" +
-	"\x04data\x18\x03 \x01(\v2'.countersign.messenger.wire.DataMessageR\x04data\"\xc9\r\n" +
+	"\x04data\x18\x03 \x01(\v2'.countersign.messenger.wire.DataMessageR\x04data\"\xae\x0f\n" +
 	"\vSyncMessage\x12@\n" +
 	"\x04sent\x18\x01 \x01(\v2,.countersign.messenger.wire.SyncMessage.SentR\x04sent\x12L\n" +
 	"\bcontacts\x18\x02 \x01(\v20.countersign.messenger.wire.SyncMessage.ContactsR\bcontacts\x12F\n" +
@@ -2703,7 +2780,8 @@ const file_content_proto_rawDesc = "" +
 	"\apadding\x18\b \x01(\fR\apadding\x12[\n" +
 	"\rconfiguration\x18\t \x01(\v25.countersign.messenger.wire.SyncMessage.ConfigurationR\rconfiguration\x12Y\n" +
 	"\rintroductions\x18\xe8\a \x03(\v22.countersign.messenger.wire.SyncMessage.IntroducedR\rintroductions\x128\n" +
-	"\x05moved\x18\xe9\a \x01(\v2!.countersign.messenger.wire.MovedR\x05moved\x1a\xf1\x01\n" +
+	"\x05moved\x18\xe9\a \x01(\v2!.countersign.messenger.wire.MovedR\x05moved\x12J\n" +
+	"\ahistory\x18\xea\a \x01(\v2/.countersign.messenger.wire.SyncMessage.HistoryR\ahistory\x1a\xf1\x01\n" +
 	"\x04Sent\x12 \n" +
 	"\vdestination\x18\x01 \x01(\tR\vdestination\x12\x1c\n" +
 	"\ttimestamp\x18\x02 \x01(\x04R\ttimestamp\x12A\n" +
@@ -2723,7 +2801,12 @@ const file_content_proto_rawDesc = "" +
 	"\ttimestamp\x18\x02 \x01(\x04R\ttimestamp\x1a@\n" +
 	"\aBlocked\x12\x18\n" +
 	"\anumbers\x18\x01 \x03(\tR\anumbers\x12\x1b\n" +
-	"\tgroup_ids\x18\x02 \x03(\fR\bgroupIds\x1a\x9d\x01\n" +
+	"\tgroup_ids\x18\x02 \x03(\fR\bgroupIds\x1a\x96\x01\n" +
+	"\aHistory\x12\x16\n" +
+	"\x06device\x18\x01 \x01(\rR\x06device\x12\x12\n" +
+	"\x04seed\x18\x02 \x01(\fR\x04seed\x12C\n" +
+	"\x05parts\x18\x03 \x03(\v2-.countersign.messenger.wire.AttachmentPointerR\x05parts\x12\x1a\n" +
+	"\bmessages\x18\x04 \x01(\x04R\bmessages\x1a\x9d\x01\n" +
 	"\n" +
 	"Introduced\x12\x1e\n" +
 	"\n" +
@@ -2772,7 +2855,7 @@ func file_content_proto_rawDescGZIP() []byte {
 	return file_content_proto_rawDescData
 }
 
-var file_content_proto_msgTypes = make([]protoimpl.MessageInfo, 36)
+var file_content_proto_msgTypes = make([]protoimpl.MessageInfo, 37)
 var file_content_proto_goTypes = []any{
 	(*Content)(nil),                   // 0: countersign.messenger.wire.Content
 	(*Introduction)(nil),              // 1: countersign.messenger.wire.Introduction
@@ -2807,9 +2890,10 @@ var file_content_proto_goTypes = []any{
 	(*SyncMessage_Request)(nil),       // 30: countersign.messenger.wire.SyncMessage.Request
 	(*SyncMessage_Read)(nil),          // 31: countersign.messenger.wire.SyncMessage.Read
 	(*SyncMessage_Blocked)(nil),       // 32: countersign.messenger.wire.SyncMessage.Blocked
-	(*SyncMessage_Introduced)(nil),    // 33: countersign.messenger.wire.SyncMessage.Introduced
-	(*SyncMessage_Configuration)(nil), // 34: countersign.messenger.wire.SyncMessage.Configuration
-	(*ContactDetails_Avatar)(nil),     // 35: countersign.messenger.wire.ContactDetails.Avatar
+	(*SyncMessage_History)(nil),       // 33: countersign.messenger.wire.SyncMessage.History
+	(*SyncMessage_Introduced)(nil),    // 34: countersign.messenger.wire.SyncMessage.Introduced
+	(*SyncMessage_Configuration)(nil), // 35: countersign.messenger.wire.SyncMessage.Configuration
+	(*ContactDetails_Avatar)(nil),     // 36: countersign.messenger.wire.ContactDetails.Avatar
 }
 var file_content_proto_depIdxs = []int32{
 	11, // 0: countersign.messenger.wire.Content.data:type_name -> countersign.messenger.wire.DataMessage
@@ -2848,21 +2932,23 @@ var file_content_proto_depIdxs = []int32{
 	31, // 33: countersign.messenger.wire.SyncMessage.read:type_name -> countersign.messenger.wire.SyncMessage.Read
 	32, // 34: countersign.messenger.wire.SyncMessage.blocked:type_name -> countersign.messenger.wire.SyncMessage.Blocked
 	23, // 35: countersign.messenger.wire.SyncMessage.verified:type_name -> countersign.messenger.wire.Verified
-	34, // 36: countersign.messenger.wire.SyncMessage.configuration:type_name -> countersign.messenger.wire.SyncMessage.Configuration
-	33, // 37: countersign.messenger.wire.SyncMessage.introductions:type_name -> countersign.messenger.wire.SyncMessage.Introduced
+	35, // 36: countersign.messenger.wire.SyncMessage.configuration:type_name -> countersign.messenger.wire.SyncMessage.Configuration
+	34, // 37: countersign.messenger.wire.SyncMessage.introductions:type_name -> countersign.messenger.wire.SyncMessage.Introduced
 	2,  // 38: countersign.messenger.wire.SyncMessage.moved:type_name -> countersign.messenger.wire.Moved
-	35, // 39: countersign.messenger.wire.ContactDetails.avatar:type_name -> countersign.messenger.wire.ContactDetails.Avatar
-	23, // 40: countersign.messenger.wire.ContactDetails.verified:type_name -> countersign.messenger.wire.Verified
-	11, // 41: countersign.messenger.wire.SyncMessage.Sent.message:type_name -> countersign.messenger.wire.DataMessage
-	6,  // 42: countersign.messenger.wire.SyncMessage.Sent.edit:type_name -> countersign.messenger.wire.EditMessage
-	16, // 43: countersign.messenger.wire.SyncMessage.Contacts.blob:type_name -> countersign.messenger.wire.AttachmentPointer
-	16, // 44: countersign.messenger.wire.SyncMessage.Groups.blob:type_name -> countersign.messenger.wire.AttachmentPointer
-	1,  // 45: countersign.messenger.wire.SyncMessage.Introduced.introduction:type_name -> countersign.messenger.wire.Introduction
-	46, // [46:46] is the sub-list for method output_type
-	46, // [46:46] is the sub-list for method input_type
-	46, // [46:46] is the sub-list for extension type_name
-	46, // [46:46] is the sub-list for extension extendee
-	0,  // [0:46] is the sub-list for field type_name
+	33, // 39: countersign.messenger.wire.SyncMessage.history:type_name -> countersign.messenger.wire.SyncMessage.History
+	36, // 40: countersign.messenger.wire.ContactDetails.avatar:type_name -> countersign.messenger.wire.ContactDetails.Avatar
+	23, // 41: countersign.messenger.wire.ContactDetails.verified:type_name -> countersign.messenger.wire.Verified
+	11, // 42: countersign.messenger.wire.SyncMessage.Sent.message:type_name -> countersign.messenger.wire.DataMessage
+	6,  // 43: countersign.messenger.wire.SyncMessage.Sent.edit:type_name -> countersign.messenger.wire.EditMessage
+	16, // 44: countersign.messenger.wire.SyncMessage.Contacts.blob:type_name -> countersign.messenger.wire.AttachmentPointer
+	16, // 45: countersign.messenger.wire.SyncMessage.Groups.blob:type_name -> countersign.messenger.wire.AttachmentPointer
+	16, // 46: countersign.messenger.wire.SyncMessage.History.parts:type_name -> countersign.messenger.wire.AttachmentPointer
+	1,  // 47: countersign.messenger.wire.SyncMessage.Introduced.introduction:type_name -> countersign.messenger.wire.Introduction
+	48, // [48:48] is the sub-list for method output_type
+	48, // [48:48] is the sub-list for method input_type
+	48, // [48:48] is the sub-list for extension type_name
+	48, // [48:48] is the sub-list for extension extendee
+	0,  // [0:48] is the sub-list for field type_name
 }
 
 func init() { file_content_proto_init() }
@@ -2876,7 +2962,7 @@ func file_content_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_content_proto_rawDesc), len(file_content_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   36,
+			NumMessages:   37,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -84,6 +84,7 @@ type ProvisionMessage struct {
 	ReadReceipts        *bool                  `protobuf:"varint,7,opt,name=read_receipts,json=readReceipts" json:"read_receipts,omitempty"`
 	Uuid                *string                `protobuf:"bytes,8,opt,name=uuid" json:"uuid,omitempty"`
 	ProvisioningVersion *uint32                `protobuf:"varint,9,opt,name=provisioning_version,json=provisioningVersion" json:"provisioning_version,omitempty"`
+	History             *uint64                `protobuf:"varint,1000,opt,name=history" json:"history,omitempty"` // ours (10.3): so many messages of history come later
 	unknownFields       protoimpl.UnknownFields
 	sizeCache           protoimpl.SizeCache
 }
@@ -177,6 +178,13 @@ func (x *ProvisionMessage) GetUuid() string {
 func (x *ProvisionMessage) GetProvisioningVersion() uint32 {
 	if x != nil && x.ProvisioningVersion != nil {
 		return *x.ProvisioningVersion
+	}
+	return 0
+}
+
+func (x *ProvisionMessage) GetHistory() uint64 {
+	if x != nil && x.History != nil {
+		return *x.History
 	}
 	return 0
 }
@@ -318,7 +326,7 @@ const file_provision_proto_rawDesc = "" +
 	"\x11ProvisionEnvelope\x12\x1d\n" +
 	"\n" +
 	"public_key\x18\x01 \x01(\fR\tpublicKey\x12\x12\n" +
-	"\x04body\x18\x02 \x01(\fR\x04body\"\xe5\x02\n" +
+	"\x04body\x18\x02 \x01(\fR\x04body\"\x80\x03\n" +
 	"\x10ProvisionMessage\x12.\n" +
 	"\x13identity_key_public\x18\x01 \x01(\fR\x11identityKeyPublic\x120\n" +
 	"\x14identity_key_private\x18\x02 \x01(\fR\x12identityKeyPrivate\x12\x16\n" +
@@ -330,7 +338,8 @@ const file_provision_proto_rawDesc = "" +
 	"profileKey\x12#\n" +
 	"\rread_receipts\x18\a \x01(\bR\freadReceipts\x12\x12\n" +
 	"\x04uuid\x18\b \x01(\tR\x04uuid\x121\n" +
-	"\x14provisioning_version\x18\t \x01(\rR\x13provisioningVersion\"p\n" +
+	"\x14provisioning_version\x18\t \x01(\rR\x13provisioningVersion\x12\x19\n" +
+	"\ahistory\x18\xe8\a \x01(\x04R\ahistory\"p\n" +
 	"\n" +
 	"DeviceInit\x120\n" +
 	"\x14master_ephemeral_key\x18\x01 \x01(\fR\x12masterEphemeralKey\x120\n" +

@@ -6,10 +6,11 @@ import { scanner } from './scan.js';
 import { backup, call, listen, save } from './wire.js';
 
 export async function settings(root, say) {
-  const [profile, config, devices, status] = await Promise.all([call('getProfile'), call('updateConfiguration'), call('listDevices'), call('status')]);
+  const [profile, config, devices, status, history] = await Promise.all([call('getProfile'), call('updateConfiguration'), call('listDevices'), call('status'), call('historySize')]);
   const [ln, name] = field('Your name: those you write to see it, the server does not', { value: profile.name ?? '' });
   const [lu, username] = field('A name by which others find you; the server knows it', {});
   const [la, code] = field('Let a new device in: scan its code, or the text below it', { placeholder: 'tsdevice:/?…' });
+  const along = el('input', { type: 'checkbox', checked: true });
   const asked = el('div', {}), words = el('div', {});
   const doing = (f) => async () => { try { await f(); say('Done.'); } catch (e) { say(e.message); } };
   const choice = (label, key) => {
@@ -26,12 +27,12 @@ export async function settings(root, say) {
     el('h2', {}, 'Privacy'), choice('Tell others that I have read what they wrote', 'readReceipts'), choice('Tell others that I am writing', 'typingIndicators'),
     el('p', {}, el('button', { onclick: () => call('lock') }, 'Lock this page now')),
     el('h2', {}, 'This page'), el('p', {}, theme), notices, el('table', {}, shortcuts.map(([k, what]) => el('tr', {}, el('td', {}, el('kbd', {}, k)), el('td', {}, what)))),
-    el('h2', {}, 'Devices'), el('table', {}, devices.map((d) => el('tr', {}, el('td', {}, String(d.id)), el('td', {}, d.name || 'the first device', d.this && ' (this one)'), el('td', {}, d.signed ? '' : el('strong.error', {}, 'NOT SIGNED FOR: remove it if you do not know it')),
+    el('h2', {}, 'Devices'), status.takingOver && el('p', {}, `The history of your first device comes: ${status.takingOver.done} of ${status.takingOver.total} messages are here.`), el('table', {}, devices.map((d) => el('tr', {}, el('td', {}, String(d.id)), el('td', {}, d.name || 'the first device', d.this && ' (this one)'), el('td', {}, d.signed ? '' : el('strong.error', {}, 'NOT SIGNED FOR: remove it if you do not know it')),
       el('td', {}, d.id > 1 && !d.this && el('button', { onclick: doing(async () => { await call('removeDevice', { deviceId: d.id }); settings(root, say); }) }, 'Remove'))))),
     scanner((seen) => { code.value = new TextDecoder().decode(seen); say('The code is read: now let the device in.'); }, say),
-    la, el('button', { onclick: doing(async () => {
+    la, el('label', {}, along, ` and the history: ${history.messages} messages, about ${(history.bytes / 1e6).toFixed(1)} MB`), ' ', el('button', { onclick: doing(async () => {
       const stop = listen((method, p) => { if (method === 'confirmDevice') fill(asked, confirmDigits(p, 'The new device must show the same digits.')); });
-      try { await call('addDevice', { uri: code.value.trim() }); } finally { stop(); }
+      try { await call('addDevice', { uri: code.value.trim(), history: along.checked }); } finally { stop(); }
       settings(root, say);
     }) }, 'Let it in'), asked,
     el('h2', {}, 'Backup'), el('p.soft', {}, 'One file that opens with nine words, which are shown once. Who has both is you to everybody.'), el('button', { onclick: doing(async () => {
