@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"unicode"
 
 	tea "charm.land/bubbletea/v2"
 )
@@ -198,7 +197,7 @@ func emoji(word string) string {
 
 func digits(s string) string {
 	return strings.Map(func(r rune) rune {
-		if unicode.IsDigit(r) {
+		if r >= '0' && r <= '9' {
 			return r
 		}
 		return -1

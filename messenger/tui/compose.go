@@ -1,25 +1,15 @@
 package tui
 
 import (
-	"encoding/hex"
-	"errors"
-	"io"
-	"slices"
+	"fmt"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	tea "charm.land/bubbletea/v2"
 
 	"github.com/countersign-project/countersign/messenger/client/history"
-	"github.com/countersign-project/countersign/messenger/rpc"
 )
-
-// outgoing is something that was handed to the account and has no answer yet. It has a name of its own under which it goes out once, however often it is
-// handed over.
-type outgoing struct {
-	conversation, text string
-	params             map[string]any
-}
 
 // open shows a conversation.
 func (m *Model) open(id string) tea.Cmd {
@@ -60,6 +50,9 @@ func (m *Model) typing(msg tea.Msg) tea.Cmd {
 	var cmd tea.Cmd
 	m.input, cmd = m.input.Update(msg)
 	now := m.input.Value()
+	if p, ok := msg.(tea.PasteMsg); ok && (utf8.RuneCountInString(now) >= maxTyped || strings.Count(now, "\n") < strings.Count(before+p.Content, "\n")) {
+		m.fail(fmt.Errorf("too long for one message: it was cut at %d characters. /file sends a file", utf8.RuneCountInString(now)))
+	}
 	switch {
 	case now == before:
 		return cmd
@@ -98,63 +91,6 @@ func (m *Model) submit() tea.Cmd {
 		return nil
 	}
 	return m.unlessChanged(func() tea.Cmd { return m.send(text, nil) })
-}
-
-// send hands a message over, with what the field was set to: an answer, or another text for an earlier message.
-func (m *Model) send(text string, files []string) tea.Cmd {
-	t := m.talk()
-	params := target(t.id)
-	params["message"], params["noWait"] = text, true
-	if len(files) > 0 {
-		params["attachments"] = files
-		params["progress"] = m.transfer(files[0])
-	}
-	switch {
-	case t.edit != nil:
-		params["editTimestamp"] = t.edit.Timestamp
-	case t.reply != nil:
-		params["quoteTimestamp"], params["quoteAuthor"] = t.reply.Timestamp, t.reply.Author
-	}
-	if t.edit == nil {
-		var b [16]byte
-		if _, err := io.ReadFull(m.o.Rand, b[:]); err != nil {
-			m.fail(err)
-			return nil
-		}
-		params["once"] = hex.EncodeToString(b[:])
-	}
-	t.reply, t.edit, t.draft, t.chosen, t.up, t.fresh = nil, nil, "", 0, 0, 0
-	m.input.Reset()
-	m.typed = time.Time{} // a message says it
-	one := &outgoing{t.id, text, params}
-	m.unsent = append(m.unsent, one)
-	return m.hand(one)
-}
-
-// hand gives the account a message. Without an answer it is given again when the daemon is back.
-func (m *Model) hand(one *outgoing) tea.Cmd {
-	return m.call("send", one.params, nil, func(err error) tea.Cmd {
-		var answer *rpc.Error
-		if err != nil && !errors.As(err, &answer) && one.params["once"] != nil {
-			m.say("not handed to the daemon yet: it is as soon as it is back")
-			return nil
-		}
-		m.unsent = slices.DeleteFunc(m.unsent, func(o *outgoing) bool { return o == one })
-		if err == nil {
-			if m.leaving && len(m.unsent) == 0 {
-				return tea.Quit
-			}
-			return nil
-		}
-		m.leaving = false
-		m.fail(err)
-		if t := m.talks[one.conversation]; t != nil && t.id == m.at && m.input.Value() == "" {
-			m.input.SetValue(one.text) // nothing that was typed is lost
-		} else if t != nil && t.draft == "" {
-			t.draft = one.text
-		}
-		return nil
-	})
 }
 
 // setReply makes the field answer a message.

@@ -2,6 +2,7 @@ package tui_test
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 
 	"github.com/countersign-project/countersign/messenger/client"
@@ -70,4 +71,47 @@ func TestProgress(t *testing.T) {
 	s.hides("fetching film")
 	answer <- map[string]string{"path": "/tmp/film.mp4"}
 	s.shows("saved as /tmp/film.mp4")
+}
+
+// What is written quickly keeps its order, whatever the account is busy with; another conversation does not wait.
+func TestOrderOfSending(t *testing.T) {
+	f := newFake()
+	answer := make(chan any)
+	f.set("send", func(string) any { return <-answer })
+	s := f.screen(t, bob, 100, 20)
+	s.shows("Choir")
+	s.enters("/file /tmp/film")
+	s.enters("look at that")
+	s.shows("you: look at that  (not handed to the daemon yet)")
+	s.press("ctrl+n")
+	s.enters("to others")
+	s.until("two are handed over", func() bool { return len(f.changes()) == 2 })
+	answer <- rpc.Sent{}
+	answer <- rpc.Sent{}
+	s.until("the third is", func() bool { return len(f.changes()) == 3 })
+	sent := f.changes()
+	if !strings.Contains(sent[0], "/tmp/film") || !strings.Contains(sent[1], "to others") || !strings.Contains(sent[2], "look at that") {
+		t.Errorf("%q", sent)
+	}
+	answer <- rpc.Sent{}
+	s.press("ctrl+p")
+	s.hides("not handed")
+}
+
+// What the account does not take comes back with what it was about.
+func TestGivenBack(t *testing.T) {
+	f := newFake()
+	f.set("listMessages", everything())
+	f.set("send", refusal("too late to change it"))
+	s := f.screen(t, bob, 100, 30)
+	s.shows("Choir", "another")
+	s.enters("/edit other words")
+	s.shows("too late to change it", "changing what you wrote at 12:20", "> other words")
+	s.press("esc")
+	f.set("send", refusal("no such file"))
+	s.enters("/file /tmp/nowhere")
+	s.shows("no such file", "> /file /tmp/nowhere")
+	s.press("ctrl+c")
+	s.give(paste(strings.Repeat("long ", 20_000)))
+	s.shows("too long for one message: it was cut at 60000 characters")
 }

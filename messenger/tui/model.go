@@ -148,7 +148,7 @@ func (m *Model) update(msg tea.Msg) tea.Cmd {
 		switch {
 		case m.question != nil:
 		case m.pane.focused:
-			m.pane.filter, m.pane.row = m.pane.filter+name(msg.Content, 100), 0
+			m.filter(m.pane.filter + name(msg.Content, 100))
 		case m.talk() != nil:
 			return m.typing(msg)
 		}

@@ -15,7 +15,7 @@ import (
 type pane struct {
 	focused bool
 	filter  string
-	row     int
+	chosen  string // conversation; whatever comes in meanwhile, Enter opens this one
 }
 
 // found are the conversations that the filter leaves, the best first; without a filter the newest.
@@ -62,31 +62,48 @@ func (m *Model) paneKey(msg tea.KeyPressMsg) tea.Cmd {
 	switch msg.String() {
 	case "esc":
 		if m.pane.filter != "" {
-			m.pane.filter, m.pane.row = "", 0
+			m.filter("")
 		} else if m.at != "" {
 			m.pane = pane{}
 		}
 	case "up", "ctrl+p":
-		m.pane.row = max(0, m.pane.row-1)
+		m.choose(found, -1)
 	case "down", "ctrl+n":
-		m.pane.row = min(m.pane.row+1, max(0, len(found)-1))
+		m.choose(found, 1)
 	case "enter":
-		if m.pane.row < len(found) {
-			return m.open(found[m.pane.row].ID)
+		if m.pane.chosen != "" {
+			return m.open(m.pane.chosen)
 		}
 		if m.pane.filter != "" {
 			return m.meet(m.pane.filter)
 		}
 	case "backspace":
 		if r := []rune(m.pane.filter); len(r) > 0 {
-			m.pane.filter, m.pane.row = string(r[:len(r)-1]), 0
+			m.filter(string(r[:len(r)-1]))
 		}
 	default:
-		if text := Safe(msg.Text); text != "" {
-			m.pane.filter, m.pane.row = m.pane.filter+text, 0
-		}
+		m.filter(m.pane.filter + Safe(msg.Text))
 	}
 	return nil
+}
+
+// filter sets what is looked for. The best is chosen.
+func (m *Model) filter(text string) {
+	if text != m.pane.filter {
+		m.pane.filter, m.pane.chosen = text, ""
+	}
+}
+
+// rowOf is where the chosen conversation stands.
+func (m *Model) rowOf(found []rpc.Conversation) int {
+	return max(0, slices.IndexFunc(found, func(v rpc.Conversation) bool { return v.ID == m.pane.chosen }))
+}
+
+// choose moves the choice.
+func (m *Model) choose(found []rpc.Conversation, step int) {
+	if i := m.rowOf(found) + step; i >= 0 && i < len(found) {
+		m.pane.chosen = found[i].ID
+	}
 }
 
 // meet opens a conversation with somebody who is not in the list: a number, a username, a group.
@@ -130,7 +147,7 @@ func (m *Model) paneLines(width, height int) (out []string) {
 		if i < from || i >= from+rows {
 			continue
 		}
-		out = append(out, m.row(v, i, width)...)
+		out = append(out, m.row(v, width)...)
 	}
 	for len(out) < height {
 		out = append(out, fit("", width))
@@ -141,7 +158,7 @@ func (m *Model) paneLines(width, height int) (out []string) {
 // paneRows is which conversations of the list are in view. Each has two lines, and what is chosen stays in view.
 func (m *Model) paneRows(height int) (from, rows int) {
 	rows = max(1, (height-1)/2)
-	return max(0, m.pane.row-rows+1), rows
+	return max(0, m.rowOf(m.found())-rows+1), rows
 }
 
 // click opens the conversation that stands there.
@@ -158,7 +175,7 @@ func (m *Model) click(x, y int) tea.Cmd {
 }
 
 // row is a conversation of the list: its name, how much is unread, and how its newest message begins.
-func (m *Model) row(v rpc.Conversation, i, width int) []string {
+func (m *Model) row(v rpc.Conversation, width int) []string {
 	count := ""
 	switch {
 	case v.Blocked:
@@ -177,7 +194,7 @@ func (m *Model) row(v rpc.Conversation, i, width int) []string {
 	}
 	title := fit(mark+m.people.title(v.ID), width-len(count)) + count
 	switch {
-	case m.pane.focused && i == m.pane.row:
+	case m.pane.focused && v.ID == m.pane.chosen:
 		title = m.theme.chosen.Render(title)
 	case v.Unread > 0 && v.ID != m.at:
 		title = m.theme.bold.Render(title)

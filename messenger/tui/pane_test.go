@@ -231,3 +231,19 @@ func TestBorrowedNames(t *testing.T) {
 	s := f.screen(t, choir, 100, 14)
 	s.shows("Bob: one", "bob …3000: two", "You …4000: three", "you: four", "Eve …5000: five", "eve …6000: six")
 }
+
+// A message that comes in moves its conversation up, and not what is chosen.
+func TestTheListMoves(t *testing.T) {
+	f := newFake()
+	s := f.screen(t, "", 100, 14)
+	s.shows("Choir")
+	f.set("listConversations", []rpc.Conversation{
+		{Conversation: history.Conversation{ID: carol, Accepted: true, Unread: 7}, Name: "Carol"},
+		{Conversation: history.Conversation{ID: bob, Accepted: true}, Name: "Bob"},
+		{Conversation: history.Conversation{ID: choir, Accepted: true}, Name: "Choir"},
+	})
+	f.tells(client.Event{Type: client.EventMessage, Conversation: carol, Message: wrote(30, carol, carol, "look here", 1)})
+	s.shows("(7)")
+	s.press("enter")
+	s.shows("Bob · unverified")
+}

@@ -54,8 +54,8 @@ func (m *Model) lines(t *talk, width int) (out []line) {
 // waiting are messages that the account has not taken yet: without a daemon, or while a file is made ready.
 func (m *Model) waiting(id string, width int) (out []line) {
 	for _, one := range m.unsent {
-		if one.conversation == id && m.conn == nil {
-			for _, l := range wrapped("you: "+one.text+"  (not handed to the daemon yet)", width-len(gutter)-len(clock)) {
+		if one.conversation == id && (m.conn == nil || !one.busy) {
+			for _, l := range wrapped("you: "+one.typed+"  (not handed to the daemon yet)", width-len(gutter)-len(clock)) {
 				out = append(out, line{text: gutter + clock + m.theme.dim.Render(l)})
 			}
 		}

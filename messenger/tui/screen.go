@@ -208,6 +208,8 @@ func (m *Model) bottom() string {
 	var left string
 	style := m.theme.dim
 	switch s := m.people.status; {
+	case m.conn == nil && m.says.text != "":
+		left, style = "waiting for the daemon · "+name(m.says.text, m.width), m.theme.warn
 	case m.conn == nil:
 		left, style = "the daemon has ended the connection; waiting for it to come back", m.theme.warn
 	case m.says.text != "":

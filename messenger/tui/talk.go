@@ -32,7 +32,7 @@ type talk struct {
 	asked map[int64]bool
 	holds bool
 
-	drawn map[int64][]string // of messages, by number, for drawnAt columns
+	drawn map[int64][]string // of messages, by number: cleared when the width or somebody's name changes
 }
 
 func newTalk(id string) *talk {

@@ -54,11 +54,11 @@ func (m *Model) scroll(n int) {
 // settle comes after each message: the view is where there is something to see, what it lacks is read, and what is seen is marked as read.
 func (m *Model) settle() tea.Cmd {
 	m.input.SetWidth(m.talkWidth())
-	t := m.talk()
-	if t == nil {
-		return nil
+	if found := m.found(); m.pane.focused && len(found) > 0 && m.pane.chosen == "" {
+		m.pane.chosen = found[0].ID
 	}
-	if t.stuck {
+	t := m.talk()
+	if t == nil || t.stuck {
 		return nil
 	}
 	if !t.loaded {

@@ -275,7 +275,7 @@ func (m *Model) back(conn Conn, was string) tea.Cmd {
 		return nil
 	})}
 	for _, one := range m.unsent {
-		cmds = append(cmds, m.hand(one))
+		one.busy = false
 	}
-	return tea.Batch(cmds...)
+	return tea.Batch(append(cmds, m.hand())...)
 }
