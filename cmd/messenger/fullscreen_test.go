@@ -75,13 +75,19 @@ func (g *glass) drawn() string {
 	return g.shown.String()
 }
 
+// end is the end of it.
+func (g *glass) end() string {
+	all := g.drawn()
+	return all[max(0, len(all)-6000):]
+}
+
 // shows waits until a word was drawn. Only what changes on the screen is drawn, perhaps a part of the word: so everything is asked for now and then.
 func (g *glass) shows(word string) {
 	g.Helper()
 	end := time.Now().Add(patience)
 	for i := 1; !strings.Contains(g.drawn(), word); i++ {
 		if time.Now().After(end) {
-			g.Fatalf("%q is not shown:\n%q", word, g.drawn())
+			g.Fatalf("%q is not shown:\n%q", word, g.end())
 		}
 		if i%100 == 0 {
 			_, _ = g.person.WriteString("\x0c") // of a program that has ended: its last words are there
@@ -103,7 +109,7 @@ func (g *glass) ends() {
 	stuck := time.AfterFunc(patience, func() { _ = g.cmd.Process.Signal(syscall.SIGQUIT) }) // which shows what it does
 	err := g.cmd.Wait()
 	if stuck.Stop(); err != nil {
-		g.Fatalf("%v\n%q", err, g.drawn())
+		g.Fatalf("%v\n%q", err, g.end())
 	}
 	g.shows("\x1b[?1049l") // the screen from before
 }
@@ -125,7 +131,7 @@ func TestTalkingInTerminals(t *testing.T) {
 	b.shows("unverified")
 	b.types("evening\r")
 	a.shows("request")
-	a.types("\r")
+	a.types(bob + "\r")
 	a.shows("evening")
 	a.types("welcome\r")
 	b.shows("welcome")
