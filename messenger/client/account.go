@@ -71,6 +71,8 @@ type Preferences struct {
 	NoReadReceipts bool   `json:"noReadReceipts,omitempty"`
 	NoTyping       bool   `json:"noTyping,omitempty"`
 	Name           string `json:"name,omitempty"` // shown to those we write to
+	// Expires is how many seconds messages stay in conversations that begin from now on; 0: for good. It is of this device.
+	Expires uint32 `json:"expires,omitempty"`
 }
 
 // Names of settings.

@@ -92,6 +92,9 @@ func (c *change) quoted(author string, timestamp uint64) (string, error) {
 
 // post stores and queues what people read.
 func (c *change) post(d *wire.Data, m *history.Message, files []upload) error {
+	if err := c.startTimer(m.Conversation); err != nil {
+		return err
+	}
 	to, err := c.dress(m.Conversation, d)
 	if err != nil {
 		return err
@@ -286,14 +289,6 @@ func (a *Account) SetExpires(ctx context.Context, conversation string, seconds u
 		}
 		return c.queueData(conversation, to, d, 0, nil)
 	})
-}
-
-func (c *change) timerNotice(conversation, by string, seconds uint32) error {
-	text := "Messages stay from now on."
-	if seconds > 0 {
-		text = fmt.Sprintf("Messages disappear from now on, %v after they were read.", time.Duration(seconds)*time.Second)
-	}
-	return c.notice(conversation, "timer", by, text)
 }
 
 // EndSession makes the next message to somebody start sessions anew, on both sides: a way out when nothing can be read any more.

@@ -105,6 +105,13 @@ func (a *Account) CreateGroup(ctx context.Context, name string, members []string
 	}
 	err := a.change(ctx, func(c *change) error {
 		g := group.New(id, c.self(), name)
+		p, err := c.preferences()
+		if err != nil {
+			return err
+		}
+		if p.Expires > 0 {
+			g.SetExpires(c.self(), p.Expires)
+		}
 		for _, m := range members {
 			if !number(m) {
 				return fmt.Errorf("%q is no number", m)
@@ -121,6 +128,11 @@ func (a *Account) CreateGroup(ctx context.Context, name string, members []string
 		}
 		if err := c.notice(groupName(id), "group", c.self(), fmt.Sprintf("You made the group %q.", name)); err != nil {
 			return err
+		}
+		if p.Expires > 0 {
+			if err := c.timerNotice(groupName(id), c.self(), p.Expires); err != nil {
+				return err
+			}
 		}
 		return c.sendUpdate(g, nil)
 	})
