@@ -43,7 +43,7 @@ As signal-cli has them:
         avatar (a path, or data:TYPE;base64,DATA), removeAvatar}   getAvatar {groupId} → {data, type}
   listIdentities {number}, trust {recipient, verifiedSafetyNumber or trustAllKnownKeys}
   listDevices, removeDevice {deviceId}, addDevice {uri, history}   updateProfile {givenName, familyName}
-  setUsername {username}, updateConfiguration {readReceipts, typingIndicators}
+  setUsername {username}, updateConfiguration {readReceipts, typingIndicators, defaultExpiration}
   version, listAccounts
 
 What differs: people are numbers, UUIDs are null; an envelope has no times of the server; addDevice first shows six digits

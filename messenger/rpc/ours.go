@@ -143,28 +143,41 @@ func (c *conn) getProfile(nothing) (any, error) {
 	return map[string]string{"number": own.Number, "name": p.Name}, err
 }
 
+// Configuration is what the person here has chosen.
+type Configuration struct {
+	Read   bool `json:"readReceipts"`
+	Typing bool `json:"typingIndicators"`
+	// Expiration is ours: how many seconds messages stay in conversations that begin from now on; 0: for good.
+	Expiration uint32 `json:"defaultExpiration"`
+}
+
 // updateConfiguration changes what is given, and answers what holds; with nothing given it only answers.
 func (c *conn) updateConfiguration(p struct {
-	Read   *bool `json:"readReceipts"`
-	Typing *bool `json:"typingIndicators"`
+	Read       *bool   `json:"readReceipts"`
+	Typing     *bool   `json:"typingIndicators"`
+	Expiration *uint32 `json:"defaultExpiration"`
 }) (any, error) {
-	if p.Read == nil && p.Typing == nil {
-		now, err := c.Account.Preferences(c.ctx)
-		return map[string]bool{"readReceipts": !now.NoReadReceipts, "typingIndicators": !now.NoTyping}, err
+	if p.Expiration != nil && *p.Expiration > client.MaxExpires {
+		return nil, userError("defaultExpiration %d, want at most %d seconds", *p.Expiration, client.MaxExpires)
 	}
-	err := c.Account.SetPreferences(c.ctx, func(have *client.Preferences) {
-		if p.Read != nil {
-			have.NoReadReceipts = !*p.Read
+	if p.Read != nil || p.Typing != nil || p.Expiration != nil {
+		err := c.Account.SetPreferences(c.ctx, func(have *client.Preferences) {
+			if p.Read != nil {
+				have.NoReadReceipts = !*p.Read
+			}
+			if p.Typing != nil {
+				have.NoTyping = !*p.Typing
+			}
+			if p.Expiration != nil {
+				have.Expires = *p.Expiration
+			}
+		})
+		if err != nil {
+			return nil, err
 		}
-		if p.Typing != nil {
-			have.NoTyping = !*p.Typing
-		}
-	})
-	if err != nil {
-		return nil, err
 	}
 	now, err := c.Account.Preferences(c.ctx)
-	return map[string]bool{"readReceipts": !now.NoReadReceipts, "typingIndicators": !now.NoTyping}, err
+	return Configuration{!now.NoReadReceipts, !now.NoTyping, now.Expires}, err
 }
 
 func (c *conn) setUsername(p struct {
