@@ -44,7 +44,11 @@ func (h *Host) Methods(s *Service) map[string]func(context.Context, json.RawMess
 
 // Picture is about, arranged for a page.
 func (h *Host) Picture() update.Picture {
-	return update.Paint(h.anchor, h.none, h.started.Home, h.running(), h.app.Now())
+	p := update.Paint(h.anchor, h.none, h.started.Home, h.running(), h.app.Now())
+	if h.none == nil {
+		p.Channels = h.channels()
+	}
+	return p
 }
 
 // Describe is what 'about' says.

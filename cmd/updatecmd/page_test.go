@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -142,9 +143,10 @@ func TestThePageOutlivesAnUpdate(t *testing.T) {
 	b.token = entered.Token
 	b.must("register", map[string]string{"server": url, "invite": strings.TrimSpace(invite), "passphrase": "open sesame"}, new(struct{}))
 	type picture struct {
-		Version, Outcome, Return string
-		Counts                   struct{ Signed, Rebuilt int }
-		People                   []struct {
+		Version, Outcome, Return, Channel string
+		Channels                          []string
+		Counts                            struct{ Signed, Rebuilt int }
+		People                            []struct {
 			Signed, Rebuilt bool
 			RebuiltAt       time.Time
 		}
@@ -155,7 +157,7 @@ func TestThePageOutlivesAnUpdate(t *testing.T) {
 		about = picture{}
 		return b.call("about", nil, &about) == nil && about.Outcome == "genuine"
 	})
-	if about.Counts.Signed < 3 || about.Counts.Rebuilt < 3 || len(about.People) < 3 {
+	if about.Counts.Signed < 3 || about.Counts.Rebuilt < 3 || len(about.People) < 3 || len(about.Channels) == 0 {
 		t.Errorf("%+v", about)
 	}
 	// The server says what it is; it is what the distribution has.
@@ -200,7 +202,7 @@ func TestThePageOutlivesAnUpdate(t *testing.T) {
 	}
 	about = picture{}
 	b.must("updateSettings", map[string]any{"unpin": true, "automatic": false}, &about)
-	if about.Version != "1.0.0" || about.Outcome != "genuine" {
+	if about.Version != "1.0.0" || about.Outcome != "genuine" || !slices.Contains(about.Channels, about.Channel) {
 		t.Errorf("%+v", about)
 	}
 }

@@ -3,6 +3,7 @@ package update
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/countersign-project/countersign/release/anchor"
 	"github.com/countersign-project/countersign/release/evidence"
@@ -28,6 +29,10 @@ type Claimed struct {
 	Newest  string           `json:"newest,omitempty"` // of the channel
 	Behind  bool             `json:"behind"`           // Newest is newer than what is claimed
 	Limits  string           `json:"limits"`           // what was not checked, in a sentence for people
+	// Need, Counts and People are of the release, as in Picture; empty without a verdict.
+	Need   genuine.Rule `json:"need"`
+	Counts Counts       `json:"counts"`
+	People []Vouch      `json:"people"`
 }
 
 // limits is true of every claim.
@@ -36,7 +41,7 @@ const limits = "What is checked is the release that the server says it runs: tha
 
 // Judge checks a claim against the repository, as it is now. What cannot be asked or is not named there leaves the outcome "could not tell".
 func (u *Updater) Judge(ctx context.Context, c Claim) Claimed {
-	out := Claimed{Limits: limits}
+	out := Claimed{Limits: limits, People: []Vouch{}}
 	if err := u.judgeClaim(ctx, c, &out); err != nil {
 		out.Why = err.Error()
 		if out.Outcome != genuine.Genuine && refused(err) {
@@ -47,7 +52,7 @@ func (u *Updater) Judge(ctx context.Context, c Claim) Claimed {
 }
 
 // Unjudged is the answer of a program that has nothing to judge claims by, and why not.
-func Unjudged(why error) Claimed { return Claimed{Why: why.Error(), Limits: limits} }
+func Unjudged(why error) Claimed { return Claimed{Why: why.Error(), Limits: limits, People: []Vouch{}} }
 
 func (u *Updater) judgeClaim(ctx context.Context, c Claim, out *Claimed) error {
 	switch {
@@ -107,5 +112,17 @@ func (u *Updater) judgeRelease(ctx context.Context, repo repository, channel str
 	}
 	v := genuine.Judge(u.Anchor, ev, genuine.Subject{Channel: channel, Program: c.Program, OS: c.OS, Arch: c.Arch, Length: a.Length, SHA256: a.SHA256}, repo.seen, u.Now())
 	out.Verdict, out.Outcome = &v, v.Outcome
+	out.paint(knownPolicy(u.Anchor, u.Home), channel, c.Version, ev)
 	return v.Err()
+}
+
+// paint adds the people to a claim that was judged.
+func (out *Claimed) paint(policy genuine.Policy, channel, version string, ev genuine.Evidence) {
+	var p Picture
+	p.Version = version
+	p.named(policy, channel)
+	p.vouch(*out.Verdict)
+	p.witnessed(policy, out.Verdict.Log)
+	p.times(policy, append(slices.Clone(ev.Statements), ev.Withdrawals...))
+	out.Need, out.Counts, out.People = p.Need, p.Counts, p.People
 }

@@ -41,6 +41,15 @@ func TestWhatAnotherComputerClaims(t *testing.T) {
 		if got.Outcome != c.want || !strings.Contains(got.Why, c.why) || (got.Why == "") != (c.why == "") || got.Behind != c.behind || !strings.Contains(got.Limits, "cannot be seen from here") {
 			t.Errorf("%+v: %+v, want %v, %q", c.claim, got, c.want, c.why)
 		}
+		signed := 0
+		for _, v := range got.People {
+			if v.Signed {
+				signed++
+			}
+		}
+		if genuine := c.want == genuine.Genuine; genuine != (signed > 0) || signed != got.Counts.Signed || genuine != (got.Need.Quorum > 0) || got.People == nil {
+			t.Errorf("%+v: %d people of %+v signed, counted as %+v, needed %+v", c.claim, signed, got.People, got.Counts, got.Need)
+		}
 	}
 	d.withdraw("withdrawn", made, 0, 1)
 	if got := d.updater().Judge(t.Context(), claim(nil)); got.Outcome != genuine.Refused || !strings.Contains(got.Why, "withdrawn") {

@@ -25,8 +25,10 @@ type Picture struct {
 	Counts Counts       `json:"counts"` // what there is of it
 	People []Vouch      `json:"people"` // everybody the policy names, sorted by name; then others who vouched
 	Past   []Past       `json:"versions"`
-	Return string       `json:"return,omitempty"` // the version before this one that can be gone back to
-	Check  []string     `json:"checkItYourself"`
+	// Channels are those of the distribution, for who may choose; whoever paints fills them in.
+	Channels []string `json:"channels,omitempty"`
+	Return   string   `json:"return,omitempty"` // the version before this one that can be gone back to
+	Check    []string `json:"checkItYourself"`
 }
 
 // Counts are numbers of distinct people, but for the last two.
@@ -85,10 +87,7 @@ func Paint(a anchor.Anchor, distribution error, h home.Home, r Running, now time
 		return p // About says it
 	}
 	policy := knownPolicy(a, h)
-	p.Need, _ = policy.Rule(st.Channel)
-	for _, m := range policy.People {
-		p.People = append(p.People, Vouch{Person: m.Person, Auditor: len(m.Auditor) > 0})
-	}
+	p.named(policy, st.Channel)
 	ev, manifest, evidence := ownEvidence(h, r)
 	if p.Verdict != nil {
 		p.vouch(*p.Verdict)
@@ -101,6 +100,14 @@ func Paint(a anchor.Anchor, distribution error, h home.Home, r Running, now time
 	}
 	p.history(a, h, st, r, now)
 	return p
+}
+
+// named writes down whom the policy names, and what it wants of a channel's releases.
+func (p *Picture) named(policy genuine.Policy, channel string) {
+	p.Need, _ = policy.Rule(channel)
+	for _, m := range policy.People {
+		p.People = append(p.People, Vouch{Person: m.Person, Auditor: len(m.Auditor) > 0})
+	}
 }
 
 // knownPolicy is the newest policy this device has, or the floor built into the program. It is used for names and numbers that are shown; the verdict
