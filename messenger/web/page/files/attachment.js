@@ -1,6 +1,7 @@
 // A file in a message. Pictures are made small in a canvas, from their bytes, once they come into sight; everything else is only ever saved.
 import { el, size } from './dom.js';
-import { file, save } from './wire.js';
+import { followed, gauge } from './progress.js';
+import { Cancelled, file, save } from './wire.js';
 
 const pictures = ['image/png', 'image/jpeg', 'image/gif', 'image/webp'];
 const biggest = 8 << 20; // bytes of a picture that is fetched unasked
@@ -43,12 +44,19 @@ export function picture(a, ref) {
   return box;
 }
 
-/** attachment draws a file; unasked says whether its picture may be fetched before anybody asks. */
+/** attachment draws a file; unasked says whether its picture may be fetched before anybody asks. While it is fetched one sees how far that is, and can give it up. */
 export function attachment(a, ref, unasked, say) {
+  const label = `${a.fileName || 'file'} (${size(a.size)})`;
   const get = el('button', { onclick: async () => {
-    get.disabled = true;
-    try { save(await file(ref), a.fileName || 'file'); } catch (e) { say(e.message); }
-    get.disabled = false;
-  } }, `${a.fileName || 'file'} (${size(a.size)})`);
+    let stop = () => {};
+    const shown = gauge(`Fetching ${a.fileName || 'file'}:`, () => stop()), [progress, end] = followed((p) => shown.set(p.done, p.total));
+    get.replaceWith(shown.element);
+    try {
+      const blob = await file(ref, { progress, got: (done, total) => shown.set(done, total), giveUp: (f) => { stop = f; } });
+      save(blob, a.fileName || 'file');
+    } catch (e) { if (!(e instanceof Cancelled)) say(e.message); }
+    end();
+    shown.element.replaceWith(get);
+  } }, label);
   return el('div.file', {}, unasked && isPicture(a) && picture(a, ref), get);
 }

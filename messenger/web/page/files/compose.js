@@ -1,6 +1,7 @@
 // Where one writes: text, files, and what is answered.
 import { el, fill } from './dom.js';
-import { call, upload } from './wire.js';
+import { gauge, sends } from './progress.js';
+import { call, Cancelled, upload } from './wire.js';
 
 const drafts = new Map(); // conversation → what was not sent yet
 
@@ -17,18 +18,36 @@ export function compose({ id, target, called, say }) {
   const add = (list) => { files.push(...list); note(); text.focus(); };
   const send = async () => {
     if (!text.value.trim() && !files.length) return;
-    const message = text.value, with_ = files, quote = quoted ? { quoteTimestamp: quoted.timestamp, quoteAuthor: quoted.author } : {};
+    const message = text.value, with_ = files, was = quoted, quote = quoted ? { quoteTimestamp: quoted.timestamp, quoteAuthor: quoted.author } : {};
     text.value = '';
     drafts.delete(id);
     files = [];
     quoted = null;
     grow();
     note();
+    let stop = () => {}, given = false;
+    const way = gauge(with_.length > 1 ? `Taking in ${with_.length} files:` : `Taking in ${with_[0]?.name}:`, () => { given = true; stop(); }), uploads = [], all = with_.reduce((n, f) => n + f.size, 0);
+    const following = with_.length ? sends() : null;
+    if (with_.length) waiting.before(way.element);
     try {
-      const uploads = [];
-      for (const f of with_) uploads.push(await upload(f));
-      await call('send', { ...target, message, uploads, noWait: true, ...quote });
-    } catch (e) { say(e.message); text.value = message; files = with_; note(); }
+      let before = 0;
+      for (const f of with_) {
+        uploads.push(await upload(f, { sent: (done) => way.set(before + done, all), giveUp: (f) => { stop = f; } }));
+        before += f.size;
+        if (given) throw new Cancelled('Given up.');
+      }
+      const { timestamp } = await call('send', { ...target, message, uploads, noWait: true, progress: following?.name, ...quote });
+      following?.is(timestamp);
+    } catch (e) {
+      following?.over();
+      for (const id of uploads) call('discardUpload', { id }).catch(() => {}); // those that were sent are not there any more
+      if (!(e instanceof Cancelled)) say(e.message);
+      if (!text.value) text.value = message;
+      files = [...with_, ...files];
+      quoted ??= was;
+      note();
+    }
+    way.element.remove();
   };
 
   text.value = drafts.get(id) ?? '';

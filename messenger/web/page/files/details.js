@@ -1,13 +1,14 @@
 // What there is to know and to decide about a conversation: who it is, whether that is sure, the timer, the pictures, who is in a group. It stands beside the
 // conversation where there is room, and in its place where there is none.
-import { ask, sure } from './dialog.js';
+import { ask, menu, sure } from './dialog.js';
 import { el, fill } from './dom.js';
-import { face } from './face.js';
+import { face, forget, square } from './face.js';
 import { media } from './media.js';
 import { adder, leave, members } from './members.js';
 import { call, target } from './wire.js';
 
-const spans = [[0, 'stay'], [300, 'go 5 minutes after they were read'], [3600, 'go an hour after they were read'], [86400, 'go a day after'], [604800, 'go a week after'], [2419200, 'go four weeks after']];
+/** spans are how long messages may stay, in seconds, and how that is said. */
+export const spans = [[0, 'stay'], [300, 'go 5 minutes after they were read'], [3600, 'go an hour after they were read'], [86400, 'go a day after'], [604800, 'go a week after'], [2419200, 'go four weeks after']];
 const states = {
   TRUSTED_VERIFIED: ['✓ You have compared the safety number: it is this person.', 'good'],
   TRUSTED_UNVERIFIED: ['Not compared yet: that it is this person is the server’s word.', 'soft'],
@@ -20,7 +21,7 @@ export function details(root, conversation, c) {
   const to = target(id), changing = group ? 'updateGroup' : 'updateContact';
   let over = false; // it was left
   const act = async (method, params) => {
-    try { await call(method, params); c.say('Done.'); await c.changed(); await refresh(); return true; } catch (e) { c.say(e.message); return false; }
+    try { await call(method, params); if (params.avatar || params.removeAvatar) forget(id); c.say('Done.'); await c.changed(); await refresh(); return true; } catch (e) { c.say(e.message); return false; }
   };
   const context = { ...c, id, target: to, act, accepted: conversation.accepted || !conversation.lastSeq };
   const head = el('div', {}), people = el('div', {}), rest = el('div', {}), add = group && adder(context);
@@ -34,6 +35,12 @@ export function details(root, conversation, c) {
       fields: [{ name: 'name', label: 'Name', value: name, required: group, maxlength: 100 }], submit: ({ name }) => call(changing, { ...to, name }) }) && (await c.changed(), refresh());
   };
 
+  const choose = () => {
+    const input = el('input', { type: 'file', accept: 'image/*', onchange: async () => {
+      try { await act('updateGroup', { groupId: id, avatar: await square(input.files[0]) }); } catch (e) { c.say(e.message); }
+    } });
+    input.click();
+  };
   const ofGroup = async () => {
     const [groups, seen] = await Promise.all([call('listGroups'), call('groupConsistency', { groupId: id })]), g = groups.find((x) => x.conversation === id);
     if (!g || over) return;
@@ -41,7 +48,7 @@ export function details(root, conversation, c) {
     set(g.messageExpirationTime);
     timer.disabled = !g.isMember;
     const admin = g.isMember && g.admins.some((m) => m.number === c.me);
-    fill(head, face(id, g.name), el('h2', {}, g.name), g.isMember ? el('button.link', { onclick: () => rename(g.name) }, 'Rename') : el('p.soft', {}, 'You are not in this group any more.'));
+    fill(head, face(id, g.name), el('h2', {}, g.name), g.isMember ? [el('button.link', { onclick: () => rename(g.name) }, 'Rename'), menu('The picture of the group', [['Choose a picture…', choose], g.hasAvatar && ['Remove the picture', () => act('updateGroup', { groupId: id, removeAvatar: true })]], 'Picture')] : el('p.soft', {}, 'You are not in this group any more.'));
     fill(people, el('h3', {}, g.members.length === 1 ? '1 member' : `${g.members.length} members`), members(g, context),
       !admin && g.isMember && el('p.soft', {}, 'Admins add and remove people.'));
     add.hidden = !admin;

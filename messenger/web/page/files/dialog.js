@@ -63,14 +63,14 @@ export function over(button, label, ...children) {
 }
 
 /** menu is a button with things to do behind it; those that are false are left out. */
-export function menu(label, items) {
-  const button = el('button.link.menu', { 'aria-label': label, 'aria-haspopup': 'true', 'aria-expanded': 'false', onclick: () => {
+export function menu(label, items, shown = '⋯') {
+  const button = el(shown === '⋯' ? 'button.link.menu' : 'button.link', { 'aria-label': label, 'aria-haspopup': 'true', 'aria-expanded': 'false', onclick: () => {
     const box = over(button, label, items.filter(Boolean).map(([text, act, danger]) => el(danger ? 'button.item.danger' : 'button.item', { onclick: () => { box.hidePopover(); act(); } }, text)));
     box.onkeydown = (e) => {
       const all = [...box.children], to = { ArrowDown: 1, ArrowUp: -1 }[e.key];
       if (to) { e.preventDefault(); all[(all.indexOf(document.activeElement) + to + all.length) % all.length].focus(); }
     };
-  } }, '⋯');
+  } }, shown);
   return button;
 }
 

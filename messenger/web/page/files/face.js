@@ -30,3 +30,17 @@ export function face(id, name) {
   known.get(id).then((url) => { if (url) out.replaceChildren(el('img', { src: url, alt: '' })); });
   return out;
 }
+
+const side = 512; // pixels of a group's picture
+
+/** square makes a group's picture of a file: its middle, small, as an address that holds it. What else the file has in it, such as where it was taken, is not in there. */
+export async function square(file) {
+  const bitmap = await createImageBitmap(file).catch(() => { throw new Error(`${file.name} is no picture that this browser can show.`); });
+  const from = Math.min(bitmap.width, bitmap.height), c = el('canvas', { width: side, height: side });
+  const ctx = c.getContext('2d');
+  ctx.fillStyle = '#fff'; // under what is transparent
+  ctx.fillRect(0, 0, side, side);
+  ctx.drawImage(bitmap, (bitmap.width - from) / 2, (bitmap.height - from) / 2, from, from, 0, 0, side, side);
+  bitmap.close();
+  return c.toDataURL('image/jpeg', 0.85);
+}

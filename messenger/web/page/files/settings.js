@@ -1,7 +1,9 @@
 // Profile, receipts, devices, backup, and the lock.
+import { spans } from './details.js';
 import { confirmDigits } from './door.js';
 import { el, field, fill } from './dom.js';
 import { shortcuts } from './keys.js';
+import { span } from './message.js';
 import { scanner } from './scan.js';
 import { backup, call, listen, save } from './wire.js';
 
@@ -17,6 +19,9 @@ export async function settings(root, say) {
     const box = el('input', { type: 'checkbox', checked: config[key], onchange: doing(() => call('updateConfiguration', { [key]: box.checked })) });
     return el('label', {}, box, ' ', label);
   };
+  const timer = el('select', { onchange: doing(() => call('updateConfiguration', { defaultExpiration: Number(timer.value) })) }, spans.map(([v, t]) => el('option', { value: v }, `messages ${t}`)));
+  if (!spans.some(([v]) => v === config.defaultExpiration)) timer.append(el('option', { value: config.defaultExpiration }, `messages go after ${span(config.defaultExpiration)}`));
+  timer.value = String(config.defaultExpiration);
   const theme = el('select', { 'aria-label': 'Light or dark', onchange: () => { localStorage.setItem('theme', theme.value); document.documentElement.dataset.theme = theme.value; } },
     [['system', 'Light or dark as the system has it'], ['light', 'Light'], ['dark', 'Dark']].map(([v, t]) => el('option', { value: v }, t)));
   theme.value = document.documentElement.dataset.theme;
@@ -25,8 +30,11 @@ export async function settings(root, say) {
   fill(root, el('h1', {}, 'Settings'), el('p', {}, `You are ${profile.number}, on ${status.server}${status.proxy ? ` through ${status.proxy}` : ''}. ${status.connected ? 'Connected.' : 'Not connected: what you write waits.'}`),
     ln, el('button', { onclick: doing(() => call('updateProfile', { name: name.value })) }, 'Set the name'), lu, el('button', { onclick: doing(() => call('setUsername', { username: username.value })) }, 'Take the name'),
     el('h2', {}, 'Privacy'), choice('Tell others that I have read what they wrote', 'readReceipts'), choice('Tell others that I am writing', 'typingIndicators'),
+    el('label', {}, el('span', {}, 'In conversations and groups that you begin from now on'), timer),
     el('p', {}, el('button', { onclick: () => call('lock') }, 'Lock this page now')),
     el('h2', {}, 'This page'), el('p', {}, theme), notices, el('table', {}, shortcuts.map(([k, what]) => el('tr', {}, el('td', {}, el('kbd', {}, k)), el('td', {}, what)))),
+    el('h2', {}, 'Network'), el('dl', {}, el('dt', {}, 'Server'), el('dd', {}, status.server), el('dt', {}, 'Proxy'), el('dd', {}, status.proxy || 'none: this computer connects directly')),
+    el('p.soft', {}, 'Both were chosen when this account was made here, with ', el('code', {}, 'messenger register --server … --proxy …'), ' or ', el('code', {}, 'messenger link'), ', and stay as they are: the number is of that server. For another server make another account.'),
     el('h2', {}, 'Devices'), status.takingOver && el('p', {}, `The history of your first device comes: ${status.takingOver.done} of ${status.takingOver.total} messages are here.`), el('table', {}, devices.map((d) => el('tr', {}, el('td', {}, String(d.id)), el('td', {}, d.name || 'the first device', d.this && ' (this one)'), el('td', {}, d.signed ? '' : el('strong.error', {}, 'NOT SIGNED FOR: remove it if you do not know it')),
       el('td', {}, d.id > 1 && !d.this && el('button', { onclick: doing(async () => { await call('removeDevice', { deviceId: d.id }); settings(root, say); }) }, 'Remove'))))),
     scanner((seen) => { code.value = new TextDecoder().decode(seen); say('The code is read: now let the device in.'); }, say),

@@ -49,8 +49,33 @@ export async function call(method, params = {}) {
 /** target says to a method which conversation is meant. */
 export const target = (id) => (id.startsWith('group:') ? { groupId: id } : { recipient: [id] });
 
-export const upload = async (file) => (await (await post('/upload', { 'Content-Type': file.type || 'application/octet-stream', 'X-Name': encodeURIComponent(file.name) }, file)).json()).id;
-export const file = async (id) => (await post('/file', { 'Content-Type': 'application/json' }, JSON.stringify({ id }))).blob();
+/** send is post where it matters how far it is: sent is told of the bytes that went, got of those that came; giveUp is given a function that gives it up. */
+function send(path, headers, body, { sent, got, giveUp }) {
+  return new Promise((resolve, reject) => {
+    const r = new XMLHttpRequest();
+    r.open('POST', path);
+    for (const [k, v] of Object.entries({ Authorization: `Bearer ${token}`, ...headers })) r.setRequestHeader(k, v);
+    r.responseType = 'blob';
+    if (sent) r.upload.onprogress = (e) => sent(e.loaded, e.total);
+    if (got) r.onprogress = (e) => got(e.loaded, e.total);
+    r.onerror = () => reject(new Error('The connection to the messenger broke off.'));
+    r.onabort = () => reject(new Cancelled('Given up.'));
+    r.onload = async () => {
+      if (r.status === 401) { sessionStorage.removeItem('token'); tell('over'); }
+      if (r.status === 200) resolve(r.response); else reject(new Error(await r.response.text()));
+    };
+    giveUp?.(() => r.abort());
+    r.send(body);
+  });
+}
+
+/** Cancelled is what somebody has given up by pressing a button: no fault to be told of. */
+export class Cancelled extends Error {}
+
+/** upload hands a file to the messenger and answers with its id for "uploads". how is {sent, giveUp}. */
+export const upload = async (file, how = {}) => JSON.parse(await (await send('/upload', { 'Content-Type': file.type || 'application/octet-stream', 'X-Name': encodeURIComponent(file.name) }, file, how)).text()).id;
+/** file fetches one that somebody has sent. how is {got, giveUp, progress: a name under which the messenger tells how far its own part is}. */
+export const file = (id, how = {}) => send('/file', { 'Content-Type': 'application/json' }, JSON.stringify({ id, progress: how.progress }), how);
 export async function backup() {
   const r = await post('/backup', { 'Content-Type': 'application/json' }, '{}');
   return { words: r.headers.get('X-Recovery-Words'), blob: await r.blob() };
