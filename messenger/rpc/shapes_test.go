@@ -118,6 +118,8 @@ func TestShapesOfSignalCLI(t *testing.T) {
 		{b, "unblock", `{"recipient":["` + alice + `"],"groupId":["` + made.GroupID + `"]}`, `{}`},
 		{a, "listDevices", `{}`, `[{"id":1,"created":TIME,"lastSeen":TIME,"this":true,"signed":true,"createdTimestamp":TIME,"lastSeenTimestamp":TIME}]`},
 		{b, "quitGroup", `{"groupId":"` + made.GroupID + `"}`, `{}`},
+		{a, "updateConfiguration", `{"typingIndicators":false,"defaultExpiration":3600}`, `{"readReceipts":true,"typingIndicators":false,"defaultExpiration":3600}`},
+		{a, "updateConfiguration", `{}`, `{"readReceipts":true,"typingIndicators":false,"defaultExpiration":3600}`},
 		{a, "version", `{}`, `{"version":"1.4.0"}`},
 	} {
 		out, err := ask(c.who, c.method, c.params)
@@ -163,6 +165,7 @@ func TestShapesOfSignalCLI(t *testing.T) {
 		{"updateGroup", `{"groupId":"` + made.GroupID + `","avatar":"data:image/png;base64,aGVsbG8="}`, "the file is no picture: it looks like text/plain, want PNG, JPEG, GIF or WebP"},
 		{"updateGroup", `{"name":"Band","members":["` + bob + `"],"avatar":"data:image/png;base64,aGVsbG8="}`, "the file is no picture: it looks like text/plain, want PNG, JPEG, GIF or WebP"},
 		{"getUserStatus", `{}`, "want recipient or username"},
+		{"updateConfiguration", `{"defaultExpiration":4000000000}`, "defaultExpiration 4000000000, want at most 315360000 seconds"},
 	} {
 		if out, err := ask(a, c.method, c.params); err == nil || c.want != "" && err.Error() != c.want {
 			t.Errorf("%s %s: %s, %v, want %s", c.method, c.params, out, err, c.want)
