@@ -155,16 +155,12 @@ func (c *change) backupMessages(enc *json.Encoder, count *meter) (n int, err err
 }
 
 // Restore makes an account of a backup. The device is installed anew: sessions begin again, and the server is told. It must not be used at two places, so the
-// device that the backup is of should be gone.
-func Restore(ctx context.Context, o Options, passphrase []byte, src io.Reader, seed archive.Seed) (a *Account, messages int, err error) {
+// device that the backup is of should be gone. It is read twice.
+func Restore(ctx context.Context, o Options, passphrase []byte, src io.ReadSeeker, seed archive.Seed) (a *Account, messages int, err error) {
 	if err := complete(src, seed); err != nil { // nothing is made of half a backup
 		return nil, 0, err
 	}
-	back, ok := src.(io.Seeker)
-	if !ok {
-		return nil, 0, errors.New("internal error: a backup that can be read once only")
-	}
-	if _, err := back.Seek(0, io.SeekStart); err != nil {
+	if _, err := src.Seek(0, io.SeekStart); err != nil {
 		return nil, 0, err
 	}
 	dec, first, err := begin(src, seed)

@@ -210,7 +210,7 @@ func (c *conn) restore(p struct {
 }
 
 // Restore makes the account of a backup that is read from src. {number, messages}.
-func (s *Server) Restore(ctx context.Context, src io.Reader, words, passphrase string) (any, error) {
+func (s *Server) Restore(ctx context.Context, src io.ReadSeeker, words, passphrase string) (any, error) {
 	if s.Account != nil {
 		return nil, userError("there is an account on this computer already")
 	}

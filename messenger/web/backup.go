@@ -12,6 +12,7 @@ import (
 
 	"github.com/countersign-project/countersign/messenger/archive"
 	"github.com/countersign-project/countersign/messenger/client"
+	"github.com/countersign-project/countersign/messenger/rpc"
 )
 
 // maxBackup bounds a backup that a page hands in, in bytes.
@@ -61,7 +62,8 @@ func readWords(q *http.Request) (in words, err error) {
 	return in, err
 }
 
-// restore makes the account of a backup again, where there is none: {number, messages}.
+// restore makes the account of a backup again, where there is none: {number, messages}. It is read twice, and so lies where the account
+// will be meanwhile, sealed as it came.
 func (p *Page) restore(s *session, w http.ResponseWriter, q *http.Request) {
 	if !p.use(s) {
 		http.Error(w, "locked", http.StatusForbidden)
@@ -72,12 +74,35 @@ func (p *Page) restore(s *session, w http.ResponseWriter, q *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	result, err := p.Server().Restore(q.Context(), http.MaxBytesReader(w, q.Body, maxBackup), in.Words, in.Passphrase)
+	result, err := restored(q.Context(), p.Server(), http.MaxBytesReader(w, q.Body, maxBackup), in)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusUnprocessableEntity)
 		return
 	}
 	writeJSON(w, result)
+}
+
+func restored(ctx context.Context, s *rpc.Server, src io.Reader, in words) (any, error) {
+	if s.Door == nil {
+		return nil, errors.New("there is an account on this computer already")
+	}
+	if err := os.MkdirAll(s.Door.Options.Dir, 0o700); err != nil {
+		return nil, err
+	}
+	f, err := os.CreateTemp(s.Door.Options.Dir, "*.restore") // mode 0600
+	if err != nil {
+		return nil, err
+	}
+	_ = os.Remove(f.Name()) // so that nothing is left of it if we are killed; Windows removes no open file
+	defer os.Remove(f.Name())
+	defer f.Close()
+	if _, err := io.Copy(f, src); err != nil {
+		return nil, err
+	}
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		return nil, err
+	}
+	return s.Restore(ctx, f, in.Words, in.Passphrase)
 }
 
 // history takes over what a backup of the same account has: {messages}. It is read twice, and so lies beside the account meanwhile, sealed as it came.

@@ -11,6 +11,8 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/http"
+	"net/url"
+	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -20,6 +22,7 @@ import (
 
 	"github.com/gorilla/websocket"
 
+	"github.com/countersign-project/countersign/messenger/archive"
 	"github.com/countersign-project/countersign/messenger/client"
 	"github.com/countersign-project/countersign/messenger/rpc"
 	"github.com/countersign-project/countersign/messenger/web"
@@ -30,6 +33,7 @@ import (
 type world struct {
 	*testing.T
 	page  *web.Page
+	dir   string // of the account
 	at    string
 	bell  *rpc.Bell
 	stop  func()
@@ -59,10 +63,10 @@ func newWorld(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{T: t, at: l.Addr().String(), bell: new(rpc.Bell), now: time.Now(), ended: make(chan struct{})}
+	w := &world{T: t, dir: t.TempDir(), at: l.Addr().String(), bell: new(rpc.Bell), now: time.Now(), ended: make(chan struct{})}
 	ctx, cancel := context.WithCancel(t.Context())
 	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
-	server := &rpc.Server{Door: &rpc.Door{Options: client.Options{Dir: t.TempDir()}}, Version: "1.2.3", Log: quiet, Bell: w.bell}
+	server := &rpc.Server{Door: &rpc.Door{Options: client.Options{Dir: w.dir}}, Version: "1.2.3", Log: quiet, Bell: w.bell}
 	w.page = web.New(ctx, web.Options{Files: page.Files(), Server: func() *rpc.Server { return server }, Log: quiet, Now: w.clock, Rand: rand.Reader, Locks: func() bool { return !w.open },
 		Check: func(_ context.Context, passphrase []byte) error {
 			if string(passphrase) != "right" {
@@ -145,6 +149,23 @@ func (w *world) says(token, method, params, want string) {
 	w.Helper()
 	if status, got := w.call(token, method, params); status != 200 || !strings.Contains(got, want) {
 		w.Errorf("%s %s: %d %s, want %s", method, params, status, got, want)
+	}
+}
+
+// What is no backup is refused as that, and nothing is left of it.
+func TestRestoringWhatIsNoBackup(t *testing.T) {
+	w := newWorld(t)
+	words, err := archive.NewSeed(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	parameters := url.PathEscape(fmt.Sprintf(`{"recoveryWords":%q,"passphrase":"p"}`, words.Words()))
+	status, answer, _ := w.ask("POST", "/restore", strings.Repeat("no backup", 1000), "Authorization", "Bearer "+w.enter(), "Content-Type", "application/octet-stream", "X-Parameters", parameters)
+	if status != 422 || !strings.Contains(answer, "backup") || strings.Contains(answer, "internal") {
+		t.Errorf("%d %s", status, answer)
+	}
+	if left, err := os.ReadDir(w.dir); err != nil || len(left) != 0 {
+		t.Errorf("%v is left, %v", left, err)
 	}
 }
 

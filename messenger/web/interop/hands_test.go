@@ -33,6 +33,15 @@ func (b *tab) converse(words string) {
 	b.wait("document.querySelector('.log') !== null")
 }
 
+// enter types a text into the field whose label begins so, in place of what is there.
+func (b *tab) enter(label, text string) {
+	b.t.Helper()
+	b.wait(fmt.Sprintf(`(() => {
+		const found = [...document.querySelectorAll('label')].find(l => l.innerText.startsWith(%q))?.querySelector('input');
+		found?.focus(); found?.select(); return found && document.activeElement === found })()`, label))
+	b.do(chromedp.KeyEvent(text))
+}
+
 // accept takes a message request, and waits until the page has gone on from it.
 func (b *tab) accept() {
 	b.t.Helper()
@@ -44,7 +53,7 @@ func (b *tab) accept() {
 // only, so that a line break stays behind in the field.
 func (b *tab) write(text string) {
 	b.t.Helper()
-	b.do(chromedp.SendKeys("textarea", text))
+	b.do(chromedp.SendKeys(".compose textarea", text))
 	for _, event := range []input.DispatchKeyEventParams{{Type: input.DispatchKeyEventTypeKeyDown, Text: "\r"}, {Type: input.DispatchKeyEventTypeKeyUp}} {
 		event.Key, event.Code, event.WindowsVirtualKeyCode = "Enter", "Enter", 13
 		b.ask(chromedp.Call(b.ctx, input.DispatchKeyEvent, event))

@@ -72,14 +72,8 @@ func TestThePageStaysThroughAnUpdate(t *testing.T) {
 	first := newBrowser(t)
 	w, r := newTown(t), newReleased(t)
 	a := first.tab(r.page)
-	a.wait("document.querySelector('input[type=url]') !== null")
-	a.do(chromedp.SendKeys("input[type=url]", w.url), chromedp.SendKeys("label:nth-of-type(2) input", w.invite()),
-		chromedp.SendKeys("label:nth-of-type(3) input", passphrase), chromedp.SendKeys("label:nth-of-type(4) input", passphrase))
-	a.press("Register")
-	a.wait("document.querySelector('.side') !== null")
-	a.press("Settings")
-	a.wait("/You are \\+\\d+/.test(document.querySelector('.panel')?.innerText)")
-	number := script[string](a, "document.querySelector('.panel').innerText.match(/You are (\\+\\d+)/)[1]")
+	a.register(w)
+	number := a.number()
 	bob := w.person("bob")
 	bob.register()
 	say := func(text string) {

@@ -65,7 +65,7 @@ func TestVerifyOnThePage(t *testing.T) {
 	page.wait("document.querySelector('input[type=file][accept]') !== null")
 	// One's own code is not the other one's.
 	script[bool](page, alice.photograph(alice.identity(other).ScannableSafetyNumber))
-	page.wait("document.querySelector('.bar:not([hidden])') !== null")
+	page.wait("document.querySelector('.bar:not([hidden])')?.innerText.startsWith('safety numbers differ: ')")
 	trusted("TRUSTED_UNVERIFIED")
 	script[bool](page, bob.photograph(bob.identity(number).ScannableSafetyNumber))
 	page.wait("document.querySelector('.log') !== null")
@@ -85,7 +85,7 @@ func TestVerifyOnThePage(t *testing.T) {
 	half := script[string](page, "half")
 	page.do(chromedp.SendKeys("input[inputmode=numeric]", fmt.Sprint((half[0]-'0'+1)%10)+half[1:]))
 	press("Compare")
-	page.wait("document.querySelector('.bar:not([hidden])') !== null && !document.querySelector('.bar').innerText.includes('Done')")
+	page.wait("document.querySelector('.bar:not([hidden])')?.innerText === 'safety numbers differ: the key we have for them is not theirs'")
 	trusted("TRUSTED_UNVERIFIED")
 	script[bool](page, "(() => { document.querySelector('input[inputmode=numeric]').value = half; return true })()")
 	press("Compare")

@@ -3,6 +3,14 @@ import { el, fill } from './dom.js';
 
 let count = 0; // for labels
 
+/** refocus gives the caret back to the field that a dialog has given the focus back to: Chromium leaves it in the one that is gone, and what is typed then comes to nothing. */
+function refocus() {
+  const field = document.activeElement;
+  if (!/^(INPUT|TEXTAREA)$/.test(field?.tagName)) return;
+  field.blur();
+  field.focus({ preventScroll: true });
+}
+
 /** ask opens a dialog and answers with what was typed, by the fields' names; null if it was left. Fields are {name, label, value, …attributes}, with lines of a longer text, suggest of what is often typed, or choices [value, text], of which several may be taken. submit may refuse: what it throws is shown, and the dialog stays. other is [label, function] of one more button. */
 export function ask({ title, text, fields = [], action, danger = false, other, submit = async () => {} }) {
   return new Promise((resolve) => {
@@ -20,7 +28,7 @@ export function ask({ title, text, fields = [], action, danger = false, other, s
       return el('label', {}, el('span', {}, label), input, suggest && el('datalist', { id: `${id}list${i}` }, suggest.map((t) => el('option', { value: t }))));
     });
     const go = el(danger ? 'button.danger' : 'button.primary', { type: 'submit' }, action);
-    const dialog = el('dialog', { 'aria-labelledby': id, onclose: () => { dialog.remove(); resolve(answer); }, onclick: (e) => { if (e.target === dialog && !fields.length) dialog.close(); } },
+    const dialog = el('dialog', { 'aria-labelledby': id, onclose: () => { dialog.remove(); refocus(); resolve(answer); }, onclick: (e) => { if (e.target === dialog && !fields.length) dialog.close(); } },
       el('form', { onsubmit: async (e) => {
         e.preventDefault();
         const given = Object.fromEntries([...inputs].map(([name, f]) => [name, f()]));
