@@ -34,7 +34,6 @@ async function build() {
   if (state === 'none') return first(root, start);
   await house();
   if (unlinked) say(`${unlinked}.`, true);
-  await where?.(); // it was away, or locked, meanwhile
   if (news) say(`${news} See “Audited?” for who vouches for it.`);
 }
 
@@ -67,7 +66,7 @@ const again = async (id) => { try { await list.refresh([id]); enterTalk(await li
 function enterTalk(c, at) {
   if (at && open === c.id && shown) return shown.jump(at);
   open = c.id;
-  where = async () => enterTalk(await list.get(c.id));
+  const here = where = async () => { const now = await list.get(c.id); if (where === here) enterTalk(now); };
   if (!frame) return;
   frame.classList.add('inside');
   shown = talk(main, c, { called, say, back, at, again: () => again(c.id), verify: c.id === me ? null : compare, details: () => look(c) });
@@ -146,7 +145,9 @@ async function house() {
   nobody();
   frame = el('div.frame', {}, el('nav.side', { 'aria-label': 'Conversations' }, el('header', {}, el('button.primary', { onclick: begin }, 'Write'), el('button', { onclick: async () => enterTalk(await list.get(me)) }, 'Notes'), el('button', { onclick: () => show(settings) }, 'Settings'), el('button', { onclick: () => show(about) }, 'Audited?'), query), bar, list.element), main, beside);
   fill(root, frame);
+  const there = where?.(); // it was away, or locked, meanwhile
   await refresh();
+  await there;
 }
 
 async function notify(e) {
