@@ -23,6 +23,8 @@ const (
 	// used, stay for messages on their way (6.3).
 	signedLife = 2 * 24 * time.Hour
 	keptFor    = 30 * 24 * time.Hour
+	// maxKept is how many private halves of a kind are kept, the newest: a server that says that it has none left is given new ones each time it is asked.
+	maxKept = 5_000
 )
 
 // prekey is a private half: 32 bytes, or a Kyber key's seed of 64.
@@ -85,12 +87,17 @@ func (b *Book) PrekeysDue() bool {
 	return b.world.Now().UnixMilli()-b.own.SignedMade >= signedLife.Milliseconds()
 }
 
-// forget removes private halves made too long ago, but of those made last, which the server still hands out.
+// forget removes private halves made too long ago, and what is too many, but of those made last, which the server still hands out.
 func (b *Book) forget(bucket store.Bucket, now int64) error {
-	return store.All(b.tx, bucket, func(name string, k prekey) error {
-		if k.Made >= b.own.SignedMade || now-k.Made < keptFor.Milliseconds() {
+	n, err := b.tx.Count(bucket)
+	if err != nil {
+		return err
+	}
+	return store.All(b.tx, bucket, func(name string, k prekey) error { // the oldest first
+		if k.Made >= b.own.SignedMade || bucket == store.Prekeys && name == keyName(handshake.LastResort) || n <= maxKept && now-k.Made < keptFor.Milliseconds() {
 			return nil
 		}
+		n--
 		return b.tx.Delete(bucket, name)
 	})
 }

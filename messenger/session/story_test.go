@@ -1,6 +1,7 @@
 package session_test
 
 import (
+	"bytes"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -205,6 +206,47 @@ func TestOneTextForAllDevices(t *testing.T) {
 	a.in(func(b *session.Book) error { _, err := b.Mismatch(bob, nil, []uint32{1}); return err })
 	if sent = a.sends(bob, "only the laptop"); len(sent) != 1 {
 		t.Error(sent)
+	}
+}
+
+// Private halves of prekeys do not grow for ever, however often the server says that it has none left; the last resort stays for good (2.2).
+func TestHowManyPrekeysAreKept(t *testing.T) {
+	d := newDevice(t, alice, 1, nil)
+	last := d.keys.LastResortKey
+	counts := func() (out []int) {
+		err := d.store.View(t.Context(), func(tx *store.Tx) error {
+			for _, bucket := range []store.Bucket{store.Prekeys, store.SignedPrekeys, store.KyberPrekeys} {
+				n, err := tx.Count(bucket)
+				if err != nil {
+					return err
+				}
+				out = append(out, n)
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return out
+	}
+	again := func() {
+		d.in(func(b *session.Book) (err error) { d.keys, err = b.NewPrekeys(); return err })
+	}
+	for range 60 {
+		d.now = d.now.Add(time.Minute)
+		again()
+	}
+	if got := counts(); got[0] < 5_000 || got[0] > 5_101 || got[1] != 61 || got[2] != 61*51 {
+		t.Errorf("kept %v", got)
+	}
+	d.now = d.now.Add(31 * 24 * time.Hour)
+	again()
+	again()
+	if got := counts(); got[0] > 301 || got[1] > 3 || got[2] > 153 {
+		t.Errorf("kept after a month %v", got)
+	}
+	if !bytes.Equal(d.keys.LastResortKey.PublicKey, last.PublicKey) {
+		t.Error("the last resort is another one")
 	}
 }
 
