@@ -56,8 +56,22 @@ type Heard struct {
 	Edited    bool   `json:"edited,omitempty"`
 }
 
-// maxWaiting is how many events wait for a listener before it loses its subscription: it can find all messages in the history.
-const maxWaiting = 100_000
+// What waits for a listener before it loses its subscription, in events and in bytes of texts: it can find all messages in the history (Lost).
+const (
+	maxWaiting     = 100_000
+	maxWaitingSize = 32 << 20
+)
+
+// size is how many bytes of text an event has.
+func (e Event) size() (n int) {
+	if e.Message == nil {
+		return 0
+	}
+	for _, v := range e.Message.Edits {
+		n += len(v.Body)
+	}
+	return n + len(e.Message.Body)
+}
 
 // hub hands events to listeners.
 type hub struct {
@@ -73,7 +87,9 @@ type Subscription struct {
 	hub   *hub
 	wake  chan struct{}
 	queue []Event // hub.mu
+	size  int     // hub.mu; of its texts
 	over  bool    // hub.mu
+	lost  bool    // hub.mu
 }
 
 // Subscribe starts to collect events. Close it.
@@ -92,7 +108,7 @@ func (s *Subscription) Next(ctx context.Context) (Event, bool) {
 		s.hub.mu.Lock()
 		if len(s.queue) > 0 {
 			e := s.queue[0]
-			s.queue = s.queue[1:]
+			s.queue, s.size = s.queue[1:], s.size-e.size()
 			s.hub.mu.Unlock()
 			return e, true
 		}
@@ -107,6 +123,13 @@ func (s *Subscription) Next(ctx context.Context) (Event, bool) {
 			return Event{}, false
 		}
 	}
+}
+
+// Lost tells of a subscription that has ended whether its listener was too slow: messages that it was not told of are in the history, other events are lost.
+func (s *Subscription) Lost() bool {
+	s.hub.mu.Lock()
+	defer s.hub.mu.Unlock()
+	return s.lost
 }
 
 // Close ends the subscription.
@@ -126,15 +149,17 @@ func (h *hub) publish(e Event) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for s := range h.listeners {
-		if len(s.queue) >= maxWaiting {
+		if e.Message != nil {
+			copied := *e.Message
+			copied.Raw = nil // nobody who listens has a use for it
+			e.Message = &copied
+		}
+		if len(s.queue) >= maxWaiting || s.size+e.size() > maxWaitingSize && len(s.queue) > 0 {
+			s.lost = true
 			s.end()
 			continue
 		}
-		if e.Message != nil {
-			copied := *e.Message
-			e.Message = &copied
-		}
-		s.queue = append(s.queue, e)
+		s.queue, s.size = append(s.queue, e), s.size+e.size()
 		signal(s.wake)
 	}
 }

@@ -119,7 +119,8 @@ func (c *conn) subscribeReceive(p struct {
 		c.mu.Unlock()
 		return 0, nil
 	}
-	return 0, c.tellSince(*p.After)
+	_, err := c.tellSince(*p.After)
+	return 0, err
 }
 
 func (c *conn) unsubscribeReceive(nothing) (any, error) {

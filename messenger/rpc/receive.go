@@ -26,11 +26,26 @@ func (c *conn) subscribe() {
 	}
 	sub := c.Account.Subscribe()
 	c.sub = sub
+	last, read := c.since, int64(0) // the newest that was told, and up to which they were read from the disk
 	c.wg.Go(func() {
 		for {
 			e, ok := sub.Next(c.ctx)
 			if !ok {
-				return
+				if sub = c.goOn(sub); sub == nil {
+					return
+				}
+				var err error
+				if read, err = c.tellSince(last); err != nil {
+					c.Log.Warn("what a slow program has missed is not told", "error", err)
+				}
+				last = read
+				continue
+			}
+			if e.Type == client.EventMessage {
+				if e.Message.Seq <= read {
+					continue
+				}
+				last = max(last, e.Message.Seq)
 			}
 			c.receive(e, own)
 			if e.Type != client.EventReceipt { // that is in the updates of the messages
@@ -38,6 +53,17 @@ func (c *conn) subscribe() {
 			}
 		}
 	})
+}
+
+// goOn begins the notifications anew for a program that was too slow for them; nil if that is not why they have ended.
+func (c *conn) goOn(ended *client.Subscription) *client.Subscription {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.sub != ended || !ended.Lost() || c.ctx.Err() != nil {
+		return nil
+	}
+	c.sub = c.Account.Subscribe()
+	return c.sub
 }
 
 // receive tells what has happened as signal-cli would, if it would. To callers of its subscribeReceive it tells it in the answer to a subscription.
@@ -59,16 +85,16 @@ func (c *conn) receive(e client.Event, own session.Own) {
 // atOnce is how many messages are read from the disk at a time.
 const atOnce = 200
 
-// tellSince tells what has arrived since a message.
-func (c *conn) tellSince(after int64) error {
+// tellSince tells what has arrived since a message, and returns the number of the last one.
+func (c *conn) tellSince(after int64) (last int64, err error) {
 	own, err := c.Account.Own(c.ctx)
 	if err != nil {
-		return err
+		return after, err
 	}
 	for {
 		list, err := c.Account.Since(c.ctx, after, atOnce)
 		if err != nil || len(list) == 0 {
-			return err
+			return after, err
 		}
 		for _, m := range list {
 			after = m.Seq
