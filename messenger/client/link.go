@@ -15,8 +15,11 @@ import (
 	"github.com/countersign-project/countersign/messenger/wire"
 )
 
-// linkLife is how long a shown code is good for (10.2).
-const linkLife = 2 * time.Minute
+// linkLife is how long a shown code is good for (10.2), and lookAtClock how often is looked whether it still is.
+const (
+	linkLife    = 2 * time.Minute
+	lookAtClock = 200 * time.Millisecond
+)
 
 // ErrNotConfirmed says that the person did not find the same on both screens.
 var ErrNotConfirmed = errors.New("not confirmed: nothing was linked")
@@ -44,7 +47,7 @@ func Link(ctx context.Context, o Options, passphrase []byte, l Linking) (*Accoun
 		return nil, err
 	}
 	defer ephemeral.Wipe()
-	acc, digits, err := awaitMaster(ctx, server, ephemeral, l)
+	acc, digits, err := awaitMaster(ctx, server, ephemeral, l, o.World.Now)
 	if err != nil {
 		return nil, err
 	}
@@ -78,10 +81,17 @@ func Link(ctx context.Context, o Options, passphrase []byte, l Linking) (*Accoun
 	return a, nil
 }
 
-// awaitMaster shows the code and waits for the envelope, for two minutes.
-func awaitMaster(ctx context.Context, server *remote.Server, ephemeral *keys.Private, l Linking) (acc provision.Account, digits string, err error) {
-	waiting, cancel := context.WithTimeout(ctx, linkLife)
-	defer cancel()
+// awaitMaster shows the code and waits for the envelope, for two minutes of the clock on the wall: a computer that sleeps meanwhile does not prolong them.
+func awaitMaster(ctx context.Context, server *remote.Server, ephemeral *keys.Private, l Linking, now func() time.Time) (acc provision.Account, digits string, err error) {
+	waiting, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	until := now().Round(0).Add(linkLife) // without the clock that stops while a computer sleeps
+	late := fmt.Errorf("nobody scanned the code within %v: begin again", linkLife)
+	go func() {
+		for now().Before(until) && sleep(waiting, lookAtClock) {
+		}
+		cancel(late)
+	}()
 	envelope, err := server.Newcomer(waiting, l.Draft, func(address string) error {
 		c := provision.Code{Address: address, Key: ephemeral.Public(), Draft: l.Draft}
 		if l.Draft {
@@ -89,10 +99,10 @@ func awaitMaster(ctx context.Context, server *remote.Server, ephemeral *keys.Pri
 		}
 		return l.Show(c.String())
 	})
-	if waiting.Err() != nil && ctx.Err() == nil {
-		return acc, "", fmt.Errorf("nobody scanned the code within %v: begin again", linkLife)
-	}
-	if err != nil {
+	switch {
+	case ctx.Err() == nil && (context.Cause(waiting) == late || !now().Before(until)):
+		return acc, "", late
+	case err != nil:
 		return acc, "", err
 	}
 	return codec(l.Draft).Open(ephemeral, envelope)
