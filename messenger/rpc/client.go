@@ -120,7 +120,7 @@ func (c *Client) Call(ctx context.Context, method string, params, out any) error
 	_, err = c.rw.Write(append(line, '\n'))
 	c.write.Unlock()
 	if err != nil {
-		return err
+		return fmt.Errorf("%w: %v", ErrEnded, err)
 	}
 	select {
 	case <-ctx.Done():
