@@ -14,7 +14,7 @@ import (
 
 // screen shows the messenger in the whole terminal, beginning with somebody, or with the list.
 func (p *place) screen(ctx context.Context, c *rpc.Client, with string) (err error) {
-	o := tui.Options{Conn: c, Now: p.app.Now, Zone: time.Local, Rand: rand.Reader, Path: typedPath, List: listed, In: p.app.In, Out: p.app.Out, Env: os.Environ()}
+	o := tui.Options{Conn: c, Now: p.app.Now, Zone: time.Local, Rand: rand.Reader, Path: typedPath, List: listed, QR: qrCode, In: p.app.In, Out: p.app.Out, Env: os.Environ()}
 	if with != "" {
 		if o.With, err = p.conversation(ctx, c, with); err != nil {
 			return err

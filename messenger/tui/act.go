@@ -165,6 +165,9 @@ func (m *Model) verify(text string) tea.Cmd {
 	if d := digits(text); len(d) > 20 {
 		return m.compare(who, d)
 	}
+	if text == "qr" && !isGroup(who) {
+		return m.code(who)
+	}
 	if text != "" && isGroup(m.at) {
 		members := m.people.members(m.at)
 		i := slices.IndexFunc(members, func(n string) bool { return strings.EqualFold(m.people.called(n), text) || n == text })

@@ -25,7 +25,7 @@ func commands() []command {
 		{"file", "PATH", "send a file", (*Model).file},
 		{"save", "[DIRECTORY]", "fetch and check the files of a message: the marked one, or else the newest that has some", (*Model).save},
 		{"timer", "TIME|off", "let messages disappear so long after they were read: 30s, 5m, 8h, 1d, 4w", (*Model).timer},
-		{"verify", "[DIGITS|NAME]", "show the safety number; with the 60 digits that the other reads to you, compare", (*Model).verify},
+		{"verify", "[DIGITS|qr|NAME]", "show the safety number, or as a code; with the 60 digits that the other reads to you, compare", (*Model).verify},
 		{"introduce", "NAME", "tell this contact and another the keys that you have verified for the two", (*Model).introduce},
 		{"search", "WORDS", "find messages in this conversation", (*Model).search},
 		{"members", "", "who is here, and how well they are known", (*Model).showMembers},

@@ -114,12 +114,14 @@ func (f *fake) last(method string) string {
 func refusal(text string) error { return &rpc.Error{Code: rpc.CodeUser, Message: text} }
 
 // tells sends an event.
-func (f *fake) tells(e client.Event) {
+func (f *fake) tells(e client.Event) { f.notices <- notice(e) }
+
+func notice(e client.Event) rpc.Notification {
 	b, err := json.Marshal(e)
 	if err != nil {
 		panic(err)
 	}
-	f.notices <- rpc.Notification{Method: "event", Params: b}
+	return rpc.Notification{Method: "event", Params: b}
 }
 
 // at is a time of the day, so many minutes before now, in milliseconds.

@@ -90,7 +90,7 @@ func TestOrderOfSending(t *testing.T) {
 	answer <- rpc.Sent{}
 	s.until("the third is", func() bool { return len(f.changes()) == 3 })
 	sent := f.changes()
-	if !strings.Contains(sent[0], "/tmp/film") || !strings.Contains(sent[1], "to others") || !strings.Contains(sent[2], "look at that") {
+	if first := sent[0] + sent[1]; !strings.Contains(first, "/tmp/film") || !strings.Contains(first, "to others") || !strings.Contains(sent[2], "look at that") {
 		t.Errorf("%q", sent)
 	}
 	answer <- rpc.Sent{}

@@ -2,11 +2,14 @@ package tui
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"charm.land/bubbles/v2/key"
 	"charm.land/bubbles/v2/textarea"
 	tea "charm.land/bubbletea/v2"
+
+	"github.com/countersign-project/countersign/messenger/rpc"
 )
 
 // Model is all there is on the screen.
@@ -36,7 +39,8 @@ type Model struct {
 	width, height int
 	dark, focused bool
 	theme         theme
-	says          told // the line at the bottom
+	says          told   // the line at the bottom
+	offline       string // why there is no connection to the server
 	typed         time.Time
 }
 
@@ -162,8 +166,12 @@ func (m *Model) update(msg tea.Msg) tea.Cmd {
 // say shows something at the bottom.
 func (m *Model) say(text string) { m.says = told{text, false} }
 
-// fail shows an error there.
-func (m *Model) fail(err error) { m.says = told{err.Error(), true} }
+// fail shows an error there, unless it is that the daemon has gone, which the line says anyway.
+func (m *Model) fail(err error) {
+	if !errors.Is(err, rpc.ErrEnded) {
+		m.says = told{err.Error(), true}
+	}
+}
 
 // talk is the open conversation; nil if there is none.
 func (m *Model) talk() *talk { return m.talks[m.at] }

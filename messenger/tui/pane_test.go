@@ -1,6 +1,7 @@
 package tui_test
 
 import (
+	"errors"
 	"fmt"
 	"image/color"
 	"strings"
@@ -246,4 +247,48 @@ func TestTheListMoves(t *testing.T) {
 	s.shows("(7)")
 	s.press("enter")
 	s.shows("Bob · unverified")
+}
+
+// Without the server it says so, and why.
+func TestNoConnection(t *testing.T) {
+	f := newFake()
+	s := f.screen(t, bob, 150, 14)
+	s.shows("Choir")
+	f.set("status", rpc.Status{State: "open", Number: me, Version: "1.4.0"})
+	f.tells(client.Event{Type: client.EventConnection, Why: "no such host\x1b[2J"})
+	s.shows("no connection to the server; what you write is queued: no such host[2J")
+	s.tame()
+	f.set("status", rpc.Status{State: "open", Number: me, Version: "1.4.0", Connected: true})
+	f.tells(client.Event{Type: client.EventConnection, Connected: true})
+	s.hides("no connection")
+}
+
+// The code is drawn light on dark, on a light ground, too, and whoever has too small a window is told.
+func TestTheCode(t *testing.T) {
+	f := newFake()
+	f.set("listIdentities", []map[string]any{{"number": bob, "safetyNumber": "12345", "scannableSafetyNumber": []byte("some bytes")}})
+	o := options(f)
+	o.With = bob
+	o.QR = func(text string) (string, error) {
+		if text != "some bytes" {
+			return "", errors.New("not these: " + text)
+		}
+		return strings.Repeat("▀▄█ ▀▄█ ▀▄█ ▀▄█ \n", 12), nil
+	}
+	s := newScreen(t, o, 100, 30)
+	s.shows("Choir")
+	s.enters("/verify qr")
+	s.shows("safety number with Bob", "  ▀▄█ ▀▄█ ▀▄█ ▀▄█ ")
+	dark := s.m.View().Content
+	s.press("esc")
+	s.give(tea.BackgroundColorMsg{Color: color.White})
+	s.enters("/verify qr")
+	s.shows("▀▄█ ▀▄█")
+	if reversed := "\x1b[7m▀▄█"; strings.Contains(dark, reversed) || !strings.Contains(s.m.View().Content, reversed) {
+		t.Errorf("%q", s.m.View().Content)
+	}
+	s.press("esc")
+	s.give(tea.WindowSizeMsg{Width: 100, Height: 12})
+	s.enters("/verify qr")
+	s.shows("the window is too small for the code: it needs 0 columns and 5 lines more")
 }

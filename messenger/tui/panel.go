@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	tea "charm.land/bubbletea/v2"
+	"github.com/charmbracelet/x/ansi"
 
 	"github.com/countersign-project/countersign/messenger/client/history"
 	"github.com/countersign-project/countersign/messenger/rpc"
@@ -16,6 +17,7 @@ import (
 type panel struct {
 	title string
 	lines []string // wrapped where they are drawn
+	drawn []string // below the lines, drawn already
 	up    int      // lines above the view
 	about string   // the number whose safety number it is
 	// What can be chosen of it, if anything: one line each, from the first on.
@@ -62,6 +64,9 @@ func (m *Model) panelLines(width, height int) (out []string) {
 		for _, d := range drawn {
 			body = append(body, fit(mark+d, width))
 		}
+	}
+	for _, l := range p.drawn {
+		body = append(body, fit("  "+l, width))
 	}
 	p.up = max(0, min(p.up, len(body)-height+1))
 	if len(p.picks) > 0 {
@@ -114,11 +119,42 @@ func (m *Model) safety(who string) tea.Cmd {
 			lines = append(lines, "    "+strings.Join(part, " "))
 		}
 		lines = append(lines, "", "If the other's screen shows the same number, nobody is in between. Compare in person or by telephone, then give what the other reads to you:",
-			"    /verify DIGITS", "", "Or, in a shell, a picture of the QR code on the other's screen:", "    messenger verify NAME --scan FILE")
+			"    /verify DIGITS", "", "Or, in a shell, a picture of the QR code on the other's screen:", "    messenger verify NAME --scan FILE", "", "/verify qr shows yours.")
 		if id.TrustLevel == "UNTRUSTED" {
 			lines = append(lines, "", "If you cannot compare: write something, and press Ctrl+Y when you are asked.")
 		}
 		m.panel = &panel{title: "safety number with " + m.people.called(id.Number), lines: lines, about: id.Number}
+		return nil
+	})
+}
+
+// code shows the safety number as a QR code, for the other's camera.
+func (m *Model) code(who string) tea.Cmd {
+	var list []rpc.Identity
+	return m.call("listIdentities", map[string]any{"recipient": who}, &list, func(err error) tea.Cmd {
+		if err == nil && len(list) == 0 {
+			err = errors.New("there is no key of " + m.people.called(who) + " yet")
+		}
+		picture := ""
+		if err == nil {
+			picture, err = m.o.QR(string(list[0].Scannable))
+		}
+		if err != nil {
+			m.fail(err)
+			return nil
+		}
+		p := &panel{title: "safety number with " + m.people.called(list[0].Number), about: list[0].Number}
+		for l := range strings.Lines(picture) {
+			l = strings.TrimRight(l, "\n")
+			if !m.dark { // what is drawn has to be the light of the two
+				l = m.theme.chosen.Render(l)
+			}
+			p.drawn = append(p.drawn, l)
+		}
+		m.panel = p
+		if wide, high := ansi.StringWidth(p.drawn[0])+2, len(p.drawn)+1; wide > m.talkWidth() || high > m.talkHeight() {
+			m.fail(fmt.Errorf("the window is too small for the code: it needs %d columns and %d lines more", max(0, wide-m.talkWidth()), max(0, high-m.talkHeight())))
+		}
 		return nil
 	})
 }

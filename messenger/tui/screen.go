@@ -221,6 +221,9 @@ func (m *Model) bottom() string {
 		left = "…"
 	case !s.Connected:
 		left, style = "no connection to the server; what you write is queued", m.theme.warn
+		if m.offline != "" {
+			left += ": " + name(m.offline, m.width)
+		}
 	default:
 		left = s.Number + " · Ctrl+G go to · Ctrl+N/P next, previous · /help"
 	}

@@ -25,6 +25,7 @@ type screen struct {
 	m    *tui.Model
 	msgs chan tea.Msg
 	quit bool
+	size tea.WindowSizeMsg
 	// beside is another screen that lives on while something is waited for on this one.
 	beside *screen
 }
@@ -74,6 +75,9 @@ func (s *screen) give(msg tea.Msg) {
 	case tea.QuitMsg:
 		s.quit = true
 	default:
+		if size, ok := msg.(tea.WindowSizeMsg); ok {
+			s.size = size
+		}
 		_, cmd := s.m.Update(msg)
 		s.run(cmd)
 	}

@@ -40,6 +40,8 @@ type Options struct {
 	Path func(typed string) (string, error)
 	// List names what is in a directory, for completion; directories have a slash behind them.
 	List func(dir string) ([]string, error)
+	// QR draws a code for a dark ground: lines of half blocks, light modules drawn.
+	QR func(text string) (string, error)
 	// Of the terminal. Env decides about colours, NO_COLOR among it.
 	In  io.Reader
 	Out io.Writer

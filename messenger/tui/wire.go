@@ -58,9 +58,9 @@ func (m *Model) refresh() tea.Cmd {
 			switch {
 			case conn != m.conn:
 				return m.refresh()
-			case err != nil && !errors.Is(err, rpc.ErrEnded):
+			case err != nil:
 				m.fail(err)
-			case err == nil:
+			default:
 				renamed := !p.sameNames(m.people)
 				if m.people = p; renamed {
 					m.redraw()
@@ -122,7 +122,7 @@ func (m *Model) heard(batch []rpc.Notification) tea.Cmd {
 			m.writes(e)
 			continue
 		case client.EventConnection:
-			m.people.status.Connected = e.Connected
+			m.people.status.Connected, m.offline = e.Connected, e.Why
 		case client.EventCaughtUp:
 			again = true
 		}
@@ -213,9 +213,7 @@ func (m *Model) load(t *talk, before int64, limit int) tea.Cmd {
 		}
 		t.loading = false
 		if err != nil {
-			if !errors.Is(err, rpc.ErrEnded) {
-				m.fail(err)
-			}
+			m.fail(err)
 			t.stuck = true // until it is opened again, or the daemon is back
 			return nil
 		}
@@ -238,7 +236,7 @@ func (m *Model) lost(conn Conn) tea.Cmd {
 	if conn != m.conn {
 		return nil
 	}
-	m.conn = nil
+	m.conn, m.says = nil, told{}
 	clear(m.transfers)
 	if m.o.Again == nil {
 		return tea.Quit
