@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/countersign-project/countersign/messenger/rpc"
+	"github.com/countersign-project/countersign/tuf/durable/killtest"
 )
 
 // patience ends a test that would otherwise wait for ever.
@@ -104,9 +105,15 @@ func (w *town) begin(cmd *exec.Cmd) {
 	w.Cleanup(func() { w.kill(cmd) })
 }
 
+// kill ends a program and its children at once, and returns when they are gone: a child is nobody's to wait for.
 func (w *town) kill(cmd *exec.Cmd) {
 	_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
 	_ = cmd.Wait()
+	for end := time.Now().Add(patience); killtest.GroupLives(cmd.Process.Pid); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			w.Fatal("it does not die")
+		}
+	}
 }
 
 // run runs a command of somebody's to its end.

@@ -17,6 +17,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/countersign-project/countersign/tuf/durable/killtest"
 )
 
 // patience ends a test that would otherwise wait for ever.
@@ -142,28 +144,11 @@ func (r *running) kill() {
 	r.o.Helper()
 	r.signal(syscall.SIGKILL)
 	_ = r.cmd.Wait()
-	for end := time.Now().Add(patience); groupLives(r.cmd.Process.Pid); time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(patience); killtest.GroupLives(r.cmd.Process.Pid); time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
 			r.o.Fatal("it does not die")
 		}
 	}
-}
-
-// groupLives says whether a process group has a process that is more than a zombie: one whose threads have all ended.
-func groupLives(group int) bool {
-	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
-	for _, file := range stats {
-		b, err := os.ReadFile(file)
-		if err != nil {
-			continue // ended meanwhile
-		}
-		const state, pgrp, threads = 0, 2, 17 // proc(5), counted from behind the name
-		fields := strings.Fields(string(b[strings.LastIndexByte(string(b), ')')+1:]))
-		if len(fields) > threads && fields[pgrp] == strconv.Itoa(group) && (fields[state] != "Z" || fields[threads] > "1") {
-			return true
-		}
-	}
-	return false
 }
 
 // stop ends the server and wants it to end well.
