@@ -59,6 +59,12 @@ func TestFilesByCommand(t *testing.T) {
 		if b, err := os.ReadFile(saved.Path); err != nil || !bytes.Equal(b, content) {
 			t.Errorf("saved another file: %v", err)
 		}
+		// A note to herself holds it, too.
+		w.says("alice", "noted: nobody else gets it", "send", "me", "--file", film)
+		out, _ = w.run("alice", 0, "save", w.newestFile("alice", "me"), "--dir", dir)
+		if b, err := os.ReadFile(strings.TrimSpace(out)); err != nil || !bytes.Equal(b, content) {
+			t.Errorf("the note has another file: %v", err)
+		}
 		// What cannot be sent is wrong usage, and nothing is.
 		long := filepath.Join(w.dir, "long.bin")
 		if err := os.WriteFile(long, nil, 0o600); err != nil {

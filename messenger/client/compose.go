@@ -2,7 +2,6 @@ package client
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -99,9 +98,6 @@ func (c *change) post(d *wire.Data, m *history.Message, files []upload) error {
 	if err != nil {
 		return err
 	}
-	if len(to) == 0 && slices.ContainsFunc(d.Attachments, func(a wire.Attachment) bool { return a.ContentType != wire.LongText }) {
-		return errors.New("a file is uploaded for those it is sent to, and here is nobody: a note to yourself cannot hold one")
-	}
 	own := c.book.Own()
 	if d.Group != nil {
 		if err := c.say(m, d); err != nil { // the transcript
@@ -175,10 +171,24 @@ func (c *change) queueData(conversation string, to []string, d *wire.Data, seq i
 	} else {
 		j.Sync.Destination = conversation
 	}
-	if len(to) > 0 {
+	switch {
+	case len(to) > 0:
 		return c.push(j)
+	case len(files) > 0:
+		return c.pushNote(j, d)
 	}
 	return c.syncSent(&j) // a note to ourselves, or a group of one
+}
+
+// pushNote queues what is for our other devices alone, and has files: these are uploaded first, whether there are others yet or not, since the server
+// keeps what is sent.
+func (c *change) pushNote(j job, d *wire.Data) error {
+	at, err := c.timestamp()
+	if err != nil {
+		return err
+	}
+	s := &wire.Sync{Sent: &wire.Sent{Destination: j.Sync.Destination, Timestamp: j.Timestamp, Message: d, ExpirationStart: uint64(c.now)}}
+	return c.push(job{Timestamp: at, Content: (&wire.Content{Sync: s}).Encode(), To: []string{c.self()}, Message: j.Message, Files: j.Files})
 }
 
 // React sets or removes the person's reaction to a message.

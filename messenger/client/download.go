@@ -37,6 +37,14 @@ func (a *Account) download(ctx context.Context, f history.Attachment, tell func(
 	if err != nil {
 		return err
 	}
+	if f.ID == 0 && f.Relay == "" { // one of ours that is not uploaded yet
+		blob, err := a.openBlob(upload{Blob: blobName(f.Digest)})
+		if err != nil {
+			return useless("this file was not uploaded, and is not here any more: %v", err)
+		}
+		defer blob.Close()
+		return room(use(blob, pointerOf(f)))
+	}
 	p, err := a.partial(f)
 	if err != nil {
 		return err
@@ -56,7 +64,11 @@ func (a *Account) download(ctx context.Context, f history.Attachment, tell func(
 	if _, err := p.file.Seek(0, io.SeekStart); err != nil {
 		return err
 	}
-	return room(use(p.file, attachment.Pointer{Key: attachment.Key(f.Key), Digest: [attachment.DigestSize]byte(f.Digest), Size: f.Size}))
+	return room(use(p.file, pointerOf(f)))
+}
+
+func pointerOf(f history.Attachment) attachment.Pointer {
+	return attachment.Pointer{Key: attachment.Key(f.Key), Digest: [attachment.DigestSize]byte(f.Digest), Size: f.Size}
 }
 
 func blobSize(f history.Attachment) (int64, error) {

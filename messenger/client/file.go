@@ -153,6 +153,12 @@ func (a *Account) encrypt(src io.Reader, size int64) (u upload, p wire.Attachmen
 		return u, p, err
 	}
 	u, digest, err := a.blob(src, size, key, a.World.Rand)
+	if err == nil { // under a name by which it is found before it is uploaded
+		if err = os.Rename(filepath.Join(a.filesDir(), u.Blob), filepath.Join(a.filesDir(), blobName(digest[:]))); err != nil {
+			a.dropFiles([]upload{u})
+		}
+		u.Blob = blobName(digest[:])
+	}
 	return u, wire.Attachment{Key: key[:], Digest: digest[:], Size: uint32(size)}, err
 }
 

@@ -281,6 +281,9 @@ func (a *Account) settle(ctx context.Context, j job, name string, err error, stu
 		if err != nil || j.Message == 0 {
 			return err
 		}
+		if name == c.self() && d.State == history.Failed {
+			return c.notice(name, "note-not-sent", name, "A note with a file did not reach your other devices: "+d.Why)
+		}
 		return c.delivered(j.Message, name, d)
 	})
 }

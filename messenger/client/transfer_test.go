@@ -474,3 +474,89 @@ func TestProgressIsNotToldTooOften(t *testing.T) {
 		t.Errorf("told %s, want %s", got, want)
 	}
 }
+
+// A note with a file is uploaded once, is on the other devices then, and is shown here at once; a long text is such a file, too.
+func TestANoteWithAFile(t *testing.T) {
+	w := newWorld(t)
+	ctx := t.Context()
+	phone := w.person("phone")
+	laptop := phone.link("laptop", false)
+	path, content := w.random(300_000)
+	between := w.watchBlobs()
+	open := make(chan struct{})
+	between.set(func() {
+		between.replace = http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+			<-open
+			w.server.ServeHTTP(rw, r)
+		})
+	})
+	long := strings.Repeat("a long note, ", 1000)
+	m, err := phone.acc.Send(ctx, client.Draft{To: phone.number, Text: long, Files: []client.File{{Path: path, Caption: "keep"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Before the server has anything.
+	file := func(d *device) history.Attachment {
+		t.Helper()
+		got, err := d.acc.Find(ctx, phone.number, m.Timestamp)
+		if err != nil || got == nil || got.State().State != history.Sent {
+			t.Fatalf("%+v, %v", got, err)
+		}
+		return got.Attachments[len(got.Attachments)-1]
+	}
+	same := func(d *device) {
+		t.Helper()
+		var got bytes.Buffer
+		if err := d.acc.Download(ctx, file(d), &got, nil); err != nil || !bytes.Equal(got.Bytes(), content) {
+			t.Errorf("%s has another file: %v", d.name, err)
+		}
+	}
+	same(phone)
+	if id := file(phone).ID; id != 0 {
+		t.Errorf("the file has the number %d already", id)
+	}
+	phone.reopen()
+	phone.online()
+	same(phone)
+	close(open)
+	w.waitFor("the note on the laptop", func() bool {
+		got, err := laptop.acc.Find(ctx, phone.number, m.Timestamp)
+		return err == nil && got != nil && got.Body == long
+	})
+	if f := file(laptop); f.Caption != "keep" || f.FileName != "holiday.bin" {
+		t.Errorf("%+v", f)
+	}
+	same(laptop)
+	w.waitFor("the file to be at the server", func() bool { return file(phone).ID != 0 && len(phone.underway()) == 0 })
+	same(phone)
+	// Without other devices it is just as well.
+	alone := w.person("alone")
+	m, err = alone.acc.Send(ctx, client.Draft{To: alone.number, Files: []client.File{{Path: path}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.waitFor("the file to be at the server", func() bool {
+		got, err := alone.acc.Message(ctx, m.Seq)
+		return err == nil && got.Attachments[0].ID != 0
+	})
+	w.waitFor("nothing to be queued", func() bool { n, err := alone.acc.Queued(ctx); return n == 0 && err == nil })
+}
+
+// A server that refuses the file for good: the note stays here, and says so.
+func TestANoteWhoseFileIsRefused(t *testing.T) {
+	w := newWorld(t)
+	phone := w.person("phone")
+	path, _ := w.random(1000)
+	between := w.watchBlobs()
+	between.set(func() {
+		between.replace = http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) { rw.WriteHeader(403) })
+	})
+	if _, err := phone.acc.Send(t.Context(), client.Draft{To: phone.number, Text: "look", Files: []client.File{{Path: path}}}); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := phone.notice(phone.number, "note-not-sent"), "A note with a file did not reach your other devices: the server says: 403 forbidden"; got != want {
+		t.Errorf("got %q", got)
+	}
+	phone.says(phone.number, "on")
+	w.waitFor("nothing to be queued", func() bool { n, err := phone.acc.Queued(t.Context()); return n == 0 && err == nil })
+}

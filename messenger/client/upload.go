@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -125,16 +126,21 @@ func (a *Account) uploadOne(ctx context.Context, who remote.Login, u *upload, m 
 // uploaded fills the ids of a job's blobs into its content, here and in the history.
 func (a *Account) uploaded(ctx context.Context, j job) (job, error) {
 	content, err := wire.ParseContent(j.Content)
-	switch {
-	case err != nil:
+	if err != nil {
 		return j, fmt.Errorf("internal error: a job's content: %v", err)
+	}
+	data := content.Data
+	if content.Sync != nil && content.Sync.Sent != nil {
+		data = content.Sync.Sent.Message
+	}
+	switch {
 	case content.Sync != nil && content.Sync.Contacts != nil && len(j.Files) == 1:
 		content.Sync.Contacts.Blob.ID = j.Files[0].ID
 	case j.Picture && content.Data != nil && content.Data.Group != nil && content.Data.Group.Avatar != nil && len(j.Files) == 1:
 		content.Data.Group.Avatar.ID = j.Files[0].ID
-	case content.Data != nil && len(content.Data.Attachments) >= len(j.Files):
+	case data != nil && len(data.Attachments) >= len(j.Files):
 		for i, u := range j.Files {
-			content.Data.Attachments[i].ID = u.ID
+			data.Attachments[i].ID = u.ID
 		}
 	default:
 		return j, errors.New("internal error: a job's files are not in its message")
@@ -154,10 +160,10 @@ func (a *Account) uploaded(ctx context.Context, j job) (job, error) {
 			return c.pictureMoved(content.Data.Group)
 		}
 		m, err := history.Get(c.tx, j.Message)
-		if err != nil || m == nil || m.Deleted || content.Data == nil {
+		if err != nil || m == nil || m.Deleted || data == nil {
 			return err
 		}
-		m.Raw, m.Attachments = j.Content, attachmentsOf(content.Data, "")
+		m.Raw, m.Attachments = (&wire.Content{Data: data}).Encode(), attachmentsOf(data, "")
 		return c.changed(m)
 	})
 }
@@ -175,6 +181,9 @@ func (a *Account) withoutPicture(ctx context.Context, j job, err error) (job, er
 		return c.changeJob(j.ID, func(stored *job) error { stored.Files = nil; return nil })
 	})
 }
+
+// blobName is what a ciphertext is called here until it is uploaded.
+func blobName(digest []byte) string { return hex.EncodeToString(digest) + ".blob" }
 
 // lostError says that a file on its way is not there any more: this message fails, others go on.
 type lostError struct{ error }

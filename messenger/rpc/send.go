@@ -102,7 +102,7 @@ func (c *conn) sendMessage(p sendParams) (any, error) {
 		sub := c.Account.Subscribe()
 		m, err := c.Account.Send(c.ctx, d)
 		if err == nil && !p.NoWait {
-			m, err = c.awaitSent(sub, m, moved)
+			m, err = c.awaitSent(sub, m, moved, tell != nil)
 		}
 		sub.Close()
 		if err != nil {
@@ -114,8 +114,9 @@ func (c *conn) sendMessage(p sendParams) (any, error) {
 	return out, nil
 }
 
-// awaitSent waits until a message has left, failed, or patience has ended, which begins anew whenever its files have moved.
-func (c *conn) awaitSent(sub *client.Subscription, m *history.Message, moved <-chan struct{}) (*history.Message, error) {
+// awaitSent waits until a message has left, failed, or patience has ended, which begins anew whenever its files have moved. Told
+// says that the caller hears of that: then a note's files are waited for, too.
+func (c *conn) awaitSent(sub *client.Subscription, m *history.Message, moved <-chan struct{}, told bool) (*history.Message, error) {
 	deadline := time.NewTimer(sendPatience)
 	defer deadline.Stop()
 	done := make(chan struct{})
@@ -133,7 +134,7 @@ func (c *conn) awaitSent(sub *client.Subscription, m *history.Message, moved <-c
 		}
 	}()
 	defer close(done)
-	for m.State().State == history.Queued {
+	for m.State().State == history.Queued || told && uploading(m) {
 		if m.State().Why != "" {
 			break // it will take longer
 		}
@@ -150,6 +151,11 @@ func (c *conn) awaitSent(sub *client.Subscription, m *history.Message, moved <-c
 		return m, err
 	}
 	return now, nil
+}
+
+// uploading tells whether files of a note to oneself are still to be uploaded, which has nobody to wait for otherwise.
+func uploading(m *history.Message) bool {
+	return slices.ContainsFunc(m.Attachments, func(a history.Attachment) bool { return a.ID == 0 })
 }
 
 func results(m *history.Message) (out []Result) {
