@@ -1,5 +1,5 @@
 // All that the page does without a mouse, beyond Tab and Enter.
-export const shortcuts = [['/', 'search'], ['Alt + ↓ and Alt + ↑', 'the next conversation, the one before'], ['n', 'write to somebody'], ['Escape', 'back to the list'], ['Enter', 'send; with Shift, a new line']];
+export const shortcuts = [['/', 'search'], ['Alt + ↓ and Alt + ↑', 'the next conversation, the one before'], ['n', 'write to somebody'], ['Escape', 'back to the list'], ['Enter', 'send; with Shift, a new line'], ['↑ ↓ Home End', 'in a conversation: from message to message; Tab then leads to what one can do with it']];
 
 /** keys listens for them; does has one function for each. Letters count only where nobody is writing. */
 export function keys({ search, step, write, back }) {
