@@ -28,7 +28,7 @@ export function first(root, done) {
   const tabs = { 'New account': register, 'Link to my account': link, 'From a backup': fromBackup };
   const body = el('div', {});
   const show = (name) => { fill(body, tabs[name](done)); for (const b of nav.children) b.setAttribute('aria-pressed', b.textContent === name); };
-  const nav = el('p', {}, Object.keys(tabs).map((name) => el('button', { onclick: () => show(name) }, name)));
+  const nav = el('p.tabs', {}, Object.keys(tabs).map((name) => el('button', { onclick: () => show(name) }, name)));
   fill(root, el('div.center', {}, el('div', {}, nav, body)));
   show('New account');
 }
