@@ -267,3 +267,21 @@ func ClaimForTest(ctx context.Context, a *Account, to, old string) error {
 		return c.push(job{Timestamp: at, Content: (&wire.Content{Moved: &wire.Moved{From: old}}).Encode(), To: []string{to}})
 	})
 }
+
+// ForgetVerifiedForTest takes back that somebody is verified, and tells no other device.
+func ForgetVerifiedForTest(ctx context.Context, a *Account, name string) {
+	err := a.change(ctx, func(c *change) error {
+		p, err := c.book.Peer(name)
+		if err != nil {
+			return err
+		}
+		key, err := p.Key()
+		if err != nil {
+			return err
+		}
+		return c.book.SetVerified(name, key, false)
+	})
+	if err != nil {
+		panic(err)
+	}
+}

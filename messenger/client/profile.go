@@ -192,6 +192,11 @@ func (c *change) syncedContacts(raw []byte) error {
 		}); err != nil {
 			return err
 		}
+		if v := w.Verified; v != nil && v.State == wire.VerifiedYes { // of others nothing is known here anyway
+			if err := c.syncedVerified(&wire.Verified{Destination: w.Number, Identity: v.Identity, State: v.State}); err != nil {
+				return err
+			}
+		}
 		if len(w.ProfileKey) == 32 {
 			if err := c.fetchLater(fetching{Profile: w.Number}); err != nil {
 				return err

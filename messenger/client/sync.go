@@ -87,18 +87,7 @@ func (c *change) synced(o session.Opened) error {
 	case s.Blocked != nil:
 		return c.syncedBlocked(s.Blocked)
 	case s.Verified != nil:
-		err := c.book.SetVerified(s.Verified.Destination, s.Verified.Identity, s.Verified.State == wire.VerifiedYes)
-		if refusal.Of(err) == refusal.UntrustedIdentity || refusal.Of(err) == refusal.NoSession {
-			return nil // here it has another key, or none yet: the person has not verified that
-		}
-		if err != nil {
-			return err
-		}
-		c.tell(Event{Type: EventConversation, Conversation: s.Verified.Destination})
-		if err := c.vouched(s.Verified.Destination); err != nil {
-			return err
-		}
-		return c.release(s.Verified.Destination)
+		return c.syncedVerified(s.Verified)
 	case s.Configuration != nil:
 		p, err := c.preferences()
 		if err != nil {
@@ -123,6 +112,31 @@ func (c *change) synced(o session.Opened) error {
 		return c.fetchLater(fetching{Contacts: &s.Contacts.Blob})
 	}
 	return nil
+}
+
+// syncedVerified takes in what the person knows of a key on another device.
+func (c *change) syncedVerified(v *wire.Verified) error {
+	if !number(v.Destination) {
+		return refusal.Because(refusal.InvalidMessage, "own device's word about the key of %.40q", v.Destination)
+	}
+	if v.State == wire.VerifiedYes {
+		notices, err := c.book.TakeVerified(v.Destination, v.Identity)
+		if err != nil {
+			return err
+		}
+		if err := c.noticed(notices); err != nil {
+			return err
+		}
+	} else if err := c.book.SetVerified(v.Destination, v.Identity, false); refusal.Of(err) == refusal.UntrustedIdentity || refusal.Of(err) == refusal.NoSession {
+		return nil // here it has another key, or none yet: nobody has vouched for that
+	} else if err != nil {
+		return err
+	}
+	c.tell(Event{Type: EventConversation, Conversation: v.Destination})
+	if err := c.vouched(v.Destination); err != nil {
+		return err
+	}
+	return c.release(v.Destination)
 }
 
 // syncedSent takes in what another device of ours has sent.

@@ -13,7 +13,7 @@ import (
 func threats() []threat {
 	return []threat{
 		{"server swaps an identity key", "notice, no automatic sending to a changed key of a verified contact, asked for again before it is compared",
-			". TestServerSwapsAKey, . TestServerSwapsAKeyOfAVerifiedContact, . TestVerifying, session TestAKeyThatChanges, session TestAChangeIsNoticedWhereItComesFirst, ratchet TestChangedIdentityIsRefusedBeforeAnythingChanges"},
+			". TestServerSwapsAKey, . TestServerSwapsAKeyOfAVerifiedContact, . TestAKeyIsSwappedForANewDevice, . TestDevicesAreShownDifferentKeys, . TestVerifying, session TestAKeyThatChanges, session TestAChangeIsNoticedWhereItComesFirst, ratchet TestChangedIdentityIsRefusedBeforeAnythingChanges"},
 		{"server hands out a key of its own at the first contact", "the word of a verified contact, held against the key before anything is sent",
 			". TestAGhostKeyIsCaughtByAnIntroduction, . TestAGhostKeyThatIsThereAlready, . TestComparingAKeyInDoubt"},
 		{"introduction forged, replayed, passed on to another, flooded", "signed over both keys and addresses and the time, by a contact who is verified; limits",
