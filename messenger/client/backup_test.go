@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/countersign-project/countersign/messenger/archive"
 	"github.com/countersign-project/countersign/messenger/client"
@@ -18,6 +19,7 @@ import (
 	"github.com/countersign-project/countersign/messenger/server/api"
 	"github.com/countersign-project/countersign/messenger/session"
 	"github.com/countersign-project/countersign/messenger/store"
+	"github.com/countersign-project/countersign/messenger/wire"
 )
 
 // Alice's computer is lost. With the file and the words she is back: the same person to everybody, with what was said.
@@ -99,6 +101,62 @@ func TestBackupAndRestore(t *testing.T) {
 	bob.state(bob.says(alice.number, "welcome"), history.Delivered)
 	if got := strings.Join(bob.conversation(alice.number), "|"); strings.Contains(got, "key-changed") {
 		t.Error(got)
+	}
+}
+
+// Several messages waited for the telephone that was lost; none could be read by the restored one, and all come again.
+func TestAllThatWaitedComesAgain(t *testing.T) {
+	w := newWorld(t)
+	alice, bob := w.person("alice"), w.person("bob")
+	knows(alice, bob)
+	file, seed := alice.backup()
+	alice.close()
+	want := []string{"one", "two", "three", "four", "five"}
+	for _, text := range want {
+		bob.state(bob.says(alice.number, text), history.Sent)
+	}
+	again := &device{world: w, name: "alice again", dir: filepath.Join(t.TempDir(), "again"), log: new(logBook)}
+	acc, _, err := client.Restore(t.Context(), w.options(again), []byte("passphrase"), bytes.NewReader(file), seed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again.use(acc)
+	again.online()
+	again.waitFor("all five", func() bool {
+		got := again.conversation(bob.number)
+		for _, text := range want {
+			if !slices.Contains(got, text) {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+// Who is sent what nobody can read asks for it a hundred times, and no more.
+func TestAFloodOfWhatCannotBeRead(t *testing.T) {
+	w := newWorld(t)
+	alice, bob := w.person("alice"), w.person("bob")
+	knows(alice, bob)
+	bob.offline()
+	asked := func() int {
+		n, err := bob.acc.Queued(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	before, at := asked(), uint64(w.now().UnixMilli())
+	for i := range uint64(130) {
+		bob.forged(bob, wire.Envelope{Type: wire.EnvelopeSenderKey, Source: alice.number, SourceDevice: 1, Timestamp: at + i, Content: append([]byte{0x33}, make([]byte, 100)...)})
+	}
+	if n := asked() - before; n < 100 || n > 120 { // a slow machine's clock gives some back
+		t.Errorf("asked %d times", n)
+	}
+	w.skew.Add(int64(time.Hour))
+	bob.forged(bob, wire.Envelope{Type: wire.EnvelopeSenderKey, Source: alice.number, SourceDevice: 1, Timestamp: at + 1000, Content: append([]byte{0x33}, make([]byte, 100)...)})
+	if n := asked() - before; n < 101 {
+		t.Errorf("an hour later: asked %d times", n)
 	}
 }
 

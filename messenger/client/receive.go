@@ -93,8 +93,33 @@ func (a *Account) take(ctx context.Context, e wire.Envelope) bool {
 	return true
 }
 
-// retryEvery bounds how often we ask one sender for what we could not read, in milliseconds: anybody can make up unreadable envelopes.
-const retryEvery = 5_000
+// Anybody can make up unreadable envelopes, so how often one sender is asked is bounded: retryBurst times in a row, for what has waited for a device that was
+// restored comes all at once; and then once in retryEvery milliseconds.
+const (
+	retryEvery = 5_000
+	retryBurst = 100
+)
+
+// mayAsk tells whether somebody may be asked again now, and counts it.
+func (c *change) mayAsk(whom string) (bool, error) {
+	type asked struct {
+		N  int64 // so many more than time has given back
+		At int64 // milliseconds
+	}
+	name := "asked again " + whom
+	a, _, err := store.Load[asked](c.tx, store.Settings, name)
+	if err != nil {
+		return false, err
+	}
+	if back := (c.now - a.At) / retryEvery; back > 0 || c.now < a.At {
+		a.N, a.At = max(0, a.N-max(back, 0)), c.now
+	}
+	if a.N >= retryBurst {
+		return false, nil
+	}
+	a.N++
+	return true, store.Save(c.tx, store.Settings, name, a)
+}
 
 // unreadable leaves a placeholder and asks the sender to send again, if it is somebody we know.
 func (c *change) unreadable(e wire.Envelope, cause error) error {
@@ -106,18 +131,17 @@ func (c *change) unreadable(e wire.Envelope, cause error) error {
 	if err != nil || v.Blocked {
 		return err
 	}
-	last, _, err := store.Load[int64](c.tx, store.Settings, "retry "+e.Source)
-	if err != nil {
-		return err
-	}
 	m := &history.Message{Conversation: e.Source, Kind: history.Notice, Notice: "unreadable", Author: e.Source, Timestamp: e.Timestamp, Received: c.now,
 		Body: fmt.Sprintf("A message could not be read (%v).", refusal.Of(cause))}
 	r := session.RetryFor(e, cause)
-	if r != nil && c.now-last >= retryEvery {
-		m.Body += " The sender's device is asked to send it again."
-		if err := store.Save(c.tx, store.Settings, "retry "+e.Source, c.now); err != nil {
+	ask := false
+	if r != nil {
+		if ask, err = c.mayAsk(e.Source); err != nil {
 			return err
 		}
+	}
+	if ask {
+		m.Body += " The sender's device is asked to send it again."
 		if err := c.push(job{Timestamp: uint64(c.now), Retry: r.EncodePlaintext(), To: []string{e.Source}}); err != nil {
 			return err
 		}
