@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -306,7 +307,7 @@ func TestServerRepeatsAndReorders(t *testing.T) {
 	w := newWorld(t)
 	alice, bob := w.person("alice"), w.person("bob")
 	knows(alice, bob)
-	var held []api.Messages
+	var held sync.Map // by timestamp: a receipt may come in between
 	w.hostile(func(rw http.ResponseWriter, r *http.Request) bool {
 		if r.Method != "PUT" || r.URL.Path != "/v1/messages/"+bob.number {
 			return false
@@ -315,18 +316,25 @@ func TestServerRepeatsAndReorders(t *testing.T) {
 		if err := json.NewDecoder(r.Body).Decode(&m); err != nil {
 			t.Error(err)
 		}
-		held = append(held, m)
+		held.Store(m.Timestamp, m)
 		rw.Header().Set("Content-Type", "application/json")
 		_, _ = io.WriteString(rw, `{"needsSync":false}`)
 		return true
 	})
+	var said []uint64
 	for _, text := range []string{"one", "two", "three"} {
-		alice.state(alice.says(bob.number, text), history.Sent)
+		m := alice.says(bob.number, text)
+		alice.state(m, history.Sent)
+		said = append(said, m.Timestamp)
 	}
 	w.hostile(nil)
 	for _, i := range []int{2, 0, 0, 1, 2, 0} {
-		m := held[i].Messages[0]
-		bob.forged(bob, wire.Envelope{Type: wire.EnvelopeType(m.Type), Source: alice.number, SourceDevice: 1, Timestamp: held[i].Timestamp, Content: m.Content})
+		all, ok := held.Load(said[i])
+		if !ok {
+			t.Fatal("nothing was held")
+		}
+		m := all.(api.Messages).Messages[0]
+		bob.forged(bob, wire.Envelope{Type: wire.EnvelopeType(m.Type), Source: alice.number, SourceDevice: 1, Timestamp: said[i], Content: m.Content})
 	}
 	bob.sees(alice.number, "hello", "hello back", "three", "one", "two")
 	// Under another name, or another time, it is not believed.
