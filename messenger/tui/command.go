@@ -169,7 +169,7 @@ func (m *Model) help() {
 		"Ctrl+C leaves, Ctrl+L draws anew. // at the beginning sends a text that begins with /.", "",
 	}
 	for _, c := range commands() {
-		lines = append(lines, fmt.Sprintf("%-22s %s", strings.TrimSpace("/"+c.name+" "+c.args), c.help))
+		lines = append(lines, fmt.Sprintf("%-25s  %s", strings.TrimSpace("/"+c.name+" "+c.args), c.help))
 	}
 	m.panel = &panel{title: "help", lines: lines}
 }

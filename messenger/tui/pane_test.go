@@ -149,6 +149,23 @@ func TestSearchingFarBack(t *testing.T) {
 	s.shows("that message is not here any more")
 }
 
+// A panel in a window that has no room for it.
+func TestAPanelWithoutRoom(t *testing.T) {
+	f := newFake()
+	f.set("searchMessages", []*history.Message{wrote(1, bob, bob, "one", 1), wrote(2, bob, bob, "two", 1)})
+	s := f.screen(t, bob, 100, 20)
+	s.shows("Choir")
+	s.enters("/search o")
+	s.shows("2 found")
+	for height := range 8 {
+		s.give(tea.WindowSizeMsg{Width: 100, Height: height})
+		s.press("down")
+		s.fits()
+		s.press("up")
+		s.fits()
+	}
+}
+
 // A light ground gets darker letters.
 func TestDarkAndLight(t *testing.T) {
 	f := newFake()
@@ -290,5 +307,9 @@ func TestTheCode(t *testing.T) {
 	s.press("esc")
 	s.give(tea.WindowSizeMsg{Width: 100, Height: 12})
 	s.enters("/verify qr")
-	s.shows("the window is too small for the code: it needs 0 columns and 5 lines more")
+	s.shows("the window is too small for the code: it needs 0 columns and 4 lines more")
+	s.press("esc")
+	s.give(tea.WindowSizeMsg{Width: 100, Height: 16})
+	s.enters("/verify qr")
+	s.until("all of it", func() bool { return strings.Count(s.view(), "▀▄█ ▀▄█ ▀▄█ ▀▄█") == 12 })
 }

@@ -52,7 +52,10 @@ func (m *Model) panelKey(key string) (tea.Cmd, bool) {
 
 func (m *Model) panelLines(width, height int) (out []string) {
 	p := m.panel
-	out = append(out, m.theme.bold.Render(fit(p.title+"  (Esc closes)", width)))
+	if len(p.drawn) != height { // a code that just fits has all the room
+		out = append(out, m.theme.bold.Render(fit(p.title+"  (Esc closes)", width)))
+	}
+	height -= len(out)
 	var body []string
 	at := 0
 	for i, l := range p.lines {
@@ -68,15 +71,16 @@ func (m *Model) panelLines(width, height int) (out []string) {
 	for _, l := range p.drawn {
 		body = append(body, fit("  "+l, width))
 	}
-	p.up = max(0, min(p.up, len(body)-height+1))
+	p.up = max(0, min(p.up, len(body)-height))
 	if len(p.picks) > 0 {
-		p.up = max(min(p.up, at), at-height+3, 0)
+		p.up = max(min(p.up, at), at-height+2, 0)
 	}
-	out = append(out, body[p.up:min(len(body), p.up+height-1)]...)
-	for len(out) < height {
-		out = append(out, fit("", width))
+	p.up = min(p.up, len(body))
+	body = body[p.up:min(len(body), p.up+height)]
+	for len(body) < height {
+		body = append(body, fit("", width))
 	}
-	return out
+	return append(out, body...)
 }
 
 // hanging is wrapped; what stands behind a command and a gap keeps to a column of its own.
@@ -152,7 +156,7 @@ func (m *Model) code(who string) tea.Cmd {
 			p.drawn = append(p.drawn, l)
 		}
 		m.panel = p
-		if wide, high := ansi.StringWidth(p.drawn[0])+2, len(p.drawn)+1; wide > m.talkWidth() || high > m.talkHeight() {
+		if wide, high := ansi.StringWidth(p.drawn[0])+2, len(p.drawn); wide > m.talkWidth() || high > m.talkHeight() {
 			m.fail(fmt.Errorf("the window is too small for the code: it needs %d columns and %d lines more", max(0, wide-m.talkWidth()), max(0, high-m.talkHeight())))
 		}
 		return nil
