@@ -152,17 +152,18 @@ func (a *Account) Close() error {
 
 // change is a transaction of ours: what it wants told and sent happens after the commit.
 type change struct {
-	a         *Account
-	tx        *store.Tx
-	book      *session.Book
-	now       int64 // milliseconds
-	events    []Event
-	send      bool
-	timer     bool
-	histories bool
-	owed      map[string][]uint64 // receipts, by what they are stored under
-	done      []upload            // whose blobs go, after the commit: a crash before it must find them
-	over      []int64             // messages that left the outbox: nothing of theirs is uploaded any more
+	a           *Account
+	tx          *store.Tx
+	book        *session.Book
+	now         int64 // milliseconds
+	events      []Event
+	send        bool
+	timer       bool
+	histories   bool
+	owed        map[string][]uint64        // receipts, by what they are stored under
+	transcripts map[string]*heldTranscript // that were read, by conversation
+	done        []upload                   // whose blobs go, after the commit: a crash before it must find them
+	over        []int64                    // messages that left the outbox: nothing of theirs is uploaded any more
 }
 
 // change runs f in a transaction.
@@ -177,7 +178,7 @@ func (a *Account) change(ctx context.Context, f func(*change) error) error {
 		if err := f(c); err != nil {
 			return err
 		}
-		return c.keepOwed()
+		return errors.Join(c.writeTranscripts(), c.keepOwed())
 	})
 	if err != nil {
 		return err

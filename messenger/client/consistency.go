@@ -6,6 +6,8 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,17 +19,43 @@ import (
 	"github.com/countersign-project/countersign/messenger/wire"
 )
 
+// heldTranscript is one that a transaction has read. It grows with the group, so it is read and written once, however many messages come together.
+type heldTranscript struct {
+	*transcript.Transcript
+	changed bool
+}
+
 // transcript returns our view of a group's conversation; nil if there is none yet.
 func (c *change) transcript(conversation string) (*transcript.Transcript, error) {
+	if h := c.transcripts[conversation]; h != nil {
+		return h.Transcript, nil
+	}
 	raw, ok, err := c.tx.Get(store.Transcripts, conversation)
 	if err != nil || !ok {
 		return nil, err
 	}
-	return transcript.Unmarshal(raw)
+	t, err := transcript.Unmarshal(raw)
+	if err == nil {
+		put(&c.transcripts, conversation, &heldTranscript{Transcript: t})
+	}
+	return t, err
 }
 
+// keepTranscript has a transcript written at the end of the transaction.
 func (c *change) keepTranscript(conversation string, t *transcript.Transcript) error {
-	return c.tx.Put(store.Transcripts, conversation, t.Marshal())
+	put(&c.transcripts, conversation, &heldTranscript{t, true})
+	return nil
+}
+
+func (c *change) writeTranscripts() error {
+	for _, name := range slices.Sorted(maps.Keys(c.transcripts)) {
+		if h := c.transcripts[name]; h.changed {
+			if err := c.tx.Put(store.Transcripts, name, h.Marshal()); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // newTranscript starts a view. Before are the heads of when we joined.
