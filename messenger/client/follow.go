@@ -114,6 +114,7 @@ func (c *change) late(o *session.Opened) error {
 		return err
 	}
 	switch m := o.Content.Moved; {
+	case len(was.Identity) == 0: // it came by a sender key that we have from him of before
 	case !bytes.Equal(was.Identity, is.Identity):
 		return c.tx.Delete(store.Settings, settingMoved+o.From)
 	case m != nil && calledFrom(o.From, m.From) == now: // he has gone back to it

@@ -349,3 +349,29 @@ func TestIntroductionsGoAlong(t *testing.T) {
 		t.Errorf("once Bob has moved: %q, want %q", got, want)
 	}
 }
+
+// Somebody at another server has another number: there he is called by the number and the server.
+func TestANumberOfAnotherServerIsFollowed(t *testing.T) {
+	a, b := newTwoServers(t)
+	alice, bob := a.person("alice"), b.person("bob")
+	toAlice, toBob := alice.number+"@a.example", bob.number+"@b.example"
+	alice.says(toBob, "hello")
+	bob.sees(toAlice, "hello")
+	bob.says(toAlice, "hello back")
+	alice.sees(toBob, "hello", "hello back")
+	choir, err := bob.acc.CreateGroup(t.Context(), "choir", []string{toAlice})
+	if err != nil {
+		t.Fatal(err)
+	}
+	alice.memberOf(choir, 2)
+	alice.moves(telephone)
+	now := telephone + "@a.example"
+	bob.sees(now, "hello", "hello back", "[number-changed]")
+	bob.forgot(toAlice)
+	bob.says(now, "still there")
+	alice.sees(toBob, "hello", "hello back", "still there")
+	bob.says(choir, "sing")
+	alice.has(choir, "sing")
+	alice.says(choir, "la")
+	bob.has(choir, "la")
+}
