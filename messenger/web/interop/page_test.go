@@ -38,6 +38,12 @@ func TestHostileTexts(t *testing.T) {
 	script[bool](page, `(() => { const b = [...document.querySelectorAll('.log button')].find(b => b.innerText.includes('FILE<img')); b.click(); return true })()`)
 	script[bool](page, `(() => { [...document.querySelectorAll('.list button')].find(b => b.querySelector('strong').innerText.startsWith('GROUP')).click(); return true })()`)
 	page.wait("document.querySelector('.main h1').innerText.includes('GROUP<img')")
+	page.do(chromedp.EmulateViewport(1300, 800))
+	page.wait("document.querySelector('.beside h2')?.innerText.includes('GROUP<img') && document.querySelector('.beside .members').innerText.includes('PROF<img')")
+	page.press("Write")
+	page.pressIn("dialog[open]", "New group…")
+	page.wait("document.querySelector('dialog[open] .choice')?.innerText.includes('PROF<img')")
+	page.pressIn("dialog[open]", "Cancel")
 	if script[bool](page, "window.pwned !== undefined || document.querySelector('img[src=x]') !== null") {
 		t.Error("a text of a stranger became HTML")
 	}

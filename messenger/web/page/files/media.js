@@ -3,7 +3,7 @@ import { isPicture, picture } from './attachment.js';
 import { el, size, when } from './dom.js';
 import { call } from './wire.js';
 
-const piece = 24;
+const piece = 24, most = 4; // messages of an answer; answers without any file that are asked for at once, of 5000 messages each
 
 /** media lists them; c as for details. Nothing is asked for before it is called. */
 export function media(c) {
@@ -13,7 +13,7 @@ export function media(c) {
   const load = async () => {
     more.disabled = true;
     try {
-      for (let found = 0; !found;) { // in a long conversation without any, an answer may be empty and not the last
+      for (let found = 0, asked = 0; !found && asked < most; asked++) { // in a long conversation an answer may be empty and not the last
         const list = await call('listMedia', { ...c.target, before, limit: piece });
         before = list.next;
         for (const m of list.messages) (m.attachments ?? []).forEach((a, i) => {
@@ -26,7 +26,7 @@ export function media(c) {
     } catch (e) { c.say(e.message); }
     more.hidden = !before;
     more.disabled = false;
-    none.textContent = before || pictures.children.length || files.children.length ? '' : 'No pictures or files yet.';
+    none.textContent = pictures.children.length || files.children.length ? '' : before ? 'None among the newest messages.' : 'No pictures or files yet.';
   };
   setTimeout(load);
   return el('div', {}, pictures, files, none, more);

@@ -45,7 +45,7 @@ export function talk(root, conversation, { called, say, back, again, verify, det
     setTimeout(() => { asked = false; call('markRead', to).catch(() => {}); }, 200);
   };
   const log = messages({ target: to, name: conversation.name, draw: (m) => {
-    if (unread === null && conversation.unread && m.kind === 'text' && !m.outgoing && !m.seen) unread = m.seq;
+    if ((unread === null || m.seq < unread) && conversation.unread && m.kind === 'text' && !m.outgoing && !m.seen) unread = m.seq;
     return message(m, context);
   }, lines, end: read, say });
 
