@@ -25,6 +25,9 @@ func (m *Model) found() (out []rpc.Conversation) {
 	}
 	scores := map[string]int{}
 	for _, v := range m.people.list {
+		if number := strings.HasPrefix(m.pane.filter, "+"); number && !strings.Contains(v.ID, m.pane.filter) {
+			continue // some of its digits are another number
+		}
 		if s := fuzzy(m.pane.filter, m.people.title(v.ID)+" "+v.ID); s > 0 {
 			scores[v.ID] = s
 			out = append(out, v)
