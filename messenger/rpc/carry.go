@@ -43,14 +43,13 @@ func (c *Carrier) Carry(ctx context.Context, daemon net.Conn) error {
 	lines, failed := make(chan []byte), make(chan error, 1)
 	go func() { failed <- c.read(lines) }()
 	for {
-		over, err := c.during(daemon, lines)
+		last, err := c.during(daemon, lines)
 		if err != nil {
 			return err
 		}
-		if over {
+		if left := c.lost(false); last && left == 0 {
 			return <-failed
 		}
-		c.lost(false)
 		if daemon, err = c.Redial(ctx); err != nil {
 			c.lost(true)
 			return err
@@ -73,9 +72,8 @@ func (c *Carrier) read(lines chan<- []byte) error {
 	return in.Err()
 }
 
-// during carries over one connection until it ends. Over says that it was the last: there is no more input, and nothing to be answered. An error is the
-// program's, which does not take its answers.
-func (c *Carrier) during(daemon net.Conn, lines <-chan []byte) (over bool, err error) {
+// during carries over one connection until it ends. Last says that there is no more input. An error is the program's, which does not take its answers.
+func (c *Carrier) during(daemon net.Conn, lines <-chan []byte) (last bool, err error) {
 	defer daemon.Close()
 	ended := make(chan error, 1)
 	go func() { ended <- c.answers(daemon) }()
@@ -87,14 +85,12 @@ func (c *Carrier) during(daemon net.Conn, lines <-chan []byte) (over bool, err e
 				c.ask(daemon, line)
 				continue
 			}
-			over, lines = true, nil
+			last, lines = true, nil
 			if u, ok := daemon.(*net.UnixConn); ok {
 				_ = u.CloseWrite()
 			}
 		case err := <-ended:
-			c.mu.Lock()
-			defer c.mu.Unlock()
-			return over && len(c.flying) == 0, err
+			return last, err
 		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -80,6 +81,29 @@ type script struct {
 func play(t *testing.T) (*script, net.Conn) {
 	t.Helper()
 	ours, theirs := net.Pipe()
+	return playOver(t, ours), theirs
+}
+
+// playSocket is play over a socket, where the daemon hears of the end of input.
+func playSocket(t *testing.T) (*script, net.Conn) {
+	t.Helper()
+	l, err := net.Listen("unix", filepath.Join(t.TempDir(), "s"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	theirs, err := net.Dial("unix", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ours, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return playOver(t, ours), theirs
+}
+
+func playOver(t *testing.T, ours net.Conn) *script {
 	s := &script{t, ours, make(chan []byte, 100)}
 	go func() {
 		defer close(s.in)
@@ -88,7 +112,7 @@ func play(t *testing.T) (*script, net.Conn) {
 		}
 	}()
 	t.Cleanup(func() { ours.Close() })
-	return s, theirs
+	return s
 }
 
 // asked is the next request.
@@ -232,6 +256,35 @@ func TestNotificationsGoOn(t *testing.T) {
 	d.conn.Close()
 	if err := <-p.ended; err != nil {
 		t.Error(err)
+	}
+}
+
+// Once there is no more input, a daemon that ends is waited for only if there is something to ask it again.
+func TestTheLastRequest(t *testing.T) {
+	for method, again := range map[string]bool{"updateGroup": false, "listGroups": true} {
+		d, conn := playSocket(t)
+		p := pipe(t, conn)
+		d.asked()
+		p.asks(`{"jsonrpc":"2.0","id":1,"method":"` + method + `"}`)
+		p.in.Close()
+		d.asked()
+		if line, more := <-d.in; more {
+			t.Fatalf("asked more: %s", line)
+		}
+		d.conn.Close()
+		if again {
+			d, conn = play(t)
+			p.daemons <- conn
+			d.asked()
+			d.says(`{"jsonrpc":"2.0","id":%s,"result":[]}`, d.asked().ID)
+			p.hears(`{"jsonrpc":"2.0","id":1,"result":[]}`)
+			d.conn.Close()
+		} else {
+			p.hears(fmt.Sprintf(lostText, "1"))
+		}
+		if err := <-p.ended; err != nil {
+			t.Error(method, err)
+		}
 	}
 }
 

@@ -111,8 +111,8 @@ func (c *Carrier) landed(key string) {
 	}
 }
 
-// lost answers what was in flight when a connection ended, and keeps what the next one may be asked; with all it keeps nothing.
-func (c *Carrier) lost(all bool) {
+// lost answers what was in flight when a connection ended, and keeps what the next one may be asked, so many; with all it keeps nothing.
+func (c *Carrier) lost(all bool) (left int) {
 	c.mu.Lock()
 	var keep, gone []flight
 	for _, f := range c.flying {
@@ -127,4 +127,5 @@ func (c *Carrier) lost(all bool) {
 	for _, f := range gone {
 		c.tell(answer(f.id, nil, &Error{Code: codeFailed, Message: "the daemon has ended, or become another version, before it answered: this was done or not; look, and ask again"}))
 	}
+	return len(keep)
 }
