@@ -74,6 +74,9 @@ func TestMembersAndAdmins(t *testing.T) {
 		page.wait(fmt.Sprintf("[...document.querySelectorAll('.members li')].filter(l => l.innerText.includes('admin')).map(l => l.querySelector('.name').innerText).sort().join() === %q", want))
 	}
 	admins(b, "Alice")
+	if script[bool](a, "document.querySelector('[aria-label=\"What to do with you\"]') !== null") {
+		t.Error("the only admin has a menu in which nothing is")
+	}
 	script[bool](a, "document.querySelector('[aria-label=\"What to do with Bob\"]').focus(); true")
 	a.do(chromedp.KeyEvent(kb.Enter))
 	a.wait("document.activeElement.innerText === 'Write'")

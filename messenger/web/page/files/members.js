@@ -14,7 +14,7 @@ export function members(g, c) {
   return el('ul.members', {}, everybody.map((n) => {
     const name = c.called(n), [mark, means] = trusts[c.trust(n)] ?? [], admin = admins.has(n);
     return el('li', {}, face(n, name), el('span.grow', {}, el('span.name', {}, name), admin && el('span.tag', {}, 'admin'), mark && el('span.tag', { title: means }, mark)),
-      (n !== c.me || mine) && menu(`What to do with ${name}`, [
+      (n !== c.me || (mine && admins.size > 1)) && menu(`What to do with ${name}`, [
         n !== c.me && ['Write', () => c.open(n)],
         n !== c.me && ['Verify', () => c.verify(n)],
         mine && !admin && ['Make an admin', change({ admins: [n] })],
