@@ -53,4 +53,19 @@ func TestANumberOfOnesOwn(t *testing.T) {
 	w.says("alice", "You are "+number+".", "register", "--account", "second", "--server", w.url, "--number", number, "--code", code(number))
 	w.says("alice", number+" is deleted.", "account", "delete", "--account", "second", "--yes")
 	w.says("alice", next+", device 1", "status")
+	// Somebody who registers another's number has another key, which Bob is told where he reads what is written to him.
+	const carol = "+14155550102"
+	w.says("carol", carol, "register", "--server", w.url, "--number", carol, "--code", code(carol))
+	w.says("carol", "sent to "+bob, "send", bob, "it is me")
+	w.says("bob", "it is me", "receive")
+	w.says("mallory", carol, "register", "--server", w.url, "--number", carol, "--code", code(carol))
+	w.says("mallory", "sent to "+bob, "send", bob, "it is me again")
+	out, _ := w.run("bob", 0, "receive")
+	told := strings.Index(out, "["+carol+"] ")
+	if changed := strings.Index(out, "-- The safety number has changed: a new device, or somebody in between.\n"); told < 0 || changed < told || strings.Index(out, "it is me again") < changed {
+		t.Errorf("%s", out)
+	}
+	if out, _ = w.run("bob", 0, "receive"); out != "" {
+		t.Errorf("told twice: %s", out)
+	}
 }

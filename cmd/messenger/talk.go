@@ -160,13 +160,14 @@ With --follow it goes on until it is stopped. With --json each message is one li
 }
 
 func (p *place) receive(ctx context.Context, c *rpc.Client, follow, keep bool, timeout time.Duration) error {
-	if err := p.awaitCaughtUp(ctx, c, timeout); err != nil {
+	var told notices
+	if err := p.awaitCaughtUp(ctx, c, timeout, &told); err != nil {
 		if !follow {
 			p.app.Say("%v; showing what is here", err)
 		}
 	}
 	for {
-		n, err := p.unread(ctx, c, keep)
+		n, err := p.unread(ctx, c, keep, &told)
 		if err != nil {
 			return err
 		}
@@ -181,7 +182,7 @@ func (p *place) receive(ctx context.Context, c *rpc.Client, follow, keep bool, t
 			if !ok {
 				return rpc.ErrEnded
 			}
-			if n.Method == "receive" {
+			if told.hear(n) || n.Method == "receive" {
 				break
 			}
 		}
@@ -202,7 +203,7 @@ func (p *place) comesBack(ctx context.Context) bool {
 }
 
 // awaitCaughtUp waits until the backlog is in: at once if a daemon is connected.
-func (p *place) awaitCaughtUp(ctx context.Context, c *rpc.Client, timeout time.Duration) error {
+func (p *place) awaitCaughtUp(ctx context.Context, c *rpc.Client, timeout time.Duration, told *notices) error {
 	var status rpc.Status
 	if err := c.Call(ctx, "status", nil, &status); err != nil {
 		return err
@@ -225,7 +226,7 @@ func (p *place) awaitCaughtUp(ctx context.Context, c *rpc.Client, timeout time.D
 			if !ok {
 				return rpc.ErrEnded
 			}
-			if n.Method != "event" || json.Unmarshal(n.Params, &e) != nil {
+			if told.hear(n) || n.Method != "event" || json.Unmarshal(n.Params, &e) != nil {
 				continue
 			}
 			if e.Type == "caughtUp" {
@@ -264,8 +265,8 @@ func (p *place) daemonRuns(ctx context.Context) bool {
 	return true
 }
 
-// unread prints what is not read.
-func (p *place) unread(ctx context.Context, c *rpc.Client, keep bool) (shown int, err error) {
+// unread prints what is not read, and before it what has been told.
+func (p *place) unread(ctx context.Context, c *rpc.Client, keep bool, told *notices) (shown int, err error) {
 	called, err := names(ctx, c)
 	if err != nil {
 		return 0, err
@@ -273,6 +274,9 @@ func (p *place) unread(ctx context.Context, c *rpc.Client, keep bool) (shown int
 	var list []rpc.Conversation
 	if err := c.Call(ctx, "listConversations", nil, &list); err != nil {
 		return 0, err
+	}
+	if !p.app.JSON { // a line of JSON is a message; programs hear of the rest over rpc
+		shown = told.print(p.app.Out, list)
 	}
 	for _, v := range list {
 		if v.Unread == 0 {
