@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -286,11 +287,14 @@ func (p *place) command(s simple) *cobra.Command {
 				return err
 			}
 			return p.with(cmd.Context(), func(ctx context.Context, c *rpc.Client) error {
-				call := func() error { return p.callAndPrint(ctx, c, s.method, params, s.print) }
 				if s.shows == "" {
-					return call()
+					return p.callAndPrint(ctx, c, s.method, params, s.print)
 				}
-				return stopped(p.showing(c, call), s.shows)
+				var raw json.RawMessage
+				if err := p.showing(c, func() error { return c.Call(ctx, s.method, params, &raw) }); err != nil {
+					return stopped(err, s.shows)
+				}
+				return p.printRaw(raw, s.print)
 			})
 		},
 	}

@@ -18,6 +18,10 @@ func (p *place) callAndPrint(ctx context.Context, c *rpc.Client, method string, 
 	if err := c.Call(ctx, method, params, &raw); err != nil {
 		return err
 	}
+	return p.printRaw(raw, print)
+}
+
+func (p *place) printRaw(raw json.RawMessage, print func([]byte) (string, error)) error {
 	if p.app.JSON {
 		return p.app.Print(raw, "")
 	}

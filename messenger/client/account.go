@@ -52,6 +52,7 @@ type Account struct {
 	handing   watchers      // of handovers, by device
 	outcomes  outcomes      // of handovers
 	histories chan struct{} // says that a history may be handed over, or taken over
+	partSize  int64         // of a history, in bytes
 	// deleted: the person has deleted the account, and kept what was said.
 	deleted atomic.Bool
 	// astray: the account has another number than this device knows of, and it waits to be told by another device of ours.
@@ -128,7 +129,7 @@ func opened(ctx context.Context, o Options, s *store.Store) (*Account, error) {
 		return nil, err
 	}
 	o.Key = nil // it is not needed again
-	a := &Account{Options: o, store: s, events: newHub(), queue: make(chan struct{}, 1), tend: make(chan struct{}, 1), histories: make(chan struct{}, 1), typing: map[string]time.Time{},
+	a := &Account{Options: o, store: s, events: newHub(), queue: make(chan struct{}, 1), tend: make(chan struct{}, 1), histories: make(chan struct{}, 1), partSize: partSize, typing: map[string]time.Time{},
 		waiting: map[string]bool{}, hurried: map[string]int64{}}
 	a.lost = lost
 	a.deleted.Store(lost != nil)

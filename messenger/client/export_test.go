@@ -92,6 +92,9 @@ func PackForTest(ctx context.Context, a *Account, device uint32) (*wire.History,
 	return &wire.History{Device: device, Seed: h.Seed, Parts: h.Parts, Messages: uint64(h.Messages)}, nil
 }
 
+// PartsForTest has an account cut a history into parts of so many bytes.
+func PartsForTest(a *Account, size int64) { a.partSize = size }
+
 // AnnounceForTest tells a number's devices of a history.
 func AnnounceForTest(ctx context.Context, a *Account, to string, h wire.History) error {
 	return a.change(ctx, func(c *change) error {

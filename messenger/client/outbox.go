@@ -392,6 +392,9 @@ func (a *Account) Try(ctx context.Context, seq int64) error {
 		if m == nil || !m.Outgoing || len(m.Raw) == 0 {
 			return fmt.Errorf("message %d is not one of this device's", seq)
 		}
+		if slices.ContainsFunc(m.Attachments, func(f history.Attachment) bool { return f.ID == 0 && f.Relay == "" }) {
+			return misuse("a file of message %d never reached the server: send it as a new message", seq)
+		}
 		j := job{Timestamp: m.Timestamp, Content: m.Raw, Message: seq}
 		for name, d := range m.Delivery {
 			if d.State == history.Failed {

@@ -147,14 +147,16 @@ func TestAHistoryOutlivesCutsAndKills(t *testing.T) {
 		t.Fatal(err)
 	}
 	between := w.watchBlobs()
-	between.set(func() { between.cutPut = 200_000 })
+	client.PartsForTest(phone.acc, 300_000)
+	between.set(func() { between.cutPut = 100_000 })
 	laptop := phone.linkWithHistory("laptop")
 	// The phone is killed with a part of it sent.
-	w.waitFor("a part to be sent", func() bool {
-		puts, _ := between.seen()
-		return len(puts) > 0
+	w.waitFor("half a part to be sent", func() (cut bool) {
+		between.set(func() { cut = between.cutPut == 0 })
+		return cut
 	})
 	phone.reopen()
+	client.PartsForTest(phone.acc, 300_000)
 	// The laptop is killed while it fetches, and while it stores: after the first batch, and again.
 	between.set(func() { between.cutGet = 100_000 })
 	sub := laptop.acc.Subscribe()
