@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	chromium "github.com/chromedp/cdproto/browser"
 	"github.com/chromedp/cdproto/dom"
@@ -88,9 +89,14 @@ func (b *tab) drop(selector string, files ...string) {
 			Data: &input.DragData{Items: []*input.DragDataItem{}, Files: files, DragOperationsMask: 1}}))
 	}
 	script[bool](b, "(() => { window.taken = false; addEventListener('dragover', (e) => { taken = e.defaultPrevented }); return true })()")
-	drag(input.DispatchDragEventTypeDragEnter)
-	drag(input.DispatchDragEventTypeDragOver)
-	b.wait("taken")
+	// A mouse that is held there tells it again and again, and a page that draws misses some.
+	for end := time.Now().Add(patience); !script[bool](b, "taken"); time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(end) {
+			b.t.Fatalf("the page takes no files:\n%s", b.text())
+		}
+		drag(input.DispatchDragEventTypeDragEnter)
+		drag(input.DispatchDragEventTypeDragOver)
+	}
 	drag(input.DispatchDragEventTypeDragOver)
 	drag(input.DispatchDragEventTypeDrop)
 }
@@ -113,7 +119,7 @@ func (w *town) saved(dir string) (found []byte) {
 			return false
 		}
 		found, err = os.ReadFile(list[0])
-		return err == nil && os.Remove(list[0]) == nil
+		return err == nil && len(found) > 0 && os.Remove(list[0]) == nil
 	})
 	return found
 }
