@@ -42,12 +42,13 @@ func (c *Carrier) Carry(ctx context.Context, daemon net.Conn) error {
 	c.name, c.told.last = hex.EncodeToString(b[:]), unknown
 	lines, failed := make(chan []byte), make(chan error, 1)
 	go func() { failed <- c.read(lines) }()
-	for {
+	for over := false; ; {
 		last, err := c.during(daemon, lines)
 		if err != nil {
 			return err
 		}
-		if left := c.lost(false); last && left == 0 {
+		over = over || last // a connection that ends at once may not see it again
+		if left := c.lost(false); over && left == 0 {
 			return <-failed
 		}
 		if daemon, err = c.Redial(ctx); err != nil {
