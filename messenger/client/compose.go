@@ -117,7 +117,7 @@ func (c *change) post(d *wire.Data, m *history.Message, files []upload) error {
 			return err
 		}
 	}
-	if err := history.Change(c.tx, m.Conversation, func(v *history.Conversation) { v.Accepted = true }); err != nil {
+	if err := c.accept(m.Conversation); err != nil {
 		return err
 	}
 	c.tell(Event{Type: EventMessage, Conversation: m.Conversation, Message: m})

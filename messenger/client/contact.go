@@ -202,18 +202,21 @@ func (a *Account) SetName(ctx context.Context, whom, name string) error {
 		return fmt.Errorf("%q is no number", whom)
 	}
 	return a.change(ctx, func(c *change) error {
-		if err := history.Change(c.tx, whom, func(v *history.Conversation) { v.Accepted = true }); err != nil { // nobody names a stranger
+		if err := c.accept(whom); err != nil { // nobody names a stranger
 			return err
 		}
 		return c.changeContact(whom, func(k *Contact) { k.Name = strings.TrimSpace(name) })
 	})
 }
 
-// Accept says yes to a conversation somebody else has begun: receipts and profile go out from now on.
+// Accept says yes to a conversation somebody else has begun: receipts, for what he has written already too, and profile go out from now on.
 func (a *Account) Accept(ctx context.Context, conversation string) error {
 	return a.change(ctx, func(c *change) error {
 		c.tell(Event{Type: EventConversation, Conversation: conversation})
-		return history.Change(c.tx, conversation, func(v *history.Conversation) { v.Accepted, v.Blocked = true, false })
+		if err := history.Change(c.tx, conversation, func(v *history.Conversation) { v.Blocked = false }); err != nil {
+			return err
+		}
+		return c.accept(conversation)
 	})
 }
 

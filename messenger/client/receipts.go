@@ -29,6 +29,42 @@ func (c *change) owe(conversation, author string, m *history.Message) error {
 	return c.oweReceipt("delivery "+author, m.Timestamp)
 }
 
+// maxRequest is for how many messages of a request there are receipts once it is accepted: the newest.
+const maxRequest = 100
+
+// accept takes a conversation for one that the person wants. What was written in it before gets its receipts now.
+func (c *change) accept(conversation string) error {
+	v, err := history.Open(c.tx, conversation)
+	if err != nil || v.Accepted {
+		return err
+	}
+	if err := history.Change(c.tx, conversation, func(v *history.Conversation) { v.Accepted = true }); err != nil {
+		return err
+	}
+	p, err := c.preferences()
+	if err != nil {
+		return err
+	}
+	list, err := history.List(c.tx, conversation, 0, maxRequest)
+	if err != nil {
+		return err
+	}
+	for _, m := range list {
+		if m.Kind != history.Text {
+			continue
+		}
+		if err := c.owe(conversation, m.Author, m); err != nil {
+			return err
+		}
+		if m.Seen && !m.Outgoing && !p.NoReadReceipts && len(m.Vouchers) == 0 {
+			if err := c.oweReceipt("read "+m.Author, m.Timestamp); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 func (c *change) oweReceipt(name string, timestamp uint64) error {
 	if c.a.deleted.Load() {
 		return nil

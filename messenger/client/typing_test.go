@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/countersign-project/countersign/messenger/client"
+	"github.com/countersign-project/countersign/messenger/client/history"
 )
 
 // typings waits for a message with a text, and returns what was heard before of somebody's writing.
@@ -68,4 +69,34 @@ func TestTyping(t *testing.T) {
 	writes(false)
 	writes(true)
 	seen("written in private")
+}
+
+// Who writes to somebody new learns nothing until he is accepted, and then what has become of it: that it is there, and that it was read.
+func TestReceiptsOfARequest(t *testing.T) {
+	w := newWorld(t)
+	alice, bob := w.person("alice"), w.person("bob")
+	first := alice.says(bob.number, "the first")
+	bob.hears(alice.number, "the first")
+	if err := bob.acc.MarkRead(t.Context(), alice.number, 0); err != nil {
+		t.Fatal(err)
+	}
+	second := alice.says(bob.number, "the second")
+	bob.hears(alice.number, "the second")
+	if err := bob.acc.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	alice.state(second, history.Sent)
+	for _, m := range []*history.Message{first, second} {
+		if now, err := alice.acc.Message(t.Context(), m.Seq); err != nil || now.State().State != history.Sent {
+			t.Errorf("%q before it is accepted: %+v, %v", m.Body, now, err)
+		}
+	}
+	if err := bob.acc.Accept(t.Context(), alice.number); err != nil {
+		t.Fatal(err)
+	}
+	alice.state(first, history.Read)
+	alice.state(second, history.Delivered)
+	if now, err := alice.acc.Message(t.Context(), second.Seq); err != nil || now.State().State != history.Delivered {
+		t.Errorf("%+v, %v", now, err)
+	}
 }

@@ -27,7 +27,11 @@ export function face(id, name) {
   const out = el(`span.face.h${hue}`, { 'aria-hidden': 'true' }, /^\p{L}/u.test(letters) ? letters : '#');
   if (!id.startsWith('group:')) return out;
   if (!known.has(id)) known.set(id, ask(id));
-  known.get(id).then((url) => { if (url) out.replaceChildren(el('img', { src: url, alt: '' })); });
+  const asked = known.get(id);
+  asked.then((url) => {
+    if (url) out.replaceChildren(el('img', { src: url, alt: '' }));
+    else if (known.get(id) === asked) known.delete(id); // it may still be on its way: the next drawing asks again
+  });
   return out;
 }
 
