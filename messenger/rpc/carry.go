@@ -40,21 +40,59 @@ func (c *Carrier) Carry(ctx context.Context, daemon net.Conn) error {
 		return errors.Join(err, daemon.Close())
 	}
 	c.name, c.told.last = hex.EncodeToString(b[:]), unknown
-	lines, failed := make(chan []byte), make(chan error, 1)
-	go func() { failed <- c.read(lines) }()
-	for over := false; ; {
-		last, err := c.during(daemon, lines)
-		if err != nil {
+	lines, over, failed := make(chan []byte), make(chan struct{}), make(chan error, 1)
+	go func() {
+		failed <- c.read(lines)
+		close(over) // all lines were taken
+	}()
+	for {
+		if err := c.during(daemon, lines); err != nil {
 			return err
 		}
-		over = over || last // a connection that ends at once may not see it again
-		if left := c.lost(false); over && left == 0 {
-			return <-failed
-		}
-		if daemon, err = c.Redial(ctx); err != nil {
+		left := c.lost(false)
+		next, err := c.redial(ctx, over, left > 0)
+		switch {
+		case err != nil:
 			c.lost(true)
 			return err
+		case next == nil:
+			return <-failed
 		}
+		daemon = next
+	}
+}
+
+// redial connects to the next daemon; nil if the input is over before there is one, unless something is left to be asked.
+func (c *Carrier) redial(ctx context.Context, over <-chan struct{}, left bool) (net.Conn, error) {
+	type dialled struct {
+		conn net.Conn
+		err  error
+	}
+	if left {
+		over = nil
+	}
+	select {
+	case <-over:
+		return nil, nil
+	default:
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	came := make(chan dialled, 1)
+	go func() {
+		conn, err := c.Redial(ctx)
+		came <- dialled{conn, err}
+	}()
+	select {
+	case d := <-came:
+		return d.conn, d.err
+	case <-over:
+		go func() {
+			if d := <-came; d.conn != nil {
+				_ = d.conn.Close()
+			}
+		}()
+		return nil, nil
 	}
 }
 
@@ -73,8 +111,8 @@ func (c *Carrier) read(lines chan<- []byte) error {
 	return in.Err()
 }
 
-// during carries over one connection until it ends. Last says that there is no more input. An error is the program's, which does not take its answers.
-func (c *Carrier) during(daemon net.Conn, lines <-chan []byte) (last bool, err error) {
+// during carries over one connection until it ends. An error is the program's, which does not take its answers.
+func (c *Carrier) during(daemon net.Conn, lines <-chan []byte) error {
 	defer daemon.Close()
 	ended := make(chan error, 1)
 	go func() { ended <- c.answers(daemon) }()
@@ -86,12 +124,12 @@ func (c *Carrier) during(daemon net.Conn, lines <-chan []byte) (last bool, err e
 				c.ask(daemon, line)
 				continue
 			}
-			last, lines = true, nil
+			lines = nil
 			if u, ok := daemon.(*net.UnixConn); ok {
 				_ = u.CloseWrite()
 			}
 		case err := <-ended:
-			return last, err
+			return err
 		}
 	}
 }
