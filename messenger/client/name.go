@@ -110,6 +110,11 @@ func (c *change) localNames(sender string, g *wire.Group) *wire.Group {
 		}
 	}
 	turn := func(name string) string { return localName(name, theirs, ours) }
+	return withNames(g, turn)
+}
+
+// withNames is a copy of what a message says of a group, in which everybody is called otherwise.
+func withNames(g *wire.Group, turn func(string) string) *wire.Group {
 	out := *g
 	out.Members = nil
 	for _, m := range g.Members {

@@ -205,19 +205,6 @@ func (c *change) presentNames(g *wire.Group) (*wire.Group, error) {
 		}
 		return cmp.Or(now, name)
 	}
-	out := *g
-	out.Members = nil
-	for _, m := range g.Members {
-		out.Members = append(out.Members, turn(m))
-	}
-	if g.State != nil {
-		s := *g.State
-		s.Members, s.NameBy, s.AvatarBy, s.ExpireBy = nil, turn(s.NameBy), turn(s.AvatarBy), turn(s.ExpireBy)
-		for _, m := range g.State.Members {
-			m.Name, m.By = turn(m.Name), turn(m.By)
-			s.Members = append(s.Members, m)
-		}
-		out.State = &s
-	}
-	return &out, failed
+	out := withNames(g, turn)
+	return out, failed
 }
