@@ -136,38 +136,41 @@ func (c *change) byTranscript(conversation string, id transcript.ID) (*history.M
 	return history.Get(c.tx, seq)
 }
 
-// hear puts a message into its group's transcript. What it says about others is told by after, once the message itself is stored.
-func (c *change) hear(m *history.Message, s said) (after func() error, err error) {
+// heard is a message's place in its group's transcript, and what that shows. Of one that was there before it shows nothing.
+type heard struct {
+	t *transcript.Transcript
+	n transcript.Notice
+}
+
+// hear puts a message into its group's transcript. What that shows about others is told by transcriptNotice, once the message itself is stored.
+func (c *change) hear(m *history.Message, s said) (heard, error) {
 	full, err := transcript.Of(bare(s.author), s.device, s.data)
 	if err != nil {
-		return nil, err
+		return heard{}, err
 	}
 	t, err := c.transcript(s.conversation)
 	if err != nil {
-		return nil, err
+		return heard{}, err
 	}
 	if t == nil { // nobody has told us where it stands: it begins here
 		t = c.newTranscript(full.Parents...)
 	}
-	now := time.UnixMilli(c.now)
-	n, err := t.Add(full, now)
+	n, err := t.Add(full, time.UnixMilli(c.now))
 	if refusal.Of(err) == refusal.Duplicate {
 		id := full.ID()
 		m.Transcript = hex.EncodeToString(id[:])
-		return func() error { return nil }, nil
+		return heard{t: t}, nil
 	}
 	if err != nil {
-		return nil, err
+		return heard{}, err
 	}
 	m.Transcript = hex.EncodeToString(n.ID[:])
-	if err := c.keepTranscript(s.conversation, t); err != nil {
-		return nil, err
-	}
-	return func() error { return c.transcriptNotice(s.conversation, s.author, m, t, n) }, nil
+	return heard{t, n}, c.keepTranscript(s.conversation, t)
 }
 
 // transcriptNotice tells what a message has shown: something is missing, something is there now, or its author told different things.
-func (c *change) transcriptNotice(conversation, author string, m *history.Message, t *transcript.Transcript, n transcript.Notice) error {
+func (c *change) transcriptNotice(conversation, author string, m *history.Message, h heard) error {
+	t, n := h.t, h.n
 	if len(n.Missing) > 0 {
 		if err := c.noteGap(conversation, author, n.Missing); err != nil {
 			return err
@@ -313,8 +316,12 @@ func (c *change) heardForwarded(s said) error {
 	if err != nil {
 		return err
 	}
-	if v, err := history.Open(c.tx, author); err != nil || v.Blocked {
+	v, err := history.Open(c.tx, author)
+	if err != nil {
 		return err
+	}
+	if v.Blocked {
+		return c.closeGap(s.conversation, n.ID, t)
 	}
 	m.Transcript, m.Vouchers = hex.EncodeToString(n.ID[:]), members(g, t.Vouchers(n.ID))
 	added, err := history.Add(c.tx, m)
@@ -327,7 +334,7 @@ func (c *change) heardForwarded(s said) error {
 		}
 		c.tell(Event{Type: EventMessage, Conversation: m.Conversation, Message: m})
 	}
-	return c.transcriptNotice(s.conversation, author, m, t, n)
+	return c.transcriptNotice(s.conversation, author, m, heard{t, n})
 }
 
 // askForMissing asks members for what others have answered and we have not received (12.4).

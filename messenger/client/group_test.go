@@ -268,7 +268,8 @@ func TestALargeGroupUsesSenderKeys(t *testing.T) {
 	}
 }
 
-// A blocked member's words are not shown, and leave no gap where others answer them.
+// A blocked member's words are not shown, and leave no gap where others answer them: none at all if they were here before the answer, none that stays
+// open if they came after it.
 func TestABlockedMember(t *testing.T) {
 	w := newWorld(t)
 	alice, bob, mallory := w.person("alice"), w.person("bob"), w.person("mallory")
@@ -276,7 +277,7 @@ func TestABlockedMember(t *testing.T) {
 	if err := bob.acc.Block(t.Context(), mallory.number, true); err != nil {
 		t.Fatal(err)
 	}
-	mallory.says(id, "buy this")
+	mallory.state(mallory.says(id, "buy this"), history.Sent) // to everybody: it is in front of what follows
 	alice.sees(id, "[group]", "buy this")
 	alice.says(id, "no, thank you")
 	bob.sees(id, "[group]", "no, thank you")
@@ -288,6 +289,29 @@ func TestABlockedMember(t *testing.T) {
 	if c, err := bob.acc.Consistency(t.Context(), id); err != nil || c.Missing != 0 {
 		t.Errorf("%+v, %v", c, err)
 	}
+	// Now his words to Bob take their time.
+	var late atomic.Pointer[http.Request]
+	w.hostile(func(rw http.ResponseWriter, r *http.Request) bool {
+		if name, _, _ := r.BasicAuth(); !strings.HasPrefix(name, mallory.number) || r.Method != "PUT" || r.URL.Path != "/v1/messages/"+bob.number {
+			return false
+		}
+		body, _ := io.ReadAll(r.Body)
+		again, _ := http.NewRequest(r.Method, w.web.URL+r.URL.Path, bytes.NewReader(body))
+		again.Header = r.Header.Clone()
+		late.Store(again)
+		return drop(rw, r, bob.number)
+	})
+	mallory.state(mallory.says(id, "buy that"), history.Sent)
+	w.hostile(nil)
+	alice.sees(id, "[group]", "buy this", "no, thank you", "buy that")
+	alice.says(id, "stop it")
+	bob.sees(id, "[group]", "no, thank you", "stop it")
+	w.later(6*time.Second, bob)
+	bob.sees(id, "[group]", "no, thank you", "stop it", "[gap]")
+	if answer, err := http.DefaultClient.Do(late.Load()); err != nil || answer.StatusCode != 200 {
+		t.Fatal(answer, err)
+	}
+	bob.sees(id, "[group]", "no, thank you", "stop it", "[gap-filled]")
 }
 
 // Who joins is told where the conversation stands, by hashes; asking for what they stand for does not help him.

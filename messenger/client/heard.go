@@ -58,8 +58,11 @@ func (c *change) heardBlocked(o session.Opened) error {
 	if err != nil || !goes || d.Consistency == nil {
 		return err
 	}
-	_, err = c.hear(new(history.Message), s)
-	return err
+	h, err := c.hear(new(history.Message), s)
+	if err != nil {
+		return err
+	}
+	return c.closeGap(s.conversation, h.n.ID, h.t) // one that was shown already, because his words took their time
 }
 
 // adoptTimer takes over the other side's timer: any message carries the present one (9.2).
@@ -99,9 +102,9 @@ func (c *change) keepMessage(s said) error {
 	if err != nil {
 		return err
 	}
-	after := func() error { return nil }
+	var h heard
 	if s.data.Group != nil && s.data.Consistency != nil {
-		if after, err = c.hear(m, s); err != nil {
+		if h, err = c.hear(m, s); err != nil {
 			return err
 		}
 	}
@@ -127,8 +130,10 @@ func (c *change) keepMessage(s said) error {
 	if err := c.longText(m); err != nil {
 		return err
 	}
-	if err := after(); err != nil {
-		return err
+	if h.t != nil {
+		if err := c.transcriptNotice(s.conversation, s.author, m, h); err != nil {
+			return err
+		}
 	}
 	return c.owe(s.conversation, s.author, m)
 }

@@ -279,11 +279,10 @@ func (d *device) conversation(id string) []string {
 func (d *device) sees(id string, want ...string) {
 	d.Helper()
 	var got []string
-	for range 1000 {
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
 		if got = d.conversation(id); strings.Join(got, " | ") == strings.Join(want, " | ") {
 			return
 		}
-		time.Sleep(10 * time.Millisecond)
 	}
 	d.Fatalf("%s sees %.200q, want %.200q", d.name, got, want)
 }
@@ -292,7 +291,7 @@ func (d *device) sees(id string, want ...string) {
 func (d *device) state(m *history.Message, want history.State) history.Delivery {
 	d.Helper()
 	var got history.Delivery
-	for range 1000 {
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
 		now, err := d.acc.Message(d.Context(), m.Seq)
 		if err != nil || now == nil {
 			d.Fatal(now, err)
@@ -300,7 +299,6 @@ func (d *device) state(m *history.Message, want history.State) history.Delivery 
 		if got = now.State(); got.State == want || want.Reached(history.Sent) && got.State.Reached(want) {
 			return got
 		}
-		time.Sleep(10 * time.Millisecond)
 	}
 	d.Fatalf("%.100q of %s is %+v, want %s", m.Body, d.name, got, want)
 	return got

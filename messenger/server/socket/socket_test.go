@@ -23,10 +23,12 @@ type server struct {
 	conns    chan *Conn
 	closed   atomic.Int32
 	hold     chan struct{} // when not nil, Serve waits for it
+	begun    chan struct{} // and says so here first
 }
 
 func (s *server) Serve(r *wire.Request) *wire.Response {
 	if s.hold != nil {
+		s.begun <- struct{}{}
 		<-s.hold
 	}
 	return &wire.Response{Status: 200, Message: "OK", Body: append([]byte(r.Path+" "), r.Body...)}
@@ -150,15 +152,13 @@ func TestAsking(t *testing.T) {
 // A drain: the answer in the making is written, acknowledgements on their way count, new requests do not.
 func TestCloseFinishesWhatIsUnderWay(t *testing.T) {
 	s := start(t, Bounds{})
-	s.hold = make(chan struct{})
+	s.hold, s.begun = make(chan struct{}), make(chan struct{}, 10)
 	ws, c := s.dial(t)
 	status := make(chan int, 1)
 	c.Ask(wire.Request{Verb: "PUT", Path: "/m"}, func(s int) { status <- s })
 	read(t, ws)
 	write(t, ws, wire.Frame{Request: &wire.Request{Verb: "PUT", Path: "/first", ID: 5}})
-	for !serving(c) {
-		time.Sleep(time.Millisecond)
-	}
+	<-s.begun
 	c.Close(CloseRestart, "restarting")
 	c.Close(CloseNormal, "too late")
 	write(t, ws, wire.Frame{Request: &wire.Request{Verb: "PUT", Path: "/second", ID: 6}})
@@ -174,12 +174,6 @@ func TestCloseFinishesWhatIsUnderWay(t *testing.T) {
 		t.Fatalf("closed with %d, want %d", code, CloseRestart)
 	}
 	s.waitClosed(t)
-}
-
-func serving(c *Conn) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.serving
 }
 
 func TestText(t *testing.T) {
@@ -246,15 +240,10 @@ func TestHostile(t *testing.T) {
 // Requests beyond the inbox are refused at once, each generation with the status it knows.
 func TestFullInbox(t *testing.T) {
 	s := start(t, Bounds{Inbox: 2})
-	s.hold = make(chan struct{})
-	ws, c := s.dial(t)
+	s.hold, s.begun = make(chan struct{}), make(chan struct{}, 10)
+	ws, _ := s.dial(t)
 	write(t, ws, wire.Frame{Request: &wire.Request{Verb: "PUT", Path: "/v1/a", ID: 1}})
-	for !serving(c) {
-		time.Sleep(time.Millisecond)
-	}
-	for waiting(c) != 0 {
-		time.Sleep(time.Millisecond)
-	}
+	<-s.begun
 	for id, path := range []string{2: "/v1/a", 3: "/v1/a", 4: "/v1/a", 5: "/v3/a"} {
 		if path != "" {
 			write(t, ws, wire.Frame{Request: &wire.Request{Verb: "PUT", Path: path, ID: uint64(id)}})
@@ -275,12 +264,10 @@ func TestFullInbox(t *testing.T) {
 // Large requests fill it sooner.
 func TestInboxOfLargeRequests(t *testing.T) {
 	s := start(t, Bounds{})
-	s.hold = make(chan struct{})
-	ws, c := s.dial(t)
+	s.hold, s.begun = make(chan struct{}), make(chan struct{}, 10)
+	ws, _ := s.dial(t)
 	write(t, ws, wire.Frame{Request: &wire.Request{Verb: "PUT", Path: "/v1/a", ID: 1}})
-	for !serving(c) || waiting(c) != 0 {
-		time.Sleep(time.Millisecond)
-	}
+	<-s.begun
 	for id := uint64(2); id <= 5; id++ {
 		write(t, ws, wire.Frame{Request: &wire.Request{Verb: "PUT", Path: "/v1/a", ID: id, Body: make([]byte, wire.MaxFrame-100)}})
 	}
@@ -295,12 +282,6 @@ func TestInboxOfLargeRequests(t *testing.T) {
 			t.Fatalf("%+v", r)
 		}
 	}
-}
-
-func waiting(c *Conn) int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return len(c.in)
 }
 
 // A device that does not read costs at most the outbox, and then its connection; who asks is told.
