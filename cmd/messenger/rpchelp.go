@@ -64,5 +64,5 @@ Ours:
   groupConsistency, askForMissing, confirmDevice
   sendHistory {deviceId}: all that is here goes to another device of yours, as with addDevice's history; it answers when
         the server has it. historySize → {messages, bytes}. On the other device "event" of type history, and
-        takingOver of status, say how far it is
+        takingOver of status, say how far it is (what: awaited, as long as it does not come yet)
   openPage, awaitPage: of the daemon, for 'messenger open'`

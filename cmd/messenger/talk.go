@@ -165,6 +165,10 @@ func (p *place) receive(ctx context.Context, c *rpc.Client, follow, keep bool, t
 		if !follow {
 			p.app.Say("%v; showing what is here", err)
 		}
+	} else if !follow {
+		if err := p.awaitHistory(ctx, c, timeout, &told); err != nil {
+			return err
+		}
 	}
 	for {
 		n, err := p.unread(ctx, c, keep, &told)

@@ -26,6 +26,7 @@ const (
 	// Of a history that goes to another device of ours, in messages.
 	Packing    Step = "packing"
 	TakingOver Step = "takingOver"
+	Awaited    Step = "awaited" // the first device has not said yet where it is
 )
 
 // tellEvery is how often progress is told at most. The beginning and the end of a step are always told.

@@ -95,7 +95,11 @@ func (a *Account) TakingOver(ctx context.Context) (p Progress, there bool, err e
 	if err != nil || !there {
 		return p, false, err
 	}
-	return Progress{What: TakingOver, Done: t.Taken, Total: t.Expected}, t.awaited(), nil
+	p = Progress{What: TakingOver, Done: t.Taken, Total: t.Expected}
+	if len(t.Parts) == 0 {
+		p.What = Awaited
+	}
+	return p, t.awaited(), nil
 }
 
 // awaited tells whether something is still to come; otherwise only free numbers are left.
