@@ -151,7 +151,7 @@ func (a *Account) Close() error {
 	return a.store.Close()
 }
 
-// change is a transaction of ours: what it wants told and sent happens after the commit.
+// change is a transaction of ours: what it wants told and sent happens after the commit, and what it wants told before that of the next.
 type change struct {
 	a           *Account
 	tx          *store.Tx
@@ -176,6 +176,7 @@ func (a *Account) change(ctx context.Context, f func(*change) error) error {
 			return err
 		}
 		c = &change{a: a, tx: tx, book: b, now: a.World.Now().UnixMilli()}
+		tx.After(c.tellAll)
 		if err := f(c); err != nil {
 			return err
 		}
@@ -183,13 +184,6 @@ func (a *Account) change(ctx context.Context, f func(*change) error) error {
 	})
 	if err != nil {
 		return err
-	}
-	for _, seq := range c.over {
-		a.watchers.stop(seq)
-	}
-	a.dropFiles(c.done)
-	for _, e := range c.events {
-		a.events.publish(e)
 	}
 	if c.send {
 		signal(a.queue)
@@ -204,6 +198,17 @@ func (a *Account) change(ctx context.Context, f func(*change) error) error {
 		a.receiptsSoon()
 	}
 	return nil
+}
+
+// tellAll tells of a committed change. A message that is sent already is never told after that as one that waits.
+func (c *change) tellAll() {
+	for _, seq := range c.over {
+		c.a.watchers.stop(seq)
+	}
+	c.a.dropFiles(c.done)
+	for _, e := range c.events {
+		c.a.events.publish(e)
+	}
 }
 
 // view runs f over the account as it is.

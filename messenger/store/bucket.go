@@ -47,7 +47,12 @@ type Tx struct {
 	keys    *sealer
 	writing bool
 	ended   func() error // says that a long reading has lost its purpose
+	after   []func()     // see After
 }
+
+// After has f called when this Update is committed, and before another begins: who is told of what was changed is told in the order in which it was. It must
+// not wait for anything, and not use the store.
+func (t *Tx) After(f func()) { t.after = append(t.after, f) }
 
 // maxName bounds names, in bytes.
 const maxName = 1024

@@ -233,12 +233,16 @@ func (s *Store) Update(ctx context.Context, f func(*Tx) error) (err error) {
 			_ = tx.Rollback() // f's error, or its panic, is what counts
 		}
 	}()
-	if err := f(&Tx{ctx: ctx, tx: tx, known: s.writes, keys: s.keys, writing: true, ended: func() error { return nil }}); err != nil {
+	t := &Tx{ctx: ctx, tx: tx, known: s.writes, keys: s.keys, writing: true, ended: func() error { return nil }}
+	if err := f(t); err != nil {
 		return err
 	}
 	committed = true
 	if err := tx.Commit(); err != nil {
 		return fmt.Errorf("store: %w", err)
+	}
+	for _, after := range t.after {
+		after()
 	}
 	return nil
 }

@@ -10,6 +10,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf16"
@@ -375,4 +377,33 @@ func TestViewDoesNotWaitForUpdate(t *testing.T) {
 			return nil
 		})
 	})
+}
+
+// What comes after a commit comes before another Update begins, however long that has been waiting; after what was not committed nothing comes.
+func TestAfterACommit(t *testing.T) {
+	s, _ := create(t)
+	var order []string // by whoever has the store to himself
+	second := make(chan error, 1)
+	update(t, s, func(tx *store.Tx) error {
+		go func() {
+			second <- s.Update(t.Context(), func(*store.Tx) error { order = append(order, "the second begins"); return nil })
+		}()
+		tx.After(func() {
+			for range 10_000 { // the second has every chance
+				runtime.Gosched()
+			}
+			order = append(order, "after the first")
+		})
+		return tx.Put(store.Contacts, "a", []byte("value"))
+	})
+	if err := <-second; err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{"after the first", "the second begins"}; !slices.Equal(order, want) {
+		t.Errorf("%q, want %q", order, want)
+	}
+	no := errors.New("no")
+	if err := s.Update(t.Context(), func(tx *store.Tx) error { tx.After(func() { t.Error("told of what was not committed") }); return no }); !errors.Is(err, no) {
+		t.Error(err)
+	}
 }
