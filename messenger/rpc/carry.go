@@ -43,7 +43,8 @@ func (c *Carrier) Carry(ctx context.Context, daemon net.Conn) error {
 	lines, over, failed := make(chan []byte), make(chan struct{}), make(chan error, 1)
 	go func() {
 		failed <- c.read(lines)
-		close(over) // all lines were taken
+		close(over)  // all lines were taken;
+		close(lines) // who sees that they have ended must find the input over, too
 	}()
 	for {
 		if err := c.during(daemon, lines); err != nil {
@@ -98,7 +99,6 @@ func (c *Carrier) redial(ctx context.Context, over <-chan struct{}, left bool) (
 
 // read reads the program's lines.
 func (c *Carrier) read(lines chan<- []byte) error {
-	defer close(lines)
 	in := bufio.NewScanner(c.Program)
 	in.Buffer(make([]byte, 4096), maxLine)
 	for in.Scan() {
