@@ -21,12 +21,13 @@ func (c *conn) subscribe() {
 	if err != nil {
 		return
 	}
-	if c.since, err = c.Account.Newest(c.ctx); err != nil { // before it begins, so that nothing is between the two
+	sub := c.Account.Subscribe()
+	if c.since, err = c.Account.Newest(c.ctx); err != nil { // after it has begun, so that nothing is between the two
+		sub.Close()
 		return
 	}
-	sub := c.Account.Subscribe()
 	c.sub = sub
-	last, read := c.since, int64(0) // the newest that was told, and up to which they were read from the disk
+	last, read := c.since, c.since // the newest that was told, and up to which they are not, or were read from the disk
 	c.wg.Go(func() {
 		for {
 			e, ok := sub.Next(c.ctx)
