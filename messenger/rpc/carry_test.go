@@ -11,8 +11,6 @@ import (
 	"io"
 	"net"
 	"path/filepath"
-	"slices"
-	"strings"
 	"testing"
 
 	"github.com/countersign-project/countersign/messenger/rpc"
@@ -299,7 +297,8 @@ func TestAMessageWhoseAnswerIsLost(t *testing.T) {
 		}
 		return c
 	}
-	p := pipe(t, deaf{raw()})
+	conn := raw()
+	p := pipe(t, &deaf{Conn: conn, lines: bufio.NewReader(conn)})
 	p.asks(`{"jsonrpc":"2.0","id":1,"method":"send","params":{"noteToSelf":true,"message":"remember"}}`)
 	p.daemons <- raw()
 	var answer struct {
@@ -325,12 +324,19 @@ func TestAMessageWhoseAnswerIsLost(t *testing.T) {
 }
 
 // deaf is a connection that ends before the answer to a message is read.
-type deaf struct{ net.Conn }
+type deaf struct {
+	net.Conn
+	lines *bufio.Reader
+	rest  []byte // of a line
+}
 
-func (d deaf) Read(b []byte) (int, error) {
-	n, err := d.Conn.Read(b)
-	if err == nil && slices.ContainsFunc(strings.Split(string(b[:n]), "\n"), func(line string) bool { return strings.Contains(line, `"id":1,"result"`) }) {
-		return 0, io.EOF
+func (d *deaf) Read(b []byte) (n int, err error) {
+	if len(d.rest) == 0 {
+		if d.rest, err = d.lines.ReadBytes('\n'); err != nil || bytes.Contains(d.rest, []byte(`"id":1,"result"`)) {
+			return 0, io.EOF
+		}
 	}
-	return n, err
+	n = copy(b, d.rest)
+	d.rest = d.rest[n:]
+	return n, nil
 }

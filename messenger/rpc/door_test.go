@@ -22,7 +22,7 @@ import (
 func atDoor(t *testing.T, dir string) (*rpc.Client, <-chan *client.Account) {
 	t.Helper()
 	opened := make(chan *client.Account, 1)
-	s := &rpc.Server{Version: "1.4.0", Log: silent, Door: &rpc.Door{Options: client.Options{Dir: dir, World: session.World{Now: time.Now, Rand: rand.Reader}, Log: silent},
+	s := &rpc.Server{Version: "1.4.0", Log: silent, Patience: patience, Door: &rpc.Door{Options: client.Options{Dir: dir, World: session.World{Now: time.Now, Rand: rand.Reader}, Log: silent},
 		Opened: func(a *client.Account) { opened <- a }}}
 	ours, theirs := net.Pipe()
 	ended := make(chan error, 1)
@@ -117,7 +117,7 @@ func notified(t *testing.T, c *rpc.Client, method string, into any) {
 				}
 				return
 			}
-		case <-time.After(30 * time.Second):
+		case <-time.After(patience):
 			t.Fatal("no notification ", method)
 		}
 	}
@@ -191,7 +191,7 @@ func TestUploads(t *testing.T) {
 	defer func() { cancel(); <-ran; a.Close() }()
 	_, bob := daemon(t, url, invite())
 	to := `"recipient":"` + bob + `"`
-	s := &rpc.Server{Account: a, Version: "1.4.0", Log: silent}
+	s := &rpc.Server{Account: a, Version: "1.4.0", Log: silent, Patience: patience}
 	lines := make(chan []byte, 1000)
 	caller := s.Apart(t.Context(), func(line []byte) { lines <- line })
 	defer caller.Close()
@@ -264,7 +264,7 @@ func TestUploads(t *testing.T) {
 		select {
 		case line := <-lines:
 			progress = strings.HasPrefix(string(line), `{"jsonrpc":"2.0","method":"progress","params":{"id":"mine","what":"downloading","done":`)
-		case <-time.After(20 * time.Second):
+		case <-time.After(patience):
 			t.Fatal("no progress")
 		}
 	}

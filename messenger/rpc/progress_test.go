@@ -50,7 +50,7 @@ func someFile(t *testing.T, size int) string {
 // told waits for a progress notification that is as wanted. It returns how many others there were, of every name.
 func told(t *testing.T, c *rpc.Client, want func(rpc.Progress) bool) (before int) {
 	t.Helper()
-	timeout := time.After(20 * time.Second)
+	timeout := time.After(patience)
 	for {
 		select {
 		case n, ok := <-c.Notifications():
@@ -77,7 +77,7 @@ func told(t *testing.T, c *rpc.Client, want func(rpc.Progress) bool) (before int
 // theFile waits until somebody has sent a file, and returns its id.
 func theFile(t *testing.T, c *rpc.Client, from string) string {
 	t.Helper()
-	for range 1000 {
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
 		var list []struct {
 			Seq         int64
 			Attachments []any
@@ -90,7 +90,6 @@ func theFile(t *testing.T, c *rpc.Client, from string) string {
 				return fmt.Sprint(m.Seq, "/0")
 			}
 		}
-		time.Sleep(10 * time.Millisecond)
 	}
 	t.Fatal("no file has come")
 	return ""
@@ -135,15 +134,17 @@ func TestWhoAskedIsToldHowFarItIs(t *testing.T) {
 	if err := other.Call(t.Context(), "version", nil, nil); err != nil {
 		t.Fatal(err)
 	}
-	heard := 0
-	for len(other.Notifications()) > 0 {
-		if n := <-other.Notifications(); n.Method == "progress" {
+	for sent := 0; sent < 2 || len(other.Notifications()) > 0; {
+		n, ok := <-other.Notifications()
+		var e client.Event
+		switch {
+		case !ok:
+			t.Fatal("the other connection has ended")
+		case n.Method == "progress":
 			t.Errorf("who has not asked is told %s", n.Params)
+		case n.Method == "event" && json.Unmarshal(n.Params, &e) == nil && e.Type == client.EventMessage:
+			sent++
 		}
-		heard++
-	}
-	if heard == 0 {
-		t.Error("the other connection has heard nothing at all")
 	}
 }
 
@@ -158,7 +159,7 @@ func TestADownloadIsGivenUp(t *testing.T) {
 		t.Fatal(err)
 	}
 	reader := dial(t, bobDir)
-	ended, first := make(chan struct{}), new(atomic.Bool)
+	over, first := make(chan error, 1), new(atomic.Bool) // over: nil: it was given up
 	var resumed atomic.Value
 	slowly := func(w http.ResponseWriter, r *http.Request) bool {
 		if !strings.HasPrefix(r.URL.Path, "/v3/blobs/") {
@@ -168,38 +169,21 @@ func TestADownloadIsGivenUp(t *testing.T) {
 			resumed.Store(r.Header.Get("Range"))
 			return false
 		}
-		resp, err := http.Get(url + r.URL.Path)
-		if err != nil {
-			return false
-		}
-		defer resp.Body.Close()
-		for { // so slowly that it would take a minute and more
-			if _, err := io.CopyN(w, resp.Body, 50); err != nil {
-				return true
-			}
-			w.(http.Flusher).Flush()
-			select {
-			case <-r.Context().Done():
-				close(ended)
-				return true
-			case <-time.After(10 * time.Millisecond):
-			}
-		}
+		over <- slowest(w, r, url)
+		return true
 	}
 	before.Store(&slowly)
 	save := map[string]any{"id": theFile(t, reader, number), "directory": t.TempDir(), "progress": "mine"}
-	over := make(chan error, 1)
-	go func() { over <- reader.Call(t.Context(), "saveAttachment", save, nil) }()
+	asked := make(chan error, 1)
+	go func() { asked <- reader.Call(t.Context(), "saveAttachment", save, nil) }()
 	told(t, reader, func(p rpc.Progress) bool { return p.Done > 0 })
 	reader.Close()
-	<-over
-	select {
-	case <-ended:
-	case <-time.After(12 * time.Second): // a connection that is silent is given 15
-		t.Error("the download goes on for somebody who has left")
+	<-asked
+	if err := <-over; err != nil {
+		t.Error("the download goes on for somebody who has left:", err)
 	}
 	again := dial(t, bobDir)
-	for range 40 { // as long as the first is not quite over, the second is for itself
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(100 * time.Millisecond) { // as long as the first is not quite over, the second is for itself
 		save["directory"] = t.TempDir()
 		if err := again.Call(t.Context(), "saveAttachment", save, nil); err != nil {
 			t.Fatal(err)
@@ -207,7 +191,25 @@ func TestADownloadIsGivenUp(t *testing.T) {
 		if r, _ := resumed.Load().(string); strings.HasPrefix(r, "bytes=") {
 			return
 		}
-		time.Sleep(100 * time.Millisecond)
 	}
 	t.Error("it was begun anew, not gone on with")
+}
+
+// slowest passes a server's file on, so slowly that it takes a minute and more, and is never so silent that it would be given up for that. Nil: the client gave
+// it up before its end.
+func slowest(w http.ResponseWriter, r *http.Request, server string) error {
+	resp, err := http.Get(server + r.URL.Path)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	for b := make([]byte, 50); ; time.Sleep(10 * time.Millisecond) {
+		n, err := io.ReadFull(resp.Body, b)
+		if err != nil {
+			return fmt.Errorf("read to its end: %w", err)
+		}
+		if _, err := w.Write(b[:n]); err != nil || http.NewResponseController(w).Flush() != nil || r.Context().Err() != nil {
+			return nil
+		}
+	}
 }

@@ -92,6 +92,8 @@ type Server struct {
 	More map[string]Method
 	// Bell tells all connections what the program has to say; nil: nothing.
 	Bell *Bell
+	// Patience is how long send waits for the server to have a message before it answers QUEUED; 0: sendPatience.
+	Patience time.Duration
 
 	uploads uploads
 }
@@ -167,8 +169,8 @@ func (s *Server) begin(ctx context.Context, out func(line []byte)) (c *conn, end
 	}
 }
 
-// finishWithin is how long requests may go on after the end of input: one line through a pipe is answered all the same.
-const finishWithin = sendPatience + 5*time.Second
+// finishMore is how much longer than send waits requests may go on after the end of input: one line through a pipe is answered all the same.
+const finishMore = 5 * time.Second
 
 func (c *conn) finish() {
 	done := make(chan struct{})
@@ -176,7 +178,7 @@ func (c *conn) finish() {
 		c.requests.Wait()
 		close(done)
 	}()
-	t := time.NewTimer(finishWithin)
+	t := time.NewTimer(c.patience() + finishMore)
 	defer t.Stop()
 	select {
 	case <-done:

@@ -31,9 +31,16 @@ type sendParams struct {
 	NoWait bool `json:"noWait"`
 }
 
-// sendPatience is how long send waits for a message to be sent before it answers QUEUED. As long as its files get on, and the caller hears of it, it
-// waits further.
+// sendPatience is how long send waits for a message to be sent before it answers QUEUED, where the Server does not say. As long as its files get on, and the
+// caller hears of it, it waits further.
 const sendPatience = 10 * time.Second
+
+func (s *Server) patience() time.Duration {
+	if s.Patience > 0 {
+		return s.Patience
+	}
+	return sendPatience
+}
 
 func (c *conn) sendMessage(p sendParams) (any, error) {
 	to, err := c.conversations(p.target)
@@ -117,14 +124,14 @@ func (c *conn) sendMessage(p sendParams) (any, error) {
 // awaitSent waits until a message has left, failed, or patience has ended, which begins anew whenever its files have moved. Told
 // says that the caller hears of that: then a note's files are waited for, too.
 func (c *conn) awaitSent(sub *client.Subscription, m *history.Message, moved <-chan struct{}, told bool) (*history.Message, error) {
-	deadline := time.NewTimer(sendPatience)
+	deadline := time.NewTimer(c.patience())
 	defer deadline.Stop()
 	done := make(chan struct{})
 	go func() {
 		for {
 			select {
 			case <-moved:
-				deadline.Reset(sendPatience)
+				deadline.Reset(c.patience())
 			case <-deadline.C:
 				sub.Close()
 				return

@@ -27,13 +27,11 @@ func TestASlowProgram(t *testing.T) {
 		}
 	}
 	var list []struct{ Body string }
-	for end := time.Now().Add(2 * time.Minute); len(list) == 0 || len(list[0].Body) < 200<<10 || !strings.HasPrefix(list[0].Body, fmt.Sprint("number ", n-1)); time.Sleep(50 * time.Millisecond) {
+	for len(list) == 0 || len(list[0].Body) < 200<<10 || !strings.HasPrefix(list[0].Body, fmt.Sprint("number ", n-1)) { // for as long as it takes
 		if err := b.Call(t.Context(), "listMessages", map[string]any{"recipient": alice, "limit": 1}, &list); err != nil { // their texts are fetched apart, in order
 			t.Fatal(err)
 		}
-		if time.Now().After(end) {
-			t.Fatalf("%d, %.20s", len(list), list)
-		}
+		time.Sleep(50 * time.Millisecond)
 	}
 	c := rpc.NewClient(slow)
 	t.Cleanup(func() { c.Close() })
