@@ -16,7 +16,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
-	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -29,7 +29,7 @@ import (
 	"github.com/countersign-project/countersign/messenger/web/page"
 )
 
-// world is a page before an account is there, with a clock that tests move.
+// world is a page before an account is there, with a clock that tests move on. It goes by itself, too: the page reckons with it how long a connection may take.
 type world struct {
 	*testing.T
 	page  *web.Page
@@ -40,21 +40,12 @@ type world struct {
 	ended chan struct{}
 	open  bool // the account has no passphrase
 
-	mu  sync.Mutex
-	now time.Time
+	ahead atomic.Int64 // of the real time
 }
 
-func (w *world) clock() time.Time {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.now
-}
+func (w *world) clock() time.Time { return time.Now().Add(time.Duration(w.ahead.Load())) }
 
-func (w *world) later(d time.Duration) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.now = w.now.Add(d)
-}
+func (w *world) later(d time.Duration) { w.ahead.Add(int64(d)) }
 
 // newWorld serves a page.
 func newWorld(t *testing.T) *world {
@@ -63,7 +54,7 @@ func newWorld(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{T: t, dir: t.TempDir(), at: l.Addr().String(), bell: new(rpc.Bell), now: time.Now(), ended: make(chan struct{})}
+	w := &world{T: t, dir: t.TempDir(), at: l.Addr().String(), bell: new(rpc.Bell), ended: make(chan struct{})}
 	ctx, cancel := context.WithCancel(t.Context())
 	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
 	server := &rpc.Server{Door: &rpc.Door{Options: client.Options{Dir: w.dir}}, Version: "1.2.3", Log: quiet, Bell: w.bell}
