@@ -17,7 +17,7 @@ import (
 )
 
 // patience ends a test that would otherwise wait for ever.
-const patience = 25 * time.Second
+const patience = 2 * time.Minute
 
 // screen is a model without a terminal: its messages come from here, its commands are run here.
 type screen struct {

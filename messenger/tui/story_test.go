@@ -60,7 +60,6 @@ func TestTwoPeopleTalk(t *testing.T) {
 	b.shows("note.txt, 8 bytes")
 	b.enters("/save " + filepath.Join(dir, "nowhere"))
 	b.shows("no such file or directory")
-	b.press("ctrl+c")
 	saved := filepath.Join(dir, "saved")
 	if err := os.Mkdir(saved, 0o700); err != nil {
 		t.Fatal(err)
@@ -88,6 +87,9 @@ func TestTwoPeopleTalk(t *testing.T) {
 	a.shows("Bob · verified")
 	for _, s := range []*screen{a, b} {
 		s.tame()
+		if s.quit {
+			t.Error("it has ended before anybody said so")
+		}
 		s.enters("/quit")
 		s.until("it ends", func() bool { return s.quit })
 	}
