@@ -20,7 +20,8 @@ import (
 //
 // Several servers share a bucket, so nobody can hold a lock between asking whether a blob is referred to and removing it. Instead both sides
 // commit, then read, as delivery does: who removes writes removing/<hash> before it asks; who finishes an upload writes its
-// description before it looks for that. Of two who meet, one sees the other: either the blob is not removed, or it is put there again.
+// description before it looks for that, and then for the blob. Of two who meet, one sees the other: either the blob is not removed, or it is put
+// there again.
 type Objects struct {
 	uploads *Disk
 	bucket  *s3.Bucket
@@ -97,10 +98,10 @@ func (o *Objects) Finish(ctx context.Context, upload int64, record func(Hash, in
 	return nil
 }
 
-// outlive makes sure that a removal that began before the description was written did not take the blob away.
+// outlive makes sure that a removal that began before the description was written did not take the blob away. It waits for one that is under way,
+// and looks for the blob in any case: a removal that ended since the blob was put has taken its mark along.
 func (o *Objects) outlive(ctx context.Context, h Hash, put func() error) error {
-	seen := false
-	for end := time.Now().Add(removeWithin + o.poll); ; seen = true {
+	for end := time.Now().Add(removeWithin + o.poll); ; {
 		_, err := o.bucket.Head(ctx, markPrefix+nameOf(h))
 		if errors.Is(err, s3.ErrNotFound) {
 			break
@@ -116,9 +117,6 @@ func (o *Objects) outlive(ctx context.Context, h Hash, put func() error) error {
 			return ctx.Err()
 		case <-time.After(o.poll):
 		}
-	}
-	if !seen {
-		return nil
 	}
 	_, err := o.bucket.Head(ctx, blobPrefix+nameOf(h))
 	if errors.Is(err, s3.ErrNotFound) {

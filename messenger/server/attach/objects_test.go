@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -177,37 +178,59 @@ func (g *gate) RoundTrip(r *http.Request) (*http.Response, error) {
 	return http.DefaultTransport.RoundTrip(r)
 }
 
+// looking tells when somebody has looked for a mark and found it.
+type looking struct{ found func() }
+
+func (l looking) RoundTrip(r *http.Request) (*http.Response, error) {
+	resp, err := http.DefaultTransport.RoundTrip(r)
+	if err == nil && resp.StatusCode == http.StatusOK && r.Method == http.MethodHead && strings.Contains(r.URL.Path, "/"+markPrefix) {
+		l.found()
+	}
+	return resp, err
+}
+
 // One server removes a blob that nobody refers to while another gets the same ciphertext. The remover has asked, and found nobody; the other
-// writes its description; then the blob is removed. It must be there in the end.
+// writes its description; then the blob is removed, before the other looks for the mark or after. It must be there in the end.
 func TestRemovalMeetsUpload(t *testing.T) {
 	store := peer.StartS3(t)
-	g := &gate{"DELETE", "/" + blobPrefix, make(chan struct{}), make(chan struct{})}
-	remover, other := server(t, store, g), server(t, store, nil)
-	h := other.upload(t, 1, []byte("the same"))
-	store.Age("some/where/blobs/"+nameOf(h), 2*young)
-	removed := make(chan error)
-	go func() {
-		removed <- remover.Remove(context.Background(), h, time.Now(), always(false))
-	}()
-	<-g.came
-	if _, err := other.Append(t.Context(), 2, 0, strings.NewReader("the same"), 100); err != nil {
-		t.Fatal(err)
+	var h Hash
+	for name, before := range map[string]bool{"before it looks": true, "while it looks": false} {
+		t.Run(name, func(t *testing.T) {
+			g := &gate{"DELETE", "/" + blobPrefix, make(chan struct{}), make(chan struct{})}
+			open := sync.OnceFunc(func() { close(g.open) })
+			remover, other := server(t, store, g), server(t, store, looking{open})
+			h = other.upload(t, 1, []byte("the same"))
+			store.Age("some/where/blobs/"+nameOf(h), 2*young)
+			removed := make(chan error, 1)
+			go func() {
+				removed <- remover.Remove(context.Background(), h, time.Now(), always(false))
+			}()
+			<-g.came
+			if _, err := other.Append(t.Context(), 2, 0, strings.NewReader("the same"), 100); err != nil {
+				t.Fatal(err)
+			}
+			var removal error
+			if err := other.Finish(t.Context(), 2, func(Hash, int64) error {
+				if before {
+					open()
+					removal = <-removed
+				}
+				return nil
+			}); err != nil {
+				t.Fatal(err)
+			}
+			if !before {
+				removal = <-removed
+			}
+			if removal != nil {
+				t.Fatal(removal)
+			}
+			if got := other.content(t, h); got != "the same" {
+				t.Errorf("the blob is %s", got)
+			}
+		})
 	}
-	if err := other.Finish(t.Context(), 2, func(Hash, int64) error {
-		go func() {
-			time.Sleep(20 * time.Millisecond) // while Finish looks at the mark
-			close(g.open)
-		}()
-		return nil
-	}); err != nil {
-		t.Fatal(err)
-	}
-	if err := <-removed; err != nil {
-		t.Fatal(err)
-	}
-	if got := other.content(t, h); got != "the same" {
-		t.Errorf("the blob is %s", got)
-	}
+	other := server(t, store, nil)
 	// And the other way round: the description is there before the remover asks for the second time.
 	store.Age("some/where/blobs/"+nameOf(h), 2*young)
 	asked := 0
