@@ -26,7 +26,7 @@ func newBrowser(t testing.TB, flags ...string) *browser {
 		}
 		t.Skip("chromium is missing: apt-get install chromium")
 	}
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path))
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.WSURLReadTimeout(patience))
 	if os.Getuid() == 0 {
 		options = append(options, chromedp.NoSandbox)
 	}
@@ -77,6 +77,16 @@ func (b *tab) do(steps ...chromedp.Action[chromedp.Void]) {
 func script[T any](b *tab, code string) T {
 	b.t.Helper()
 	v, err := act(b, chromedp.Evaluate[T](code, chromedp.EvalAwaitPromise))
+	if err != nil {
+		b.t.Fatalf("%s: %v", code, err)
+	}
+	return v
+}
+
+// long is script for what has much to do: it may take as long as it takes.
+func long[T any](b *tab, code string) T {
+	b.t.Helper()
+	v, err := chromedp.Run(b.ctx, chromedp.Evaluate[T](code, chromedp.EvalAwaitPromise))
 	if err != nil {
 		b.t.Fatalf("%s: %v", code, err)
 	}

@@ -27,6 +27,31 @@ func (b *tab) pressIn(where, label string) {
 		found?.click(); return found !== undefined })()`, where, label, label))
 }
 
+// pick opens the menu with this label and presses what is in it. A menu that was drawn before that was there is opened again.
+func (b *tab) pick(label, item string) {
+	b.t.Helper()
+	b.wait(fmt.Sprintf(`(() => {
+		const box = document.querySelector(':popover-open'), found = [...box?.querySelectorAll('button') ?? []].find(b => b.innerText.trim() === %q);
+		if (found) { found.click(); return true }
+		box?.hidePopover();
+		[...document.querySelectorAll('button')].find(b => !b.disabled && b.ariaLabel === %q)?.click();
+		return false })()`, item, label))
+}
+
+// listens has the page remember what its bar says from now on: that is gone after some seconds, or when there is more to say.
+func (b *tab) listens() {
+	b.t.Helper()
+	script[bool](b, `(() => { window.heard = [];
+		window.hearing ??= new MutationObserver((all) => { for (const r of all) if (r.target.matches?.('.bar[role=status]')) heard.push(...[...r.addedNodes].map((n) => n.textContent)); });
+		hearing.observe(document.body, {subtree: true, childList: true}); return true })()`)
+}
+
+// said waits until the bar has said these words since listens.
+func (b *tab) said(words string) {
+	b.t.Helper()
+	b.wait(fmt.Sprintf("heard.some(t => t.includes(%q))", words))
+}
+
 // converse opens the conversation of the list in which these words are seen.
 func (b *tab) converse(words string) {
 	b.t.Helper()

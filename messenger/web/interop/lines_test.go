@@ -52,7 +52,7 @@ func (w *town) liar(name string, begun func(p *person)) {
 	_ = p.try("unlock", map[string]string{"passphrase": passphrase}, nil) // the first time there is nothing to unlock
 	begun(p)
 	_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
-	_, _ = cmd.Process.Wait()
+	_ = cmd.Wait()                                                                                // until its children have ended, too
 	sockets, _ := filepath.Glob(filepath.Join(w.dir, name, "messenger/data/accounts/*/rpc.sock")) // which no copy can have
 	for _, s := range sockets {
 		_ = os.Remove(s)

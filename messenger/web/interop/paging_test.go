@@ -71,7 +71,7 @@ func TestALongConversationIsReadThroughAWindow(t *testing.T) {
 		name      string
 		way, goal int
 	}{{"up", -1, 0}, {"down", 1, n - 1}} {
-		got := script[walk](page, fmt.Sprintf("%s(%d, %d)", step, way.way, way.goal))
+		got := long[walk](page, fmt.Sprintf("%s(%d, %d)", step, way.way, way.goal))
 		if got.Seen != n || got.Most > most || !got.Sorted || got.Shift > 2 {
 			t.Errorf("%s: %+v; want all %d seen in order, at most %d at once, and nothing moved", way.name, got, n, most)
 		}

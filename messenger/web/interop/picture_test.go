@@ -50,7 +50,7 @@ func TestThePictureOfTheVerdict(t *testing.T) {
 	}
 	script[bool](page, "(() => { const s = document.querySelector('.panel select'); s.value = 'beta'; s.dispatchEvent(new Event('change')); return true })()")
 	page.wait(`window.asked.includes('updateSettings {"channel":"beta"}')`)
-	page.wait("document.querySelector('.panel input[type=checkbox]')?.checked")
-	script[bool](page, "document.querySelector('.panel input[type=checkbox]').click(); true")
+	// The panel is drawn anew after that, and is empty for a moment.
+	page.wait("(() => { const box = document.querySelector('.panel input[type=checkbox]'); if (!box?.checked) return false; box.click(); return true })()")
 	page.wait(`window.asked.includes('updateSettings {"automatic":false}')`)
 }

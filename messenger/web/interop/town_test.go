@@ -19,7 +19,7 @@ import (
 )
 
 // patience ends a test that would otherwise wait for ever.
-const patience = time.Minute
+const patience = 2 * time.Minute
 
 // programs are built once for all tests.
 var programs = sync.OnceValues(func() (dir string, err error) {

@@ -142,8 +142,9 @@ func TestPastingPicturesAndTimers(t *testing.T) {
 	b.wait("document.querySelector('.log img[alt=\"pasted.png\"]')?.naturalWidth === 480")
 	a.press("Settings")
 	a.wait("[...document.querySelectorAll('.panel select')].some(s => [...s.options].some(o => o.innerText === 'messages go a day after'))")
+	a.listens()
 	script[bool](a, "(() => { const s = [...document.querySelectorAll('.panel select')].find(s => [...s.options].some(o => o.innerText === 'messages go a day after')); s.value = '86400'; s.dispatchEvent(new Event('change')); return true })()")
-	a.wait("document.querySelector('.bar:not([hidden])')?.innerText === 'Done.'")
+	a.said("Done.")
 	a.wait(fmt.Sprintf("document.querySelector('.panel dl').innerText.includes(%q)", alice.w.url))
 	alice.call("updateGroup", map[string]any{"name": "Meadow walks", "members": []string{bob.number}}, nil)
 	for _, page := range []*tab{a, b} {
@@ -162,8 +163,7 @@ func TestPastingPicturesAndTimers(t *testing.T) {
 	for _, page := range []*tab{a, b} {
 		page.wait("document.querySelector('.list .face img')?.naturalWidth === 512")
 	}
-	a.press("The picture of the group")
-	a.pressIn(":popover-open", "Remove the picture")
+	a.pick("The picture of the group", "Remove the picture")
 	for _, page := range []*tab{a, b} {
 		page.wait("document.querySelector('.list .face img') === null")
 	}
