@@ -93,9 +93,11 @@ func (j *Journal) Put(entries ...Entry) error {
 	return j.load()
 }
 
-// lock waits for other programs, which hold it for one append each.
+// lock waits for other programs, which hold it for one append each. One that appends again at once comes before those that sleep between two tries,
+// so waiting may take many of its turns, and on a slow disk a turn takes a while: half a minute is long for all that, and short where a program
+// was stopped with the lock in its hand.
 func (j *Journal) lock() (unlock func() error, err error) {
-	for range 100 {
+	for range 1500 {
 		if unlock, err = durable.Lock(j.path + ".lock"); !errors.Is(err, durable.ErrLocked) {
 			return unlock, err
 		}
