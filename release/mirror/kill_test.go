@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
 	"time"
 
@@ -42,6 +43,7 @@ func childSync(dir string) error {
 
 func TestMain(m *testing.M) {
 	if dir := os.Getenv("COUNTERSIGN_TEST_MIRROR"); dir != "" {
+		runtime.LockOSThread() // strace counts by thread
 		if err := childSync(dir); err != nil {
 			fmt.Println("error:", err)
 			os.Exit(1)

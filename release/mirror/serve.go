@@ -117,20 +117,26 @@ func contentType(name string) string {
 	return "application/octet-stream"
 }
 
+// graceful is how long answers under way may take to finish when serving ends.
+const graceful = 5 * time.Second
+
 // Serve answers on ln until ctx ends, then lets answers under way finish for a moment. Slow readers are
 // left alone (a release may take hours over a bad line); slow askers are not.
 func Serve(ctx context.Context, ln net.Listener, h http.Handler) error {
 	srv := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10}
+	closed := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
-		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		defer close(closed)
+		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), graceful)
 		defer cancel()
 		if srv.Shutdown(end) != nil {
 			srv.Close()
 		}
 	})
-	defer stop()
 	if err := srv.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
+		stop()
 		return err
 	}
+	<-closed // srv.Serve returns when the end begins
 	return nil
 }

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 )
 
 // ask makes one request without a network.
@@ -147,3 +149,66 @@ func TestServeEndsWithItsContext(t *testing.T) {
 		t.Errorf("error %v, want none", err)
 	}
 }
+
+// An answer under way when serving ends is finished, and Serve waits for it: the program may end when it returns. One that takes too long is not.
+func TestServeFinishesWhatIsUnderWay(t *testing.T) {
+	for takes, finished := range map[time.Duration]bool{graceful - time.Second: true, graceful + time.Second: false} {
+		synctest.Test(t, func(t *testing.T) {
+			here, there := net.Pipe()
+			ln := &oneConn{conn: make(chan net.Conn, 1), closed: make(chan struct{})}
+			ln.conn <- there
+			ctx, cancel := context.WithCancel(t.Context())
+			began := make(chan struct{})
+			done := make(chan error, 1)
+			go func() {
+				done <- Serve(ctx, ln, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+					close(began)
+					time.Sleep(takes)
+					_, _ = io.WriteString(w, "whole")
+				}))
+			}()
+			got := make(chan string, 1)
+			go func() {
+				defer here.Close()
+				_, _ = io.WriteString(here, "GET / HTTP/1.0\r\n\r\n")
+				b, _ := io.ReadAll(here)
+				got <- string(b)
+			}()
+			<-began
+			cancel()
+			ended := time.Now()
+			if err := <-done; err != nil {
+				t.Errorf("error %v, want none", err)
+			}
+			if took := time.Since(ended); took < min(takes, graceful) || took > graceful {
+				t.Errorf("an answer that took %v: Serve returned after %v", takes, took)
+			}
+			if text := <-got; strings.HasSuffix(text, "whole") != finished {
+				t.Errorf("an answer that took %v: got %q", takes, text)
+			}
+			time.Sleep(2 * time.Second) // the handler ends
+		})
+	}
+}
+
+// oneConn is a listener on which one connection comes in.
+type oneConn struct {
+	conn   chan net.Conn
+	closed chan struct{}
+}
+
+func (l *oneConn) Accept() (net.Conn, error) {
+	select {
+	case c := <-l.conn:
+		return c, nil
+	case <-l.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (l *oneConn) Close() error {
+	close(l.closed)
+	return nil
+}
+
+func (l *oneConn) Addr() net.Addr { return &net.TCPAddr{} }
