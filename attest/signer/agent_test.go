@@ -48,7 +48,7 @@ func agent(t *testing.T) (run func(name string, args ...string) string, env func
 			conn.Close()
 			break
 		}
-		if i == 1000 {
+		if i == 12000 { // two minutes
 			t.Fatal("ssh-agent did not come up")
 		}
 		time.Sleep(10 * time.Millisecond)

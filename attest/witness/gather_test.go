@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/countersign-project/countersign/attest/proof"
@@ -47,7 +48,7 @@ func newFakes(t *testing.T, answers ...http.HandlerFunc) *fakes {
 	}
 	f.log.Fill(7)
 	f.policy = policy
-	f.g = &witness.Gatherer{Policy: policy, Client: http.DefaultClient, After: func(time.Duration) <-chan time.Time { return nil }}
+	f.g = &witness.Gatherer{Policy: policy, Client: http.DefaultClient, Deadline: 2 * time.Minute, After: func(time.Duration) <-chan time.Time { return nil }}
 	return f
 }
 
@@ -161,21 +162,51 @@ func TestAWrongLineIsLeftOut(t *testing.T) {
 
 // Bo never answers. With the quorum there, only the grace is waited; without it, the deadline ends all.
 func TestASlowWitness(t *testing.T) {
-	hang := make(chan struct{})
-	slow := func(w http.ResponseWriter, r *http.Request) { <-hang }
-	f := newFakes(t, nil, slow, nil)
-	defer close(hang)
-	over := make(chan time.Time)
-	close(over)
-	f.g.After = func(time.Duration) <-chan time.Time { return over }
-	if head, err := f.cosign(t.Context()); err != nil || len(head.Witnesses) != 2 {
-		t.Fatal(head, err)
-	}
-	f.answers[0] = slow
-	f.g.Deadline = time.Millisecond * 300
-	_, err := f.cosign(t.Context())
-	f.missing(err, "ana", "did not answer in time", "bo", "did not answer in time")
+	f := newFakes(t, nil, nil, nil)
+	never := map[string]bool{"bo": true}
+	f.g = &witness.Gatherer{Policy: f.policy, Client: &http.Client{Transport: f.network(never)}} // with the usual times
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		if head, err := f.cosign(t.Context()); err != nil || len(head.Witnesses) != 2 {
+			t.Fatal(head, err)
+		}
+		if took := time.Since(began); took != witness.DefaultGrace {
+			t.Errorf("waited for %v, want the grace", took)
+		}
+		never["ana"] = true
+		began = time.Now()
+		_, err := f.cosign(t.Context())
+		f.missing(err, "ana", "did not answer in time", "bo", "did not answer in time")
+		if took := time.Since(began); took != witness.DefaultDeadline {
+			t.Errorf("waited for %v, want the deadline", took)
+		}
+	})
 }
+
+// network is the witnesses without a network: all but those that never answer do so at once.
+func (f *fakes) network(never map[string]bool) http.RoundTripper {
+	byHost := map[string]int{}
+	for i, w := range f.policy.Witnesses() {
+		byHost[strings.Trim(strings.TrimPrefix(w.URL, "http://"), "/")] = i
+	}
+	return roundTrip(func(r *http.Request) (*http.Response, error) {
+		i, there := byHost[r.URL.Host]
+		if !there {
+			f.t.Errorf("somebody else was asked: %s", r.URL)
+		}
+		if never[f.policy.Witnesses()[i].Name] {
+			<-r.Context().Done()
+			return nil, r.Context().Err()
+		}
+		rec := httptest.NewRecorder()
+		_, _ = rec.Write(f.signers[i].Line(f.log.Text(len(f.log.Entries))))
+		return rec.Result(), nil
+	})
+}
+
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
 func TestTheSizeAWitnessKnowsIsRemembered(t *testing.T) {
 	f := newFakes(t, nil, nil, nil)

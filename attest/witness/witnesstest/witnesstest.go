@@ -129,7 +129,8 @@ func (w *World) Policy(t testing.TB, quorum int) proof.Policy {
 	return p
 }
 
-// Gatherer asks these witnesses.
+// Gatherer asks these witnesses, and waits for each: all of them answer, however busy the machine is.
 func (w *World) Gatherer(t testing.TB, quorum int) *witness.Gatherer {
-	return &witness.Gatherer{Policy: w.Policy(t, quorum), Client: w.People[0].Server.Client()}
+	const patience = 2 * time.Minute // only ends a test that hangs
+	return &witness.Gatherer{Policy: w.Policy(t, quorum), Client: w.People[0].Server.Client(), Deadline: patience, Grace: patience}
 }
