@@ -18,6 +18,10 @@ import (
 // tellTimeout bounds one delivery: a mail command that hangs must not stop the watching.
 const tellTimeout = time.Minute
 
+// readWithin is how long after the end of a command what it said may take to be read: no time at all, unless this machine is very busy. It
+// ends the wait for what a command left running with its output in hand.
+const readWithin = 10 * time.Second
+
 // Text is a report in lines for people.
 func (r Report) Text() string {
 	var b strings.Builder
@@ -70,7 +74,7 @@ func Run(ctx context.Context, command string, r Report) error {
 		shell, flag = os.Getenv("COMSPEC"), "/C"
 	}
 	cmd := exec.CommandContext(ctx, shell, flag, command)
-	cmd.WaitDelay = time.Second
+	cmd.WaitDelay = readWithin
 	var said bytes.Buffer
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(r.Text()), &said, &said
 	if err := cmd.Run(); err != nil {
