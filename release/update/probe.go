@@ -21,6 +21,10 @@ import (
 // loaded small machine may take seconds.
 const ProbeTime = 30 * time.Second
 
+// readWithin is how long after the end of a probed program its answer may take to be read: no time at all, unless this machine is
+// very busy. It ends the wait for what such a program left running with its output in hand.
+const readWithin = 10 * time.Second
+
 // maxAnswer bounds what a probed program may print, in bytes.
 const maxAnswer = 64 << 10
 
@@ -87,18 +91,17 @@ func (u *Updater) runProbe(ctx context.Context, path string) ([]byte, error) {
 	var out, errs capped
 	// A process forked elsewhere in this program may hold the file open for writing until it execs; the
 	// kernel then says "text file busy" for a moment.
-	for try := 0; ; try++ {
+	for {
 		out, errs = capped{}, capped{}
 		cmd := exec.CommandContext(ctx, path, "probe", "--json")
 		cmd.Env = u.probeEnviron()
 		cmd.Dir = filepath.Dir(path)
 		cmd.Stdout, cmd.Stderr = &out, &errs
-		cmd.WaitDelay = time.Second
+		cmd.WaitDelay = readWithin
 		ownGroup(cmd)
 		err := cmd.Run()
 		switch {
-		case errors.Is(err, syscall.ETXTBSY) && try < 50:
-			time.Sleep(20 * time.Millisecond)
+		case errors.Is(err, syscall.ETXTBSY) && Sleep(ctx, 20*time.Millisecond) == nil:
 			continue
 		case ctx.Err() == context.DeadlineExceeded:
 			return nil, errors.New("it did not answer in time")

@@ -98,9 +98,10 @@ func (u *Updater) report(step Step, version, format string, args ...any) {
 // ErrBusy says that another process updates this program now.
 var ErrBusy = errors.New("another update is running")
 
-// How often, and at which distance, the lock is tried: whoever only tidies up holds it for milliseconds.
+// How often, and at which distance, the lock is tried: whoever only tidies up holds it for milliseconds, on a busy machine with a slow
+// disk for seconds.
 const (
-	lockTries = 20
+	lockTries = 300
 	lockPause = 50 * time.Millisecond
 )
 

@@ -144,10 +144,10 @@ func (h Home) LockUpdate() (unlock func() error, err error) {
 	return durable.Lock(filepath.Join(h.Dir, "update.lock"))
 }
 
-// How long a change of state.json waits for another one. Such a change takes milliseconds; one that
-// takes longer belongs to a process that was stopped with the lock in its hand.
+// How long a change of state.json waits for others. Such a change takes milliseconds, on a busy machine with a slow disk a second;
+// one that takes longer belongs to a process that was stopped with the lock in its hand.
 const (
-	stateLockTries = 100
+	stateLockTries = 1000
 	stateLockPause = 20 * time.Millisecond
 )
 

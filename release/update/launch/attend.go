@@ -18,9 +18,14 @@ func (s *supervisor) attend(c *child) (end ending, why string) {
 	}
 	poll := time.NewTicker(s.Poll)
 	defer poll.Stop()
+	words := c.words
 	for {
 		select {
-		case word := <-c.words:
+		case word, more := <-words:
+			if !more {
+				words = nil // its end shows in exited
+				continue
+			}
 			if version, other := s.heard(c, word); other {
 				return outdated, version
 			}
@@ -34,6 +39,7 @@ func (s *supervisor) attend(c *child) (end ending, why string) {
 		case <-late:
 			return failed, fmt.Sprintf("it was not healthy within %v", s.Healthy)
 		case <-c.exited:
+			s.lastWords(c)
 			if c.watched && !c.healthy {
 				return failed, fmt.Sprintf("it ended with exit code %d before it was healthy", c.code)
 			}
@@ -42,6 +48,24 @@ func (s *supervisor) attend(c *child) (end ending, why string) {
 			c.signal(sig)
 			c.stop(s.Grace)
 			return stopped, ""
+		}
+	}
+}
+
+// lastWords hears what the child said before it ended: on a busy machine its end is seen before its words, and whether it was ready
+// or healthy by then decides what becomes of its version. The pipe ends with the child, unless somebody else holds it, too.
+func (s *supervisor) lastWords(c *child) {
+	enough := time.NewTimer(s.Grace)
+	defer enough.Stop()
+	for {
+		select {
+		case word, more := <-c.words:
+			if !more {
+				return
+			}
+			s.heard(c, word)
+		case <-enough.C:
+			return
 		}
 	}
 }

@@ -11,9 +11,9 @@ type child struct {
 	version string // "" for the base
 	watched bool   // it has yet to show that it works, and there is a version to return to
 	process *os.Process
-	health  *os.File // read end
-	life    *os.File // write end
-	words   chan string
+	health  *os.File      // read end
+	life    *os.File      // write end
+	words   chan string   // closed when no more can come
 	exited  chan struct{} // closed when it has ended
 	code    int           // its exit code, after that
 
@@ -53,6 +53,7 @@ const maxWord = 128
 func (c *child) follow() {
 	c.words, c.exited = make(chan string, 16), make(chan struct{})
 	go func() {
+		defer close(c.words)
 		lines := bufio.NewScanner(c.health)
 		lines.Buffer(make([]byte, maxWord), maxWord)
 		for lines.Scan() {

@@ -55,6 +55,11 @@ func (c *child) signal(sig os.Signal) { _ = c.process.Signal(sig) }
 // become turns this process into the version of its child, which stays its child: pid and pipes are
 // handed over. It returns only when that is impossible; then everything is as before.
 func (s *supervisor) become(c *child, path string) error {
+	select {
+	case <-c.exited:
+		return errors.New("its child has ended")
+	default:
+	}
 	version := c.version
 	if version == "" {
 		version = "-"
