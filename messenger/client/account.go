@@ -45,7 +45,11 @@ type Account struct {
 	events *hub
 	queue  chan struct{} // says that the outbox has something
 	tend   chan struct{} // says that a timer may have changed
-	wg     sync.WaitGroup
+	// passing has one element while a pass through the outbox is under way.
+	passing chan struct{}
+	wg      sync.WaitGroup
+	// decisions counts how often the person has let something go that was held. Only transactions that may write read and change it.
+	decisions int64
 
 	watchers  watchers
 	downloads taken         // names of partial downloads that somebody writes
@@ -129,7 +133,7 @@ func opened(ctx context.Context, o Options, s *store.Store) (*Account, error) {
 		return nil, err
 	}
 	o.Key = nil // it is not needed again
-	a := &Account{Options: o, store: s, events: newHub(), queue: make(chan struct{}, 1), tend: make(chan struct{}, 1), histories: make(chan struct{}, 1), partSize: partSize, typing: map[string]time.Time{},
+	a := &Account{Options: o, store: s, events: newHub(), queue: make(chan struct{}, 1), tend: make(chan struct{}, 1), passing: make(chan struct{}, 1), histories: make(chan struct{}, 1), partSize: partSize, typing: map[string]time.Time{},
 		waiting: map[string]bool{}, hurried: map[string]int64{}}
 	a.lost = lost
 	a.deleted.Store(lost != nil)

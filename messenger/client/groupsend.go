@@ -16,7 +16,7 @@ import (
 const SenderKeysFrom = 20
 
 // workGroup gives a job to those members who can read sender keys, if the group is large, and returns whom it did not reach.
-func (a *Account) workGroup(ctx context.Context, j job, to []string, stuck map[string]string) (rest []string, err error) {
+func (a *Account) workGroup(ctx context.Context, j job, to []string, p *passage) (rest []string, err error) {
 	id, ok := groupID(j.Group)
 	if !ok || len(to) < SenderKeysFrom {
 		return to, nil
@@ -24,11 +24,11 @@ func (a *Account) workGroup(ctx context.Context, j job, to []string, stuck map[s
 	var able []string
 	err = a.view(ctx, func(c *change) error {
 		for _, name := range to {
-			p, err := c.book.Peer(name)
+			who, err := c.book.Peer(name)
 			if err != nil {
 				return err
 			}
-			if p.SenderKeys() && serverOf(name) == "" { // the one ciphertext does not cross between servers
+			if who.SenderKeys() && serverOf(name) == "" { // the one ciphertext does not cross between servers
 				able = append(able, name)
 			} else {
 				rest = append(rest, name)
@@ -43,21 +43,21 @@ func (a *Account) workGroup(ctx context.Context, j job, to []string, stuck map[s
 		gone, err := a.deliverGroup(ctx, id, able, wire.Pad(j.Content), j.Timestamp)
 		var member *memberError
 		if errors.As(err, &member) { // he is settled by himself, the others go on
-			if err := a.settle(ctx, j, member.name, member.err, stuck); err != nil {
+			if err := a.settle(ctx, j, member.name, member.err, p); err != nil {
 				return nil, err
 			}
 			able = slices.DeleteFunc(able, func(n string) bool { return n == member.name })
 			continue
 		}
 		if err != nil {
-			return nil, a.failed(ctx, j, able, err, stuck)
+			return nil, a.failed(ctx, j, able, err, p)
 		}
 		for _, name := range able {
 			var err error
 			if slices.Contains(gone, name) {
 				err = &remote.StatusError{Status: 404}
 			}
-			if err := a.settle(ctx, j, name, err, stuck); err != nil {
+			if err := a.settle(ctx, j, name, err, p); err != nil {
 				return nil, err
 			}
 		}

@@ -72,6 +72,15 @@ func (a *Account) jobs(ctx context.Context) (out []job, err error) {
 	return out, err
 }
 
+// job returns one of the outbox; there says whether it still is.
+func (a *Account) job(ctx context.Context, id string) (j job, there bool, err error) {
+	err = a.store.View(ctx, func(tx *store.Tx) error {
+		j, there, err = store.Load[job](tx, store.Outbox, id)
+		return err
+	})
+	return j, there, err
+}
+
 // changeJob changes a job that is still there; done ones go.
 func (c *change) changeJob(id string, f func(*job) error) error {
 	j, ok, err := store.Load[job](c.tx, store.Outbox, id)
@@ -149,47 +158,22 @@ func (j *job) due(now int64) bool {
 	return slices.ContainsFunc(j.To, func(to string) bool { return j.Held[to] == "" && j.Wait[to] <= now })
 }
 
-// pass tries everything that is queued once, in order; who cannot be given one thing now is not given later things before it. It returns
-// when somebody who has to wait may be tried again, 0 if nobody has to, and an error if the server cannot be reached at all.
-func (a *Account) pass(ctx context.Context) (next int64, err error) {
-	jobs, err := a.jobs(ctx)
-	if err != nil {
-		return 0, err
-	}
-	stuck := map[string]string{} // who cannot be given anything now, and why if the person has to decide
-	for _, j := range jobs {
-		if err := a.work(ctx, j, stuck); err != nil {
-			return 0, err
-		}
-	}
-	jobs, err = a.jobs(ctx)
-	a.noteWaiting(jobs, a.World.Now().UnixMilli())
-	for _, j := range jobs {
-		for _, at := range j.Wait {
-			if next == 0 || at < next {
-				next = at
-			}
-		}
-	}
-	return next, err
-}
-
 // work gives one job to all who can have it now.
-func (a *Account) work(ctx context.Context, j job, stuck map[string]string) error {
+func (a *Account) work(ctx context.Context, j job, p *passage) error {
 	now := a.World.Now().UnixMilli()
 	var to []string
 	for _, name := range j.To {
-		why, waits := stuck[name]
+		why, waits := p.stuck[name]
 		switch {
 		case j.Held[name] != "":
-			stuck[name] = j.Held[name]
+			p.stuck[name] = j.Held[name]
 		case why != "":
-			if err := a.hold(ctx, j, name, why); err != nil {
+			if err := a.hold(ctx, j, name, why, p); err != nil {
 				return err
 			}
 		case waits:
 		case j.Wait[name] > now:
-			stuck[name] = ""
+			p.stuck[name] = ""
 		default:
 			to = append(to, name)
 		}
@@ -202,11 +186,11 @@ func (a *Account) work(ctx context.Context, j job, stuck map[string]string) erro
 		if j, err = a.uploadAll(ctx, j); errors.Is(err, errCancelled) {
 			return nil
 		} else if j, err = a.withoutPicture(ctx, j, err); err != nil {
-			return a.failed(ctx, j, to, err, stuck)
+			return a.failed(ctx, j, to, err, p)
 		}
 	}
 	if j.Group != "" && j.Retry == nil {
-		rest, err := a.workGroup(ctx, j, to, stuck)
+		rest, err := a.workGroup(ctx, j, to, p)
 		if err != nil {
 			return err
 		}
@@ -214,7 +198,7 @@ func (a *Account) work(ctx context.Context, j job, stuck map[string]string) erro
 	}
 	for _, name := range to {
 		err := a.hand(ctx, j, name)
-		if err := a.settle(ctx, j, name, err, stuck); err != nil {
+		if err := a.settle(ctx, j, name, err, p); err != nil {
 			return err
 		}
 	}
@@ -233,19 +217,22 @@ func (a *Account) hand(ctx context.Context, j job, name string) error {
 }
 
 // settle notes how it went with one recipient. Its own error means that there is no use in trying others now.
-func (a *Account) settle(ctx context.Context, j job, name string, err error, stuck map[string]string) error {
+func (a *Account) settle(ctx context.Context, j job, name string, err error, p *passage) error {
 	v := judge(err)
 	if v.stop {
 		return err
 	}
 	switch {
 	case v.held:
-		stuck[name] = v.why
+		p.stuck[name] = v.why
 	case v.wait > 0:
-		stuck[name] = ""
+		p.stuck[name] = ""
 		a.Log.Info("one recipient has to wait", "error", err, "at least", v.wait)
 	}
 	return a.change(ctx, func(c *change) error {
+		if v.held && p.overtaken(c) {
+			return nil
+		}
 		d := history.Delivery{State: v.state, Why: v.why, When: c.now}
 		gaveUp := false
 		err := c.changeJob(j.ID, func(j *job) error {
@@ -288,17 +275,6 @@ func (a *Account) settle(ctx context.Context, j job, name string, err error, stu
 	})
 }
 
-// hold keeps a job back for the reason that keeps an earlier one back.
-func (a *Account) hold(ctx context.Context, j job, name, why string) error {
-	return a.change(ctx, func(c *change) error {
-		err := c.changeJob(j.ID, func(j *job) error { put(&j.Held, name, why); return nil })
-		if err != nil || j.Message == 0 {
-			return err
-		}
-		return c.delivered(j.Message, name, history.Delivery{State: history.Failed, Why: why, When: c.now})
-	})
-}
-
 func put[K comparable, V any](m *map[K]V, name K, v V) {
 	if *m == nil {
 		*m = map[K]V{}
@@ -307,9 +283,9 @@ func put[K comparable, V any](m *map[K]V, name K, v V) {
 }
 
 // failed notes one error for all of several recipients.
-func (a *Account) failed(ctx context.Context, j job, to []string, err error, stuck map[string]string) error {
+func (a *Account) failed(ctx context.Context, j job, to []string, err error, p *passage) error {
 	for _, name := range to {
-		if err := a.settle(ctx, j, name, err, stuck); err != nil {
+		if err := a.settle(ctx, j, name, err, p); err != nil {
 			return err
 		}
 	}
@@ -335,6 +311,7 @@ func (c *change) delivered(seq int64, name string, d history.Delivery) error {
 
 // release lets what was held for a name go: the person has decided.
 func (c *change) release(name string) error {
+	c.a.decisions++
 	var held []string
 	err := store.All(c.tx, store.Outbox, func(id string, j job) error {
 		if j.Held[name] != "" {

@@ -42,6 +42,7 @@ type world struct {
 	// between sees every request before the server; true means that it has answered.
 	between atomic.Pointer[func(http.ResponseWriter, *http.Request) bool]
 	skew    atomic.Int64 // of everybody's clock
+	stopped atomic.Int64 // when the clock was stopped, in nanoseconds; 0: it goes
 }
 
 func newWorld(t testing.TB) *world { return newWorldWith(t, func(*server.Config) {}) }
@@ -90,7 +91,16 @@ func newWorldWith(t testing.TB, change func(*server.Config)) *world {
 	return w
 }
 
-func (w *world) now() time.Time { return time.Now().Add(time.Duration(w.skew.Load())) }
+func (w *world) now() time.Time {
+	at := time.Now()
+	if stopped := w.stopped.Load(); stopped != 0 {
+		at = time.Unix(0, stopped)
+	}
+	return at.Add(time.Duration(w.skew.Load()))
+}
+
+// stop has everybody's clock stand still but for what later adds: however long a busy machine takes, nothing is due before its time.
+func (w *world) stop() { w.stopped.Store(time.Now().UnixNano()) }
 
 // later lets time go by for everybody, and has some look at what is due.
 func (w *world) later(d time.Duration, who ...*device) {
@@ -323,13 +333,35 @@ func (d *device) notice(id, kind string) string {
 	return text
 }
 
-// knows makes two people accept each other, with a greeting each way.
+// knows makes two people accept each other, with a greeting each way. Nothing of that is on its way any more when it returns: a receipt that comes later would
+// come between what the test does next.
 func knows(a, b *device) {
 	a.Helper()
-	a.says(b.number, "hello")
+	first := a.says(b.number, "hello")
 	b.sees(a.number, "hello")
-	b.says(a.number, "hello back")
+	second := b.says(a.number, "hello back")
 	a.sees(b.number, "hello", "hello back")
+	for _, d := range []*device{a, b} {
+		if err := client.QueueReceiptsForTest(d.Context(), d.acc); err != nil {
+			d.Fatal(err)
+		}
+	}
+	a.state(first, history.Delivered)
+	b.state(second, history.Delivered)
+	a.idle()
+	b.idle()
+}
+
+// idle waits until a device has sent everything.
+func (d *device) idle() {
+	d.Helper()
+	d.waitFor("everything of "+d.name+"'s to be sent", func() bool {
+		n, err := d.acc.Queued(d.Context())
+		if err != nil {
+			d.Fatal(err)
+		}
+		return n == 0
+	})
 }
 
 // link adds a device to somebody's account.
@@ -394,6 +426,7 @@ func (d *device) founds(name string, members ...*device) string {
 	for _, m := range members {
 		m.memberOf(id, len(members)+1)
 	}
+	d.idle()
 	return id
 }
 
