@@ -13,6 +13,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/countersign-project/countersign/messenger/client"
 	"github.com/countersign-project/countersign/messenger/client/history"
@@ -215,12 +216,42 @@ func TestServerAddsAGhostDevice(t *testing.T) {
 	})
 	m := alice.says(bob.number, "the secret")
 	want := "the server names a device 7 of " + bob.number + " that is not in the list its owner has signed; nothing was sent to it"
+	w.waitFor("the ghost to be seen", func() bool { return alice.state(m, history.Queued).Why == want })
+	w.later(11 * time.Second) // longer than it takes somebody who links a device to sign for it
 	if got := alice.notice(bob.number, "ghost-device"); got != want {
 		t.Errorf("got %q", got)
 	}
 	if d := alice.state(m, history.Queued); d.Why != want {
 		t.Error(d)
 	}
+}
+
+// A device that is linked slowly is no ghost: whoever writes meanwhile looks again and again until it is signed for, and tells nobody.
+func TestALinkThatTakesItsTime(t *testing.T) {
+	w := newWorld(t)
+	alice, bob := w.person("alice"), w.person("bob")
+	knows(alice, bob)
+	var looked atomic.Int32
+	often := make(chan struct{})
+	w.hostile(func(_ http.ResponseWriter, r *http.Request) bool {
+		switch name, _, _ := r.BasicAuth(); {
+		case r.Method == "GET" && name == bob.number && strings.HasPrefix(r.URL.Path, "/v3/keys/"+alice.number):
+			if looked.Add(1) == 7 {
+				close(often)
+			}
+		case r.Method == "PUT" && name == alice.number && r.URL.Path == "/v3/devices/list": // the new device has registered and handed in keys
+			if _, err := bob.acc.Send(t.Context(), draft(alice.number, "who else is there?")); err != nil {
+				t.Error(err)
+			}
+			<-often
+		}
+		return false
+	})
+	laptop := alice.link("laptop", false)
+	for _, d := range []*device{alice, laptop} {
+		d.has(bob.number, "who else is there?")
+	}
+	bob.sees(alice.number, "hello", "hello back", "who else is there?")
 }
 
 // envelopes rewrites what the server hands to a device, by a store of its own making.
@@ -282,12 +313,11 @@ func TestAMessageThatCannotBeReadComesAgain(t *testing.T) {
 	w := newWorld(t)
 	alice, bob := w.person("alice"), w.person("bob")
 	knows(alice, bob)
-	spoilt := false
+	var spoilt atomic.Bool
 	w.hostile(func(rw http.ResponseWriter, r *http.Request) bool {
-		if spoilt || r.Method != "PUT" || r.URL.Path != "/v1/messages/"+bob.number {
+		if r.Method != "PUT" || r.URL.Path != "/v1/messages/"+bob.number || !spoilt.CompareAndSwap(false, true) {
 			return false
 		}
-		spoilt = true
 		var m api.Messages
 		body, _ := io.ReadAll(r.Body)
 		if err := json.Unmarshal(body, &m); err != nil {

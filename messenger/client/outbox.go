@@ -28,9 +28,10 @@ type job struct {
 	Retry     []byte   // instead of Content: a request to send again, which goes unencrypted
 	End       bool     // it ends the sessions with its recipient (3.7)
 	// State by recipient.
-	Wait  map[string]int64  // not before, milliseconds
-	Tries map[string]int    // of waits
-	Held  map[string]string // until the person decides, and why
+	Wait     map[string]int64  // not before, milliseconds
+	Tries    map[string]int    // of waits
+	Held     map[string]string // until the person decides, and why
+	Unsigned map[string]int64  // since when one of his devices is not in his list, milliseconds
 }
 
 // syncing is what our other devices are told (10.3).
@@ -43,9 +44,9 @@ type syncing struct {
 // maxTries is how often a recipient is tried who makes us wait, a minute apart, before we give up on him.
 const maxTries = 60
 
-// newcomerTries is how often a device that is not in its owner's list is looked at again before the person is told: whoever links a device
-// signs for it a moment after it has registered.
-const newcomerTries = 5
+// newcomer is how long a device may be missing from its owner's list before the person is told, in milliseconds: whoever links a device signs for it a
+// moment after it has registered.
+const newcomer = 10_000
 
 // push puts a job into the outbox.
 func (c *change) push(j job) error {
@@ -241,10 +242,12 @@ func (a *Account) settle(ctx context.Context, j job, name string, err error, p *
 				put(&j.Held, name, v.why)
 				return nil
 			case v.wait > 0 && j.Tries[name] < maxTries:
+				if v.ghost != nil && j.isNewcomer(name, c.now) { // a try that does not count
+					put(&j.Wait, name, c.now+2*c.a.firstPause().Milliseconds())
+					return nil
+				}
 				wait := v.wait
-				if v.ghost != nil && j.Tries[name] < newcomerTries {
-					wait = 2 * c.a.firstPause()
-				} else if v.ghost != nil {
+				if v.ghost != nil {
 					wait = 30 * c.a.firstPause()
 					if err := c.once(name, "ghost-device", fmt.Sprint(v.ghost.Device), v.ghost.Error()); err != nil {
 						return err
@@ -273,6 +276,16 @@ func (a *Account) settle(ctx context.Context, j job, name string, err error, p *
 		}
 		return c.delivered(j.Message, name, d)
 	})
+}
+
+// isNewcomer tells whether the device of a recipient that is not in his list may still be about to be signed for.
+func (j *job) isNewcomer(name string, now int64) bool {
+	since, seen := j.Unsigned[name]
+	if !seen || now < since {
+		put(&j.Unsigned, name, now)
+		return true
+	}
+	return now-since < newcomer
 }
 
 func put[K comparable, V any](m *map[K]V, name K, v V) {
