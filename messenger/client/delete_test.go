@@ -88,6 +88,7 @@ func TestTheHistoryIsKept(t *testing.T) {
 	bob.founds("choir", alice)
 	alice.memberOf(bob.founds("band", alice), 2)
 	alice.state(alice.says(bob.number, "on its way"), history.Delivered)
+	alice.idle() // she may have his receipt before the server's answer
 	alice.offline()
 	late := alice.says(bob.number, "too late")
 	l, err := alice.acc.Loss(t.Context())

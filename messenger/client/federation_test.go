@@ -128,7 +128,9 @@ func TestTwoServers(t *testing.T) {
 		t.Errorf("Bob sees %v", g.List())
 	}
 	alice.says(id, "one")
-	bob.sees(id, "[group]", "one")
+	for _, d := range []*device{bob, carol} { // before Bob answers it
+		d.sees(id, "[group]", "one")
+	}
 	bob.says(id, "two")
 	carol.sees(id, "[group]", "one", "two")
 	carol.says(id, "three")

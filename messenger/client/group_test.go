@@ -67,7 +67,11 @@ func TestMembersComeAndGo(t *testing.T) {
 	bob.memberOf(id, 3)
 	bob.says(id, "welcome")
 	carol.sees(id, "[group]", "welcome") // nothing of before, and nothing reported missing
+	alice.sees(id, "[group]", "before Carol", "[group]", "welcome")
 	carol.says(id, "thanks")
+	for _, d := range []*device{alice, bob} { // while she is a member
+		d.sees(id, "[group]", "before Carol", "[group]", "welcome", "thanks")
+	}
 	alice.changes(id, func(g *group.State, _ string) error { g.Rename(alice.number, "chorus"); return nil })
 	bob.waitFor("the new name", func() bool { g, _ := bob.acc.Group(t.Context(), id); return g.Name == "chorus" })
 	// Carol is removed while Bob is away; his late words do not bring her back.
@@ -81,6 +85,8 @@ func TestMembersComeAndGo(t *testing.T) {
 	bob.memberOf(id, 2)
 	bob.says(id, "without her")
 	alice.waitFor("Bob's word", func() bool { return strings.HasSuffix(strings.Join(alice.conversation(id), "|"), "without her") })
+	bob.says(carol.number, "you are out") // after whatever he has sent her before
+	carol.sees(bob.number, "you are out")
 	if got := strings.Join(carol.conversation(id), "|"); strings.Contains(got, "without her") {
 		t.Error("Carol reads on:", got)
 	}
@@ -104,7 +110,8 @@ func TestTwoQuestionsOneAnswer(t *testing.T) {
 	for _, d := range []*device{alice, carol, dave} {
 		d.sees(id, "[group]", "good evening")
 	}
-	bob.offline()
+	w.stop() // so that no gap is shown before its time
+	bob.idle()
 	bob.close()
 	before := copyOf(t, bob.dir)
 	// One question, kept from Alice by the liar's own hand: her copy does not leave his house.
@@ -113,18 +120,18 @@ func TestTwoQuestionsOneAnswer(t *testing.T) {
 		return drop(rw, r, alice.number)
 	})
 	bob.online()
-	bob.says(id, "shall we meet at noon?")
+	bob.state(bob.says(id, "shall we meet at noon?"), history.Sent) // to everybody: nothing is on its way that the next liar would let through
 	carol.sees(id, "[group]", "good evening", "shall we meet at noon?")
 	dave.sees(id, "[group]", "good evening", "shall we meet at noon?")
-	bob.offline()
 	bob.close()
 	// The other, for Alice alone, from the same place in the conversation.
+	w.later(time.Second) // messages are told apart by their time
 	bob.restore(before)
 	w.hostile(func(rw http.ResponseWriter, r *http.Request) bool {
 		return drop(rw, r, carol.number) || drop(rw, r, dave.number)
 	})
 	bob.online()
-	bob.says(id, "shall we give all our money to Bob?")
+	bob.state(bob.says(id, "shall we give all our money to Bob?"), history.Sent)
 	alice.sees(id, "[group]", "good evening", "shall we give all our money to Bob?")
 	bob.offline()
 	w.hostile(nil)
@@ -184,6 +191,7 @@ func TestALostMessageIsAskedFor(t *testing.T) {
 	w := newWorld(t)
 	alice, bob, carol := w.person("alice"), w.person("bob"), w.person("carol")
 	id := alice.founds("friends", bob, carol)
+	w.stop() // so that no gap is shown before its time
 	w.hostile(func(rw http.ResponseWriter, r *http.Request) bool { return drop(rw, r, carol.number) })
 	lost := alice.says(id, "the server does not want Carol to read this")
 	bob.sees(id, "[group]", "the server does not want Carol to read this")
@@ -263,6 +271,8 @@ func TestALargeGroupUsesSenderKeys(t *testing.T) {
 	gone.memberOf(id, 21)
 	alice.state(alice.says(id, "three"), history.Sent)
 	others[0].sees(id, "[group]", "one", "two", "[group]", "three")
+	alice.says(gone.number, "you are out") // after whatever she has sent him before
+	gone.sees(alice.number, "you are out")
 	if got := strings.Join(gone.conversation(id), "|"); strings.Contains(got, "three") {
 		t.Error("the member who was removed reads on:", got)
 	}
@@ -378,6 +388,7 @@ func TestAGroupHasAPicture(t *testing.T) {
 	shows(bob, picture(1))
 	alice.changes(id, func(g *group.State, self string) error { return g.Add(self, carol.number) })
 	shows(carol, picture(1))
+	bob.memberOf(id, 3)  // so that he tells her, too
 	set(bob, picture(2)) // no admin, but a member
 	shows(alice, picture(2))
 	shows(carol, picture(2))

@@ -19,6 +19,7 @@ func TestReceiptsForWhoTakesNothing(t *testing.T) {
 	w := newWorld(t)
 	alice, bob := w.person("alice"), w.person("bob")
 	knows(alice, bob)
+	w.stop() // who has just written is tried early, once a minute
 	w.hostile(func(rw http.ResponseWriter, r *http.Request) bool {
 		if r.Method == "PUT" && r.URL.Path == "/v1/messages/"+bob.number {
 			rw.Header().Set("Retry-After", "3600")
@@ -68,7 +69,10 @@ func TestAReceiptThatACrashHasLeft(t *testing.T) {
 	if err := client.OweForTest(t.Context(), alice.acc, bob.number, m.Timestamp); err != nil {
 		t.Fatal(err)
 	}
-	w.hostile(func(_ http.ResponseWriter, r *http.Request) bool { return r.URL.Path == "/v1/websocket/" }) // so that nothing new is owed
+	w.hostile(func(_ http.ResponseWriter, r *http.Request) bool { // so that nothing new is owed
+		name, _, _ := r.BasicAuth()
+		return name == alice.number && r.URL.Path == "/v1/websocket/"
+	})
 	alice.reopen()
 	ctx, cancel := context.WithCancel(context.Background())
 	alice.cancel, alice.done = cancel, make(chan error, 1)
