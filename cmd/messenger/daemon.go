@@ -32,6 +32,7 @@ keeps the program updated, and waits for one.
 
 The process that was started is a small parent that stays the same while versions change below it. A new version that
 does not come up is stopped, and the last good one is back by itself. A passphrase that is typed is asked for once.
+Versions are fetched the way the account goes: through its proxy, if it has one, and never beside it.
 
 --unit prints a systemd unit with which the daemon runs from your login on, or always after 'loginctl enable-linger'.
 

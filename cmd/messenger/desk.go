@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/url"
 	"os"
 	"path/filepath"
 	"sync"
@@ -52,6 +53,7 @@ func (p *place) newDesk(ctx context.Context, log *slog.Logger, dir string) *desk
 func (d *desk) use(a *client.Account) *rpc.Server {
 	locks, err := a.Locks(d.ctx)
 	d.passphrase.Store(err != nil || locks.Passphrase) // it stays so while the account is open here
+	d.p.opened.Store(a)
 	s := &rpc.Server{Account: a, Version: anchor.Version(), Log: d.log, More: d.methods(a), Bell: d.p.bell}
 	d.server.Store(s)
 	d.mu.Lock()
@@ -83,8 +85,11 @@ func (d *desk) asks() bool {
 func (p *place) methods(a *client.Account) map[string]rpc.Method {
 	out := map[string]rpc.Method{"qrCode": drawCode}
 	service := p.service
-	if service == nil {
-		service = new(updatecmd.Service) // a short command has none
+	if service == nil { // of a short command
+		service = &updatecmd.Service{Way: p.commonWay}
+		if a != nil {
+			service.Way = func(context.Context) (*url.URL, error) { return a.Route() }
+		}
 	}
 	for name, m := range p.host.Methods(service) {
 		out[name] = m

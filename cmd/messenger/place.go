@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -42,6 +43,7 @@ type place struct {
 	service *updatecmd.Service
 	bell    *rpc.Bell
 	desk    *desk
+	opened  *atomic.Pointer[client.Account] // once it is open
 }
 
 func (p *place) flags(cmd *cobra.Command) {
@@ -51,8 +53,8 @@ func (p *place) flags(cmd *cobra.Command) {
 
 // runs makes this the place of a long-running mode, whose flags the command has.
 func (p *place) runs(cmd *cobra.Command, work func(context.Context, *slog.Logger, func()) error) {
-	p.bell = new(rpc.Bell)
-	p.service = &updatecmd.Service{Work: work, Check: p.answers, Event: func(e update.Event) { p.bell.Ring("update", e) }}
+	p.bell, p.opened = new(rpc.Bell), new(atomic.Pointer[client.Account])
+	p.service = &updatecmd.Service{Work: work, Check: p.answers, Way: p.updateWay, Event: func(e update.Event) { p.bell.Ring("update", e) }}
 	p.service.Flags(cmd)
 }
 

@@ -8,96 +8,22 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"crypto/x509/pkix"
-	"encoding/binary"
 	"encoding/pem"
 	"fmt"
-	"io"
 	"math/big"
-	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
+
+	"github.com/countersign-project/countersign/messenger/client/remote/sockstest"
 )
 
 // unknown is a name that nobody can resolve (RFC 6761, 6.4): whatever reaches it went through the proxy as a name.
 const unknown = "chat.invalid"
-
-// socks is a SOCKS5 proxy (RFC 1928) that leads every way to one place and keeps what it was asked for.
-type socks struct {
-	net.Listener
-	to    string
-	mu    sync.Mutex
-	asked []string // mu
-}
-
-func newSocks(t *testing.T, to string) *socks {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = l.Close() })
-	p := &socks{Listener: l, to: to}
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go p.serve(c)
-		}
-	}()
-	return p
-}
-
-func (p *socks) port() int { return p.Addr().(*net.TCPAddr).Port }
-
-func (p *socks) serve(c net.Conn) {
-	defer c.Close()
-	var head [5]byte
-	if _, err := io.ReadFull(c, head[:2]); err != nil || head[0] != 5 {
-		return
-	}
-	if _, err := io.CopyN(io.Discard, c, int64(head[1])); err != nil {
-		return
-	}
-	_, _ = c.Write([]byte{5, 0})
-	if _, err := io.ReadFull(c, head[:5]); err != nil {
-		return
-	}
-	asked := "an address instead of a name"
-	if head[3] == 3 {
-		rest := make([]byte, int(head[4])+2)
-		if _, err := io.ReadFull(c, rest); err != nil {
-			return
-		}
-		asked = fmt.Sprintf("%s:%d", rest[:head[4]], binary.BigEndian.Uint16(rest[head[4]:]))
-	}
-	p.mu.Lock()
-	p.asked = append(p.asked, asked)
-	p.mu.Unlock()
-	far, err := net.Dial("tcp", p.to)
-	if err != nil {
-		return
-	}
-	defer far.Close()
-	_, _ = c.Write([]byte{5, 0, 0, 1, 0, 0, 0, 0, 0, 0})
-	go func() { _, _ = io.Copy(far, c); _ = far.Close() }()
-	_, _ = io.Copy(c, far)
-}
-
-// ways are the places that were asked for, each once.
-func (p *socks) ways() []string {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return slices.Compact(slices.Sorted(slices.Values(p.asked)))
-}
 
 // ownAuthority writes an authority's certificate, and a certificate of its for a name with its key.
 func ownAuthority(t *testing.T, name string) (ca, certificate, key string) {
@@ -131,27 +57,12 @@ func ownAuthority(t *testing.T, name string) (ca, certificate, key string) {
 // watched is a command of which strace writes down where it connects to.
 func (w *town) watched(who string, code int, args ...string) (out string, connects []string) {
 	w.Helper()
-	trace := filepath.Join(w.dir, "trace")
-	cmd := w.program("", who)
-	path, err := exec.LookPath("strace")
-	if err != nil {
-		w.Fatal(err)
-	}
-	cmd.Path = path
-	cmd.Args = append([]string{"strace", "-f", "-qq", "-e", "trace=connect,sendto,sendmsg", "-o", trace, filepath.Join(w.dir, "messenger")}, args...)
-	b, err := cmd.CombinedOutput()
+	cmd := w.program("messenger", who, args...)
+	out, connects, err := sockstest.Watch(w, cmd)
 	if cmd.ProcessState == nil || cmd.ProcessState.ExitCode() != code {
-		w.Fatalf("%s: messenger %s: %v, want exit code %d\n%s", who, strings.Join(args, " "), err, code, b)
+		w.Fatalf("%s: messenger %s: %v, want exit code %d\n%s", who, strings.Join(args, " "), err, code, out)
 	}
-	calls, err := os.ReadFile(trace)
-	if err != nil {
-		w.Fatal(err)
-	}
-	for _, m := range regexp.MustCompile(`sa_family=AF_INET6?, sin6?_port=htons\((\d+)\)`).FindAllStringSubmatch(string(calls), -1) {
-		connects = append(connects, m[1])
-	}
-	slices.Sort(connects)
-	return string(b), slices.Compact(connects)
+	return out, connects
 }
 
 // A server with an authority of its own, behind a proxy that alone knows the way: one registers, sends and receives through it, with files, and after a
@@ -160,22 +71,17 @@ func TestAllGoesThroughTheProxy(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds two programs")
 	}
-	if _, err := exec.LookPath("strace"); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal(err)
-		}
-		t.Skip("strace is not installed: nobody has seen where the program connects to (apt-get install strace)")
-	}
+	sockstest.Strace(t)
 	ca, certificate, key := ownAuthority(t, unknown)
 	w := newTown(t, "--tls-certificate", certificate, "--tls-key", key)
 	_, address, _ := strings.Cut(w.url, "//")
-	proxy := newSocks(t, address)
-	through := []string{fmt.Sprint(proxy.port())}
+	proxy := sockstest.New(t, address)
+	through := []string{proxy.Port()}
 	url := fmt.Sprintf("https://%s:%s", unknown, address[strings.LastIndex(address, ":")+1:])
 	register := func(who string, code int, more ...string) string {
 		t.Helper()
 		invite, _ := w.run("server", 0, "invite")
-		out, connects := w.watched(who, code, append([]string{"register", "--server", url, "--proxy", "socks5://" + proxy.Addr().String(), "--invite", strings.TrimSpace(invite)}, more...)...)
+		out, connects := w.watched(who, code, append([]string{"register", "--server", url, "--proxy", proxy.URL(), "--invite", strings.TrimSpace(invite)}, more...)...)
 		if !slices.Equal(connects, through) {
 			t.Errorf("%s registers and connects to the ports %v, want %v", who, connects, through)
 		}
@@ -213,11 +119,11 @@ func TestAllGoesThroughTheProxy(t *testing.T) {
 	does("bob", "picture.txt", "save", w.newestFile("bob", numbers["alice"]), "--dir", t.TempDir())
 	does("bob", "sent to "+numbers["alice"], "send", numbers["alice"], "I can see you")
 	does("alice", "I can see you", "receive")
-	if got, want := proxy.ways(), []string{strings.TrimPrefix(url, "https://")}; !slices.Equal(got, want) {
+	if got, want := proxy.Ways(), []string{strings.TrimPrefix(url, "https://")}; !slices.Equal(got, want) {
 		t.Errorf("the proxy was asked for %v, want %v", got, want)
 	}
 	// The proxy goes. Nothing looks for another way.
-	_ = proxy.Close()
+	proxy.Shut()
 	out, connects := w.watched("alice", 3, "device", "list")
 	if !slices.Equal(connects, through) {
 		t.Errorf("without the proxy it connects to %v\n%s", connects, out)

@@ -21,6 +21,7 @@ other commands use it if it runs, and otherwise connect for as long as they take
 		Version: anchor.Version(),
 	}
 	app.Prepare(root)
+	host.Way = (&place{app: app, host: host}).commonWay
 	host.Register(root)
 	at := func() *place { return &place{app: app, host: host, ring: newRing(app)} }
 	root.AddCommand(

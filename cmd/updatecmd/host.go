@@ -30,6 +30,8 @@ const variable = "MESSENGER_HOME"
 type Host struct {
 	// Libraries lists others' work in this program that is no Go module; nil: there is none.
 	Libraries func() ([]Library, error)
+	// Way is how the command update fetches, unless it is told another; nil: as the environment says. It is set before Register.
+	Way Way
 
 	app     *cli.App
 	world   launch.World

@@ -24,10 +24,10 @@ func (h *Host) Methods(s *Service) map[string]func(context.Context, json.RawMess
 	return map[string]func(context.Context, json.RawMessage) (any, error){
 		"about": func(context.Context, json.RawMessage) (any, error) { return h.Picture(), nil },
 		"checkForUpdate": func(ctx context.Context, _ json.RawMessage) (any, error) {
-			return h.ask(s, func(u *update.Updater) (update.Result, error) { return u.Check(ctx) })
+			return h.ask(ctx, s, func(u *update.Updater) (update.Result, error) { return u.Check(ctx) })
 		},
 		"updateNow": func(ctx context.Context, _ json.RawMessage) (any, error) {
-			return h.ask(s, func(u *update.Updater) (update.Result, error) { return u.Update(ctx) })
+			return h.ask(ctx, s, func(u *update.Updater) (update.Result, error) { return u.Update(ctx) })
 		},
 		"updateSettings": func(ctx context.Context, params json.RawMessage) (any, error) {
 			return h.settings(ctx, s, params)
@@ -37,7 +37,7 @@ func (h *Host) Methods(s *Service) map[string]func(context.Context, json.RawMess
 			if to == "" {
 				return nil, fmt.Errorf("there is no version before %s on this computer that may be used", h.started.Program.Version)
 			}
-			return h.ask(s, func(u *update.Updater) (update.Result, error) { return u.Pin(ctx, to) })
+			return h.ask(ctx, s, func(u *update.Updater) (update.Result, error) { return u.Pin(ctx, to) })
 		},
 	}
 }
@@ -61,7 +61,7 @@ func (h *Host) Judge(ctx context.Context, s *Service, c update.Claim) (update.Cl
 	if h.none != nil {
 		return update.Unjudged(h.none), nil
 	}
-	u, done, err := h.updater("", s.repository)
+	u, done, err := h.updater(ctx, "", s.repository, s.Way)
 	if err != nil {
 		return update.Claimed{}, err
 	}
@@ -70,11 +70,11 @@ func (h *Host) Judge(ctx context.Context, s *Service, c update.Claim) (update.Cl
 }
 
 // ask runs one round for somebody, and starts the program again if another version is installed now.
-func (h *Host) ask(s *Service, round func(*update.Updater) (update.Result, error)) (update.Result, error) {
+func (h *Host) ask(ctx context.Context, s *Service, round func(*update.Updater) (update.Result, error)) (update.Result, error) {
 	if h.none != nil {
 		return update.Result{}, h.none
 	}
-	u, done, err := h.updater("", s.repository)
+	u, done, err := h.updater(ctx, "", s.repository, s.Way)
 	if err != nil {
 		return update.Result{}, err
 	}
@@ -114,7 +114,7 @@ func (h *Host) settings(ctx context.Context, s *Service, params json.RawMessage)
 		}
 	}
 	if in.Pin != "" {
-		if _, err := h.ask(s, func(u *update.Updater) (update.Result, error) { return u.Pin(ctx, in.Pin) }); err != nil {
+		if _, err := h.ask(ctx, s, func(u *update.Updater) (update.Result, error) { return u.Pin(ctx, in.Pin) }); err != nil {
 			return nil, err
 		}
 	}

@@ -33,6 +33,8 @@ type Service struct {
 	// Ask runs once in the parent, before all else: it asks a person for what the service needs to know, so that the next version has it too, and returns
 	// the variable in which Work finds it. An error ends the parent. Nil: nothing is needed.
 	Ask func(ctx context.Context) (variable, value string, err error)
+	// Way is how its updates are fetched; nil: as the environment says.
+	Way Way
 
 	every      time.Duration
 	repository []string
@@ -146,7 +148,7 @@ func (h *Host) keepUpdated(ctx context.Context, s Service, parent *launch.Parent
 
 // round is one check; where the person allows it, with the update.
 func (h *Host) round(ctx context.Context, s Service, parent *launch.Parent, log *slog.Logger) error {
-	u, done, err := h.updater("", s.repository)
+	u, done, err := h.updater(ctx, "", s.repository, s.Way)
 	if err != nil {
 		return err
 	}

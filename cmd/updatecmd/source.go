@@ -1,9 +1,11 @@
 package updatecmd
 
 import (
+	"context"
 	"fmt"
 	"io/fs"
 	"math/rand/v2"
+	"net/url"
 	"os"
 
 	"github.com/countersign-project/countersign/cmd/cli"
@@ -11,9 +13,8 @@ import (
 	"github.com/countersign-project/countersign/tuf/fetch"
 )
 
-// updater is ready to ask the given repositories, the bundle file, or else the distribution's mirrors.
-// Call done when it is no longer needed.
-func (h *Host) updater(file string, repositories []string) (u *update.Updater, done func(), err error) {
+// updater is ready to ask the given repositories, or else the distribution's mirrors, or the bundle file. Call done when it is no longer needed.
+func (h *Host) updater(ctx context.Context, file string, repositories []string, way Way) (u *update.Updater, done func(), err error) {
 	u = &update.Updater{Home: h.started.Home, Anchor: h.anchor, Running: h.running(), Now: h.app.Now, Variable: variable}
 	done = func() {}
 	courier := &fetch.Courier{}
@@ -29,8 +30,15 @@ func (h *Host) updater(file string, repositories []string) (u *update.Updater, d
 	if len(repositories) == 0 {
 		repositories = shuffled(update.Mirrors(h.started.Home, h.anchor))
 	}
+	var proxy *url.URL
+	if way != nil {
+		if proxy, err = way(ctx); err != nil {
+			return nil, nil, err
+		}
+	}
+	client := fetch.Client(proxy)
 	for _, url := range repositories {
-		source, err := fetch.ParseURL(url, nil)
+		source, err := fetch.ParseURL(url, client)
 		if err != nil {
 			return nil, nil, cli.Usagef("%v", err)
 		}

@@ -29,6 +29,7 @@ type updateOptions struct {
 	fromFile   string
 	stale      bool
 	repository []string
+	proxy      string
 }
 
 func newUpdateCommand(h *Host) *cobra.Command {
@@ -45,7 +46,7 @@ below the signed minimum. --channel, --automatic and --unpin only change the set
 a tar of a mirror's directory, for computers without network; if nobody could confirm lately that it is
 the newest state, --accept-stale takes it all the same.
 
-` + cli.ExitHelp,
+` + proxyHelp(h) + cli.ExitHelp,
 		Example: strings.ReplaceAll("  NAME update --check\n  NAME update\n  NAME update --pin 1.4.0\n  NAME update --from-file /media/stick/countersign.tar", "NAME", h.app.Name),
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -65,6 +66,10 @@ the newest state, --accept-stale takes it all the same.
 	repositoryFlag(cmd, &o.repository)
 	cmd.MarkFlagsMutuallyExclusive("check", "pin", "unpin")
 	cmd.MarkFlagsMutuallyExclusive("from-file", "repository")
+	if h.Way != nil {
+		f.StringVar(&o.proxy, "proxy", "", "fetch through this SOCKS5 `proxy`, or \"none\": as HTTPS_PROXY says (default: as the accounts here go)")
+		cmd.MarkFlagsMutuallyExclusive("from-file", "proxy")
+	}
 	return cmd
 }
 
@@ -85,7 +90,11 @@ func (h *Host) update(ctx context.Context, o updateOptions) error {
 			return err
 		}
 	}
-	u, done, err := h.updater(o.fromFile, o.repository)
+	way, err := h.way(o.proxy)
+	if err != nil {
+		return err
+	}
+	u, done, err := h.updater(ctx, o.fromFile, o.repository, way)
 	if err != nil {
 		return err
 	}

@@ -140,6 +140,9 @@ func opened(ctx context.Context, o Options, s *store.Store) (*Account, error) {
 	if a.server, err = remote.New(o.Server); err != nil {
 		return nil, err
 	}
+	if err := a.noteRoute(o.Server); err != nil { // on a full disk the account opens all the same; the note there is errs on the safe side
+		a.Log.Warn("how this account goes to the network is not noted for updates", "error", err)
+	}
 	return a, a.sweepFiles(ctx)
 }
 

@@ -38,7 +38,7 @@ func threats() []threat {
 		{"local store stolen", "encrypted at rest", ". TestNothingOfAnAccountIsReadableOnDisk, store TestNothingIsReadableOnDisk, store TestEntriesCannotBeMoved, store TestPartsOfAnIndexAreSealed"},
 		{"stolen state reads the past or, after an exchange, the future", "forward secrecy, healing", "ratchet TestForwardSecrecyAndHealing, senderkey TestLateMembersCannotReadThePast"},
 		{"message lost or shown twice by a crash", "one transaction, acknowledged after it", ". TestKilledAgainAndAgain, . TestKilledWhileCatchingUp, . TestFilesAcrossACrash, . TestSentOnce"},
-		{"traffic led around the proxy", "everything goes through it, names too", "client/remote TestEverythingGoesThroughTheProxy"},
+		{"traffic led around the proxy", "everything goes through it, names and updates too", "client/remote TestEverythingGoesThroughTheProxy, ../cmd/updatecmd TestUpdatesGoTheWayTheAccountGoes, ../cmd/updatecmd TestNoUpdateWithoutAWay"},
 	}
 }
 

@@ -21,7 +21,7 @@ func Remove(dir string) error {
 			errs = append(errs, err)
 		}
 	}
-	for _, end := range []string{"", "-wal", "-shm", ".new", ".new-wal", ".new-shm"} {
+	for _, end := range []string{"", "-wal", "-shm", ".new", ".new-wal", ".new-shm", routeEnd, routeEnd + ".new"} {
 		remove(end)
 	}
 	errs = append(errs, s.Close())

@@ -21,7 +21,7 @@ const MaxRedirects = 3
 // maxHeader caps the header of an answer, in bytes.
 const maxHeader = 64 << 10
 
-// HTTP is a source over a web server. base is an http or https URL without query; c may be nil. Answers are
+// HTTP is a source over a web server. base is an http or https URL without query; c may be nil: Client(nil). Answers are
 // read as they are: no compression, ranges where the server knows them, at most MaxRedirects redirects
 // within the same scheme.
 func HTTP(base string, c *http.Client) Source {
@@ -33,7 +33,7 @@ func HTTP(base string, c *http.Client) Source {
 		return brokenSource{base, err}
 	}
 	if c == nil {
-		c = &http.Client{Transport: transport()}
+		c = Client(nil)
 	}
 	own := *c // the caller's client keeps its redirect rule and its cookies
 	own.CheckRedirect, own.Jar = checkRedirect, nil
@@ -71,17 +71,22 @@ func checkBase(u *url.URL) error {
 	return errors.New("want an http, https or file URL")
 }
 
-// transport is a client's own when the caller brings none: no cookies, no compression, small headers.
-func transport() *http.Transport {
-	return &http.Transport{
-		Proxy:                  http.ProxyFromEnvironment,
+// Client fetches through a proxy, http, https or socks5, which also resolves names, and never beside it; without one, nil, as the environment says
+// (HTTPS_PROXY). No cookies, no compression, small headers.
+func Client(proxy *url.URL) *http.Client {
+	through := http.ProxyFromEnvironment
+	if proxy != nil {
+		through = http.ProxyURL(proxy)
+	}
+	return &http.Client{Transport: &http.Transport{
+		Proxy:                  through,
 		ForceAttemptHTTP2:      true,
 		DisableCompression:     true,
 		MaxResponseHeaderBytes: maxHeader,
 		TLSHandshakeTimeout:    DefaultWindow,
 		IdleConnTimeout:        time.Minute,
 		MaxIdleConnsPerHost:    2,
-	}
+	}}
 }
 
 // checkRedirect allows what a mirror behind a CDN needs and nothing a hostile one could use: a change of

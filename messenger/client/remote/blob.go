@@ -31,7 +31,7 @@ func (s *Server) Place(ctx context.Context, who Login) (Place, error) {
 			return Place{}, fmt.Errorf("the server's attachment id %.30q is no number", place.IDString)
 		}
 	}
-	u, err := s.location(place.Location)
+	u, err := s.way.Load().location(place.Location)
 	return Place{place.ID, u}, err
 }
 
@@ -81,7 +81,8 @@ func (s *Server) Upload(ctx context.Context, p Place, blob io.Reader, from, size
 }
 
 func (s *Server) put(ctx context.Context, p Place, body io.ReadCloser, length int64, piece string) (*http.Response, error) {
-	u, err := s.location(p.URL)
+	w := s.way.Load()
+	u, err := w.location(p.URL)
 	if err != nil {
 		return nil, err
 	}
@@ -95,7 +96,7 @@ func (s *Server) put(ctx context.Context, p Place, body io.ReadCloser, length in
 	if piece != "" {
 		req.Header.Set("Content-Range", piece)
 	}
-	resp, err := s.http.Do(req)
+	resp, err := w.http.Do(req)
 	if err != nil {
 		return nil, unreached(err)
 	}
@@ -164,7 +165,8 @@ func (s *Server) get(ctx context.Context, who Login, b Blob, have int64) (*http.
 	if err := s.call(ctx, who, "GET", "/v1/attachments/"+strconv.FormatUint(b.ID, 10)+query, nil, &place); err != nil {
 		return nil, err
 	}
-	u, err := s.location(place.Location)
+	w := s.way.Load()
+	u, err := w.location(place.Location)
 	if err != nil {
 		return nil, err
 	}
@@ -176,7 +178,7 @@ func (s *Server) get(ctx context.Context, who Login, b Blob, have int64) (*http.
 	if have > 0 {
 		req.Header.Set("Range", fmt.Sprintf("bytes=%d-", have))
 	}
-	resp, err := s.http.Do(req)
+	resp, err := w.http.Do(req)
 	if err != nil {
 		return nil, unreached(err)
 	}
@@ -184,9 +186,9 @@ func (s *Server) get(ctx context.Context, who Login, b Blob, have int64) (*http.
 }
 
 // location checks where the server sends us for a blob: https, or the server itself.
-func (s *Server) location(text string) (string, error) {
+func (w *way) location(text string) (string, error) {
 	u, err := url.Parse(text)
-	if err != nil || u.Host == "" || u.User != nil || u.Scheme != "https" && (u.Scheme != s.base.Scheme || u.Host != s.base.Host) {
+	if err != nil || u.Host == "" || u.User != nil || u.Scheme != "https" && (u.Scheme != w.base.Scheme || u.Host != w.base.Host) {
 		return "", fmt.Errorf("the server keeps attachments at %.60q, want https, or the server itself", text)
 	}
 	return u.String(), nil

@@ -9,7 +9,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
-	"encoding/binary"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -21,91 +20,17 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/gorilla/websocket"
+
+	"github.com/countersign-project/countersign/messenger/client/remote/sockstest"
 )
 
 // hidden is a name that nobody can resolve (RFC 6761, 6.4): whatever reaches it went through the proxy as a name.
 const hidden = "chat.invalid"
-
-// socks is a SOCKS5 proxy (RFC 1928) that leads every way to one place and keeps what it was asked for.
-type socks struct {
-	net.Listener
-	to    string
-	shut  atomic.Bool
-	mu    sync.Mutex
-	asked []string // mu
-}
-
-func newSocks(t *testing.T, to string) *socks {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := &socks{Listener: l, to: to}
-	t.Cleanup(func() { _ = l.Close() })
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go p.serve(c)
-		}
-	}()
-	return p
-}
-
-func (p *socks) serve(c net.Conn) {
-	defer c.Close()
-	if p.shut.Load() {
-		return
-	}
-	var head [5]byte
-	if _, err := io.ReadFull(c, head[:2]); err != nil || head[0] != 5 {
-		return
-	}
-	if _, err := io.CopyN(io.Discard, c, int64(head[1])); err != nil {
-		return
-	}
-	_, _ = c.Write([]byte{5, 0})
-	if _, err := io.ReadFull(c, head[:5]); err != nil {
-		return
-	}
-	asked := "an address instead of a name"
-	if head[3] == 3 {
-		rest := make([]byte, int(head[4])+2)
-		if _, err := io.ReadFull(c, rest); err != nil {
-			return
-		}
-		asked = fmt.Sprintf("%s:%d", rest[:head[4]], binary.BigEndian.Uint16(rest[head[4]:]))
-	}
-	p.mu.Lock()
-	p.asked = append(p.asked, asked)
-	p.mu.Unlock()
-	far, err := net.Dial("tcp", p.to)
-	if err != nil {
-		return
-	}
-	defer far.Close()
-	_, _ = c.Write([]byte{5, 0, 0, 1, 0, 0, 0, 0, 0, 0})
-	go func() { _, _ = io.Copy(far, c); _ = far.Close() }()
-	_, _ = io.Copy(c, far)
-}
-
-// take returns what was asked for since the last call.
-func (p *socks) take() []string {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	asked := p.asked
-	p.asked = nil
-	return asked
-}
 
 // authority makes a certificate authority, in PEM form, and a certificate of it for a name.
 func authority(t *testing.T, name string) ([]byte, tls.Certificate) {
@@ -171,8 +96,8 @@ func (*deaf) Empty()                      {}
 func TestEverythingGoesThroughTheProxy(t *testing.T) {
 	ca, cert := authority(t, hidden)
 	web, visits := hiddenServer(t, cert)
-	p := newSocks(t, web.Listener.Addr().String())
-	o := Options{URL: "https://" + hidden, CA: ca, Proxy: "socks5://" + p.Addr().String()}
+	p := sockstest.New(t, web.Listener.Addr().String())
+	o := Options{URL: "https://" + hidden, CA: ca, Proxy: p.URL()}
 	fresh := func() *Server {
 		s, err := New(o)
 		if err != nil {
@@ -220,14 +145,14 @@ func TestEverythingGoesThroughTheProxy(t *testing.T) {
 		}, []string{here}},
 	} {
 		err := c.do(fresh())
-		if got := p.take(); err != nil || !slices.Equal(got, c.want) {
+		if got := p.Take(); err != nil || !slices.Equal(got, c.want) {
 			t.Errorf("%s: the proxy was asked for %q, want %q, error %v", c.what, got, c.want, err)
 		}
 	}
 	// Where the proxy does not work nothing goes around it, though the server is on this machine.
-	p.shut.Store(true)
+	p.Shut()
 	before := visits.Load()
-	o.URL = "https://" + p.to
+	o.URL = "https://" + web.Listener.Addr().String()
 	for what, do := range map[string]func(*Server) error{
 		"request":   func(s *Server) error { _, err := s.CountKeys(t.Context(), who); return err },
 		"websocket": func(s *Server) error { return s.Listen(t.Context(), who, new(deaf)) },

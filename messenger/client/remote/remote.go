@@ -10,7 +10,6 @@ package remote
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
 	"errors"
@@ -21,9 +20,8 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
-
-	"github.com/gorilla/websocket"
 
 	"github.com/countersign-project/countersign/messenger/server/api"
 )
@@ -49,48 +47,38 @@ type Options struct {
 
 // Server is a server as its clients see it.
 type Server struct {
-	base   *url.URL
-	http   *http.Client
-	dialer *websocket.Dialer
+	way atomic.Pointer[way]
 }
 
-// New checks the options.
+// New checks the options. OptionsError.
 func New(o Options) (*Server, error) {
-	base, err := url.Parse(strings.TrimRight(o.URL, "/"))
-	if err != nil || base.Host == "" || base.Scheme != "https" && base.Scheme != "http" || base.RawQuery != "" || base.User != nil {
-		return nil, fmt.Errorf("server %q: want an address such as https://chat.example.org", o.URL)
+	w, err := newWay(o)
+	if err != nil {
+		return nil, err
 	}
-	if base.Scheme == "http" && !private(base.Hostname()) {
-		return nil, fmt.Errorf("server %q: passwords would cross the network in the clear; want https", o.URL)
-	}
-	trust := &tls.Config{MinVersion: tls.VersionTLS12}
-	if len(o.CA) > 0 {
-		trust.RootCAs = x509.NewCertPool()
-		if !trust.RootCAs.AppendCertsFromPEM(o.CA) {
-			return nil, errors.New("certificate authority: no certificate in PEM form")
-		}
-	}
-	var proxy func(*http.Request) (*url.URL, error)
-	if o.Proxy != "" {
-		p, err := url.Parse(o.Proxy)
-		if err != nil || p.Scheme != "socks5" && p.Scheme != "socks5h" || p.Port() == "" {
-			return nil, fmt.Errorf("proxy %q: want socks5://host:port", hidePassword(o.Proxy))
-		}
-		p.Scheme = "socks5" // names are always resolved at the far end
-		proxy = http.ProxyURL(p)
-	}
-	transport := &http.Transport{Proxy: proxy, TLSClientConfig: trust, ForceAttemptHTTP2: true, MaxIdleConnsPerHost: 8, IdleConnTimeout: 90 * time.Second,
-		TLSHandshakeTimeout: 20 * time.Second, ResponseHeaderTimeout: 60 * time.Second, MaxResponseHeaderBytes: 64 << 10}
-	never := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse } // a server does not send us elsewhere with our password
-	return &Server{base: base, http: &http.Client{Transport: transport, CheckRedirect: never},
-		dialer: &websocket.Dialer{Proxy: proxy, TLSClientConfig: trust, HandshakeTimeout: 30 * time.Second, ReadBufferSize: 4 << 10, WriteBufferSize: 4 << 10}}, nil
+	s := new(Server)
+	s.way.Store(w)
+	return s, nil
 }
+
+// Move goes another way from now on, and ends what is still under way on the one before. OptionsError: all stays as it is.
+func (s *Server) Move(o Options) error {
+	w, err := newWay(o)
+	if err != nil {
+		return err
+	}
+	s.way.Swap(w).close()
+	return nil
+}
+
+// Options are how the server is reached now.
+func (s *Server) Options() Options { return s.way.Load().options }
 
 // URL returns the server's address.
-func (s *Server) URL() string { return s.base.String() }
+func (s *Server) URL() string { return s.way.Load().base.String() }
 
-// Close drops idle connections.
-func (s *Server) Close() { s.http.CloseIdleConnections() }
+// Close ends all connections.
+func (s *Server) Close() { s.way.Load().close() }
 
 func private(host string) bool {
 	ip := net.ParseIP(host)
@@ -141,7 +129,8 @@ func (s *Server) call(ctx context.Context, who Login, method, path string, in, o
 		}
 		body = bytes.NewReader(b)
 	}
-	req, err := http.NewRequestWithContext(ctx, method, s.base.String()+path, body)
+	w := s.way.Load()
+	req, err := http.NewRequestWithContext(ctx, method, w.base.String()+path, body)
 	if err != nil {
 		return err
 	}
@@ -152,7 +141,7 @@ func (s *Server) call(ctx context.Context, who Login, method, path string, in, o
 	if who.Password != "" {
 		req.SetBasicAuth(who.User, who.Password)
 	}
-	resp, err := s.http.Do(req)
+	resp, err := w.http.Do(req)
 	if err != nil {
 		return unreached(err)
 	}

@@ -114,10 +114,11 @@ func (c *connection) answer(r *wire.Request, status uint32) error {
 
 // dial opens a websocket below our server.
 func (s *Server) dial(ctx context.Context, path string, header http.Header) (*websocket.Conn, error) {
-	u := *s.base
+	w := s.way.Load()
+	u := *w.base
 	u.Scheme = strings.Replace(u.Scheme, "http", "ws", 1)
 	u.Path += path
-	ws, resp, err := s.dialer.DialContext(ctx, u.String(), header)
+	ws, resp, err := w.dialer.DialContext(ctx, u.String(), header)
 	if err != nil {
 		if resp != nil {
 			body, _ := io.ReadAll(io.LimitReader(resp.Body, 4<<10))
