@@ -167,13 +167,19 @@ func TestAttributesAndPush(t *testing.T) {
 	w.want(alice, "PUT", "/v1/accounts/gcm", `{"gcmRegistrationId":"`+strings.Repeat("x", smallBody)+`"}`, 413, "")
 }
 
-func (w *world) device(number string) store.Device {
+// device is the one that logs in so.
+func (w *world) device(login string) store.Device {
 	w.Helper()
-	a, err := w.store.Account(w.Context(), number)
+	c, ok := parseLogin(login, password)
+	a, err := w.store.Account(w.Context(), c.number)
 	if err != nil {
 		w.Fatal(err)
 	}
-	return a.Devices[0]
+	d, found := a.Device(c.device)
+	if !ok || !found {
+		w.Fatalf("no device %s", login)
+	}
+	return d
 }
 
 func TestWrongPasswordsAreSlowedDown(t *testing.T) {

@@ -7,8 +7,10 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -172,35 +174,89 @@ func TestBrokenUpload(t *testing.T) {
 	}
 }
 
+// ahead is a listener whose connections' deadlines pass as if it were later than it is.
+type ahead struct {
+	net.Listener
+	by *atomic.Int64 // a time.Duration
+}
+
+func (l ahead) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	return &aheadConn{Conn: c, by: l.by}, err
+}
+
+type aheadConn struct {
+	net.Conn
+	by          *atomic.Int64
+	read, write atomic.Pointer[time.Time]
+}
+
+func (c *aheadConn) SetReadDeadline(t time.Time) error {
+	c.read.Store(&t)
+	return c.Conn.SetReadDeadline(t)
+}
+
+func (c *aheadConn) SetWriteDeadline(t time.Time) error {
+	c.write.Store(&t)
+	return c.Conn.SetWriteDeadline(t)
+}
+
+func (c *aheadConn) passed(deadline *time.Time) bool {
+	return deadline != nil && !deadline.IsZero() && time.Now().Add(time.Duration(c.by.Load())).After(*deadline)
+}
+
+func (c *aheadConn) Read(b []byte) (int, error) {
+	if c.passed(c.read.Load()) {
+		return 0, os.ErrDeadlineExceeded
+	}
+	return c.Conn.Read(b)
+}
+
+func (c *aheadConn) Write(b []byte) (int, error) {
+	if c.passed(c.write.Load()) {
+		return 0, os.ErrDeadlineExceeded
+	}
+	return c.Conn.Write(b)
+}
+
 // An upload may take longer than the server allows for other requests, and is answered all the same.
 func TestSlowUploadIsAnswered(t *testing.T) {
 	w := newWorld(t, nil)
 	w.register(alice)
+	var later atomic.Int64
 	srv := httptest.NewUnstartedServer(w.server)
-	srv.Config.ReadTimeout, srv.Config.WriteTimeout = 100*time.Millisecond, 100*time.Millisecond
+	srv.Listener = ahead{srv.Listener, &later}
+	srv.Config.ReadTimeout, srv.Config.WriteTimeout = patience, patience
 	srv.Start()
 	t.Cleanup(srv.Close)
 	a := w.allocate(srv.URL)
 	r, body := io.Pipe()
-	go func() {
-		for range 5 {
-			_, _ = body.Write([]byte("slow"))
-			time.Sleep(60 * time.Millisecond)
-		}
-		body.Close()
-	}()
+	half := make([]byte, 2<<20)
 	req, err := http.NewRequest("PUT", a.Location, r)
 	if err != nil {
 		t.Fatal(err)
 	}
-	req.ContentLength = 20
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode != 200 {
-		t.Errorf("%d", resp.StatusCode)
+	req.ContentLength = int64(2 * len(half))
+	status := make(chan string, 1)
+	go func() {
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			status <- err.Error()
+			return
+		}
+		resp.Body.Close()
+		status <- resp.Status
+	}()
+	_, _ = body.Write(half)
+	w.eventually("half of it is there", func() bool {
+		n, err := w.server.Blobs.Received(t.Context(), int64(a.ID))
+		return err == nil && n == int64(len(half))
+	})
+	later.Store(int64(patience + time.Minute))
+	_, _ = body.Write(half)
+	body.Close()
+	if got := <-status; got != "200 OK" {
+		t.Error(got)
 	}
 }
 

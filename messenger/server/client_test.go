@@ -11,6 +11,7 @@ import (
 
 	"github.com/gorilla/websocket"
 
+	"github.com/countersign-project/countersign/messenger/server/api"
 	"github.com/countersign-project/countersign/messenger/wire"
 )
 
@@ -160,20 +161,52 @@ func (c *client) acknowledgeAll(count *atomic.Int64) {
 	}
 }
 
-// live waits until the hub knows the device and its backlog is through: what is sent now goes straight to it.
+// live waits until the device is attached: later connections displace this one, and its end is the end of an attached one. Its backlog may still
+// be on the way, and then what is sent now goes to the queue first; see flowing.
 func (w *world) live(login string) {
 	w.Helper()
-	number, _, _ := strings.Cut(login, ".")
-	a, err := w.store.Account(w.Context(), number)
-	if err != nil {
-		w.Fatal(err)
+	device := w.device(login).Key
+	w.eventually(login+" is attached", func() bool {
+		c := w.server.live.of(device)
+		if c == nil {
+			return false
+		}
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		return c.attachment != nil
+	})
+}
+
+// flowing repeats an exchange between devices that are attached until it went past all queues: then their backlogs are through, and no wake is on its
+// way that would let them look again. After an exchange that was queued, the drain it began is given more and more time to come to its end, so that
+// the next one does not keep it going.
+func flowing(t *testing.T, exchange func(), worlds ...*world) {
+	t.Helper()
+	queued := func() (n uint64) {
+		for _, w := range worlds {
+			w.eventually("whoever was written to is awake", func() bool { return w.waker.told.Load() == w.store.Stats().Enqueued })
+			n += w.store.Stats().Enqueued
+		}
+		return n
 	}
-	for range 2000 {
-		if w.server.live.of(a.Devices[0].Key) != nil {
-			time.Sleep(20 * time.Millisecond) // the drain of an empty queue
+	for tries := range 35 {
+		before := queued()
+		if exchange(); queued() == before {
 			return
 		}
-		time.Sleep(5 * time.Millisecond)
+		time.Sleep(time.Duration(tries) * 20 * time.Millisecond)
 	}
-	w.Fatal("the device did not get online")
+	t.Fatal("everything goes through the queues")
+}
+
+// meanwhile sends a message while the caller acts for the device, whose acknowledgement the server waits for. What it returns waits for the answer.
+func (w *world) meanwhile(as, to string, m api.Messages) (answered func()) {
+	status := make(chan int, 1)
+	go func() { status <- w.call(as, "PUT", "/v1/messages/"+to, m).Code }()
+	return func() {
+		w.Helper()
+		if s := <-status; s != 200 {
+			w.Errorf("the message to %s: %d", to, s)
+		}
+	}
 }

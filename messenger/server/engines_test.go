@@ -51,9 +51,9 @@ func chosen(t *testing.T, path string) engines {
 func (e engines) routing(t *testing.T, s store.Store) (route.Router, deliver.Presence) {
 	t.Helper()
 	if e.bus == "" {
-		return route.NewLocal("test", 0), new(deliver.Alone)
+		return route.NewLocal("test", patience), new(deliver.Alone)
 	}
-	r, err := route.DialNATS(route.NATSOptions{URL: e.bus, Node: "test", Prefix: e.prefix, Probe: 20 * time.Second})
+	r, err := route.DialNATS(route.NATSOptions{URL: e.bus, Node: "test", Prefix: e.prefix, Patience: patience, Probe: patience})
 	if err != nil {
 		t.Fatal(err)
 	}

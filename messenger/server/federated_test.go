@@ -74,12 +74,15 @@ func (e *end) as(t *testing.T, more string) federation.Peer {
 	return p
 }
 
-// run starts an end with its peers. change may alter the server's configuration.
-func (e *end) run(t *testing.T, patience time.Duration, change func(*Config), peers ...federation.Peer) {
+// run starts an end with its peers. silence is how long they may take to answer; 0 is as long as a test. change may alter the server's configuration.
+func (e *end) run(t *testing.T, silence time.Duration, change func(*Config), peers ...federation.Peer) {
 	t.Helper()
+	if silence == 0 {
+		silence = patience
+	}
 	e.world = newWorld(t, func(c *Config) {
 		var err error
-		e.node, err = federation.New(federation.Options{Name: e.name, Key: e.key, Peers: peers, Counters: c.Metrics, Now: c.Now, Patience: patience, Dial: e.dial,
+		e.node, err = federation.New(federation.Options{Name: e.name, Key: e.key, Peers: peers, Counters: c.Metrics, Now: c.Now, Patience: silence, Dial: e.dial,
 			Failed: func(route string, err error) { c.Log.Error("peer", "route", route, "error", err) }})
 		if err != nil {
 			t.Fatal(err)
@@ -96,7 +99,7 @@ func (e *end) run(t *testing.T, patience time.Duration, change func(*Config), pe
 	done := make(chan error, 1)
 	go func() { done <- e.node.Serve(e.listener, local) }()
 	e.stop = sync.OnceFunc(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
 		_ = e.node.Shutdown(ctx)
 		if err := <-done; !errors.Is(err, http.ErrServerClosed) {
@@ -159,16 +162,16 @@ func TestPeopleOfTwoServersWrite(t *testing.T) {
 }
 
 // waitFor waits for the first envelope in a queue.
-func (w *world) waitFor(login string) api.Envelope {
+func (w *world) waitFor(login string) (e api.Envelope) {
 	w.Helper()
-	for range 2000 {
-		if q := get[api.Queued](w, login, "/v1/messages"); len(q.Messages) > 0 {
-			return q.Messages[0]
+	w.eventually("an envelope comes", func() bool {
+		q := get[api.Queued](w, login, "/v1/messages")
+		if len(q.Messages) > 0 {
+			e = q.Messages[0]
 		}
-		time.Sleep(5 * time.Millisecond)
-	}
-	w.Fatal("no envelope comes")
-	return api.Envelope{}
+		return len(q.Messages) > 0
+	})
+	return e
 }
 
 // 409, 410 and 404 of the other server reach the sender as their own server would say them, and nothing is delivered.
@@ -471,9 +474,8 @@ func TestOnlineMessagesOfTwoServersWriteNothing(t *testing.T) {
 	from, to := a.connect(a.listen(), alice), b.connect(b.listen(), carol)
 	a.live(alice)
 	b.live(carol)
-	before := [2]store.Stats{a.store.Stats(), b.store.Stats()}
-	const many = 20
-	for n := range many {
+	exchange := func(n int) {
+		t.Helper()
 		body := mustJSON(message(uint64(n+1), [2]uint32{1, 5}))
 		got := make(chan wire.Envelope, 1)
 		go func() { got <- to.envelope(200) }()
@@ -486,6 +488,12 @@ func TestOnlineMessagesOfTwoServersWriteNothing(t *testing.T) {
 		if e := from.envelope(200); e.Type != wire.EnvelopeReceipt || e.Relay != "b.example" || e.Source != carol || e.Timestamp != uint64(n+1) {
 			t.Fatalf("%+v", e)
 		}
+	}
+	const many = 20
+	flowing(t, func() { exchange(many) }, a.world, b.world)
+	before := [2]store.Stats{a.store.Stats(), b.store.Stats()}
+	for n := range many {
+		exchange(n)
 	}
 	for i, e := range []*end{a, b} {
 		if after := e.store.Stats(); after.Bytes != before[i].Bytes || after.Enqueued != before[i].Enqueued {

@@ -100,13 +100,11 @@ func TestQueueOverHTTP(t *testing.T) {
 
 func (w *world) eventually(what string, is func() bool) {
 	w.Helper()
-	for range 2000 {
-		if is() {
-			return
+	for end := time.Now().Add(patience); !is(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			w.Fatalf("waited in vain: %s", what)
 		}
-		time.Sleep(5 * time.Millisecond)
 	}
-	w.Fatalf("waited in vain: %s", what)
 }
 
 // A full queue is told to the sender, and what was acknowledged stays.

@@ -71,46 +71,37 @@ func (s *Server) admitWaiting(r *http.Request) error {
 
 // newcomer is a device that has no account yet and waits for its master's envelope: the socket's Peer, and the router's Live.
 type newcomer struct {
-	s       *Server
-	conn    *socket.Conn
-	gist    bool
-	tunnel  *endpoint.Tunnel
-	address string
-	timer   *time.Timer
+	s          *Server
+	conn       *socket.Conn
+	gist       bool
+	tunnel     *endpoint.Tunnel
+	address    string
+	timer      *time.Timer
+	unregister func() // nil if the router would not have it
 
-	mu         sync.Mutex
-	unregister func() // mu
-	got        bool   // mu; one envelope per address
-	closed     bool   // mu
+	mu  sync.Mutex
+	got bool // mu; one envelope per address
 }
 
+// start makes the device reachable, and then tells it its address: whoever has read that from its screen finds it.
 func (d *newcomer) start() {
 	s := d.s
 	s.waiting.Add(1)
 	s.Metrics.Connected()
 	s.live.add(d.conn, nil)
 	d.timer = time.AfterFunc(waitingLife, func() { d.conn.Close(socket.CloseNormal, "nobody came") })
-	if d.gist { // before the first read, so that it is known to be a text socket
+	var err error
+	d.unregister, err = s.Router.Register(provisioningKey(d.address), 1, d)
+	switch {
+	case err != nil || s.draining.Load():
+		d.conn.Close(socket.CloseRestart, "try again")
+	case d.gist: // before the first read, so that it is known to be a text socket
 		b, _ := json.Marshal(api.TempUUID{UUID: d.address})
 		d.conn.SendText(string(b))
-	} else {
+	default:
 		d.conn.Ask(wire.Request{Verb: http.MethodPut, Path: "/v1/address", Body: wire.ProvisionAddress(d.address).Encode()}, func(int) {})
 	}
 	d.conn.Run(d)
-	unregister, err := s.Router.Register(provisioningKey(d.address), 1, d)
-	if err != nil || s.draining.Load() {
-		d.conn.Close(socket.CloseRestart, "try again")
-	}
-	if err != nil {
-		return
-	}
-	d.mu.Lock()
-	d.unregister = unregister
-	closed := d.closed
-	d.mu.Unlock()
-	if closed {
-		unregister()
-	}
 }
 
 // Serve implements socket.Peer: a keepalive, mostly. Without an account it gets what strangers get.
@@ -121,12 +112,8 @@ func (d *newcomer) Serve(r *wire.Request) *wire.Response {
 // Closed implements socket.Peer.
 func (d *newcomer) Closed() {
 	d.timer.Stop()
-	d.mu.Lock()
-	d.closed = true
-	unregister := d.unregister
-	d.mu.Unlock()
-	if unregister != nil {
-		unregister()
+	if d.unregister != nil {
+		d.unregister()
 	}
 	d.s.live.remove(d.conn)
 	d.s.waiting.Add(-1)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/countersign-project/countersign/messenger/server/store"
 	"github.com/countersign-project/countersign/messenger/signaling"
+	"github.com/countersign-project/countersign/messenger/wire"
 )
 
 // lateLogin is a store that, once armed, lets one login see the account as it is and then waits, so that the account changes under it.
@@ -59,10 +60,13 @@ func TestKeyChangesWhileConnecting(t *testing.T) {
 	w, a := between(t, func(w *world) {
 		w.want(alice, "PUT", "/v1/accounts/attributes", map[string]any{"signalingKey": base64.StdEncoding.EncodeToString(key), "registrationId": 5, "fetchesMessages": true}, 204, "-")
 	})
-	w.want(bob, "PUT", "/v1/messages/"+alice, message(1, [2]uint32{1, 5}), 200, "")
-	if body, err := (*signaling.Key)(key).Open(a.request().Body); err != nil {
+	answered := w.meanwhile(bob, alice, message(1, [2]uint32{1, 5}))
+	r := a.request()
+	if body, err := (*signaling.Key)(key).Open(r.Body); err != nil {
 		t.Errorf("%x: %v", body, err)
 	}
+	a.write(wire.Frame{Response: &wire.Response{ID: r.ID, Status: 200}})
+	answered()
 }
 
 // A connection that was being opened while the account was deleted ends.

@@ -177,7 +177,7 @@ func TestSpecification(t *testing.T) {
 					key[0] = n
 				}
 				attributes(key)
-				w.want(bob, "PUT", "/v1/messages/"+alice, message(uint64(n)+1, [2]uint32{1, 5}), 200, "")
+				answered := w.meanwhile(bob, alice, message(uint64(n)+1, [2]uint32{1, 5}))
 				r := a.request()
 				body := r.Body
 				if key != nil {
@@ -191,6 +191,7 @@ func TestSpecification(t *testing.T) {
 					w.Errorf("%+v, %v", e, err)
 				}
 				a.write(wire.Frame{Response: &wire.Response{ID: r.ID, Status: 200}})
+				answered()
 			}
 		}},
 		{"10.1, ours", "a stranger's frames are small", func(w *world) {

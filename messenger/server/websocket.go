@@ -90,7 +90,7 @@ type connection struct {
 
 	mu         sync.Mutex
 	attachment *deliver.Attachment // mu
-	closed     bool                // mu
+	half       bool                // mu; one of start and the socket is at its end
 }
 
 func (c *connection) device() store.DeviceKey { return c.tunnel.Who.Device }
@@ -109,6 +109,7 @@ func (c *connection) start(key []byte) {
 	c.setKey(key)
 	c.s.live.add(c.conn, c)
 	c.conn.Run(c)
+	defer c.ended()
 	if err := c.settle(key); err != nil {
 		c.conn.Close(socket.ClosePolicy, unregistered)
 		return
@@ -124,12 +125,25 @@ func (c *connection) start(key []byte) {
 		return
 	}
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.attachment = a
-	closed := c.closed
+}
+
+// ended is called at the end of start and at that of the socket, which may be earlier. Whoever is second takes the connection away: so whoever
+// waits until it has gone, as Drain does, meets nobody who still attaches it.
+func (c *connection) ended() {
+	c.mu.Lock()
+	second, a := c.half, c.attachment
+	c.half = true
 	c.mu.Unlock()
-	if closed {
+	if !second {
+		return
+	}
+	if a != nil {
 		a.Detach(context.Background())
 	}
+	c.s.live.remove(c.conn)
+	c.s.Metrics.Disconnected()
 }
 
 // settle takes up what became of the device between its login and now that rekey and disconnect find it: another signaling key, or that it is not
@@ -154,17 +168,7 @@ func (c *connection) Serve(r *wire.Request) *wire.Response {
 }
 
 // Closed implements socket.Peer.
-func (c *connection) Closed() {
-	c.mu.Lock()
-	c.closed = true
-	a := c.attachment
-	c.mu.Unlock()
-	if a != nil {
-		a.Detach(context.Background())
-	}
-	c.s.live.remove(c.conn)
-	c.s.Metrics.Disconnected()
-}
+func (c *connection) Closed() { c.ended() }
 
 // Push implements deliver.Connection (7.2).
 func (c *connection) Push(e deliver.Pushed, done func(acked bool)) {

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -23,12 +24,16 @@ import (
 	"github.com/countersign-project/countersign/messenger/server/attach"
 	"github.com/countersign-project/countersign/messenger/server/deliver"
 	"github.com/countersign-project/countersign/messenger/server/metric"
+	"github.com/countersign-project/countersign/messenger/server/route"
 	"github.com/countersign-project/countersign/messenger/server/store"
 	"github.com/countersign-project/countersign/messenger/server/store/engine"
 	"github.com/countersign-project/countersign/messenger/server/verify"
 )
 
 const password = "correct horse battery"
+
+// patience ends what would hang for ever: a test, or a message to a device that does not acknowledge.
+const patience = 2 * time.Minute
 
 // clock is moved by tests only.
 type clock struct {
@@ -73,14 +78,26 @@ type world struct {
 	sms         *sms
 	store       store.Store
 	server      *Server
-	log         *bytes.Buffer
+	log         *journal
+	waker       *waker
 	storeClosed bool // by the test
+}
+
+// waker is the sender's router, which counts wakes that have been told.
+type waker struct {
+	route.Router
+	told atomic.Uint64
+}
+
+func (r *waker) Wake(ctx context.Context, node string, key route.Key) bool {
+	defer r.told.Add(1)
+	return r.Router.Wake(ctx, node, key)
 }
 
 // newWorld starts a server over a store on disk. change may alter its configuration.
 func newWorld(t *testing.T, change func(*Config)) *world {
 	t.Helper()
-	w := &world{T: t, clock: &clock{now: time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)}, sms: &sms{codes: map[string]string{}}, log: new(bytes.Buffer)}
+	w := &world{T: t, clock: &clock{now: time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)}, sms: &sms{codes: map[string]string{}}, log: new(journal)}
 	dir := t.TempDir()
 	e := chosen(t, filepath.Join(dir, "store.db"))
 	var err error
@@ -92,11 +109,12 @@ func newWorld(t *testing.T, change func(*Config)) *world {
 		t.Fatal(err)
 	}
 	router, presence := e.routing(t, w.store)
+	w.waker = &waker{Router: router}
 	c := Config{
 		Version: "1.4.0", Store: w.store, Router: router, Blobs: blobs, Verifier: w.sms, Metrics: metric.New("1.4.0"),
-		Sender: &deliver.Sender{Queue: w.store, Presence: presence, Router: router, Now: w.clock.Now},
+		Sender: &deliver.Sender{Queue: w.store, Presence: presence, Router: w.waker, Now: w.clock.Now},
 		Hub:    deliver.NewHub(w.store, presence, router, w.clock.Now, deliver.Options{Poll: -1, Lease: lease}),
-		Log:    slog.New(slog.NewTextHandler(&locked{w: w.log}, nil)), Now: w.clock.Now, Rand: rand.Reader, LimitFactor: 1,
+		Log:    slog.New(slog.NewTextHandler(w.log, nil)), Now: w.clock.Now, Rand: rand.Reader, LimitFactor: 1,
 	}
 	if change != nil {
 		change(&c)
@@ -108,7 +126,7 @@ func newWorld(t *testing.T, change func(*Config)) *world {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
 		if err := w.server.Drain(ctx); err != nil {
 			t.Error(err)
@@ -124,15 +142,22 @@ func newWorld(t *testing.T, change func(*Config)) *world {
 	return w
 }
 
-type locked struct {
-	mu sync.Mutex
-	w  io.Writer
+// journal is a log that is read while others write to it.
+type journal struct {
+	mu   sync.Mutex
+	text bytes.Buffer // mu
 }
 
-func (l *locked) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.w.Write(b)
+func (j *journal) Write(b []byte) (int, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.text.Write(b)
+}
+
+func (j *journal) String() string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.text.String()
 }
 
 // request is one call: as is a login, or empty for a stranger; body is a text, or what becomes JSON.
