@@ -28,6 +28,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"time"
 )
 
 // Options says what a Box is made of.
@@ -151,8 +152,30 @@ func (b *Box) Dir(name string) (string, error) {
 // ModuleDownloads is where the go command of this box keeps what it fetched, in GOPROXY layout.
 func (b *Box) ModuleDownloads() string { return filepath.Join(b.modcache(), "cache", "download") }
 
-// Close removes the box. The module cache's directories are read-only, so they are opened first.
-func (b *Box) Close() error {
+// How often, and at which distance, removing a box is tried. Of a command that was killed, children may be in the middle of a system call when the
+// command itself has ended, and make one more file where everything was removed already. What they find gone they cannot write to, and they are
+// killed, too: the next try or the one after gets everything.
+const (
+	removeTries = 100
+	removePause = 20 * time.Millisecond
+)
+
+// Close removes the box.
+func (b *Box) Close() error { return insist(b.remove) }
+
+// insist tries until it works, or too often.
+func insist(remove func() error) (err error) {
+	for range removeTries {
+		if err = remove(); err == nil {
+			return nil
+		}
+		time.Sleep(removePause)
+	}
+	return err
+}
+
+// remove tries it once. The module cache's directories are read-only, so they are opened first.
+func (b *Box) remove() error {
 	err := filepath.WalkDir(b.root, func(p string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return nil // RemoveAll will say it better

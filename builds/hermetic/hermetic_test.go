@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -238,4 +239,31 @@ func TestModuleTreeURL(t *testing.T) {
 	if _, err := FileURL(filepath.Join(dir, "gone")); err == nil {
 		t.Error("a missing module tree was accepted")
 	}
+}
+
+// A killed command's child ends its last system call late, and makes a file in the box while that is removed: the box goes all the same. What never
+// goes is told.
+func TestCloseThoughOneMoreFileIsMade(t *testing.T) {
+	b := newBox(t, Options{})
+	dir, err := b.Dir("late")
+	if err != nil {
+		t.Fatal(err)
+	}
+	full := errors.New("directory not empty")
+	tries := 0
+	synctest.Test(t, func(t *testing.T) {
+		err = insist(func() error {
+			tries++
+			if tries < 3 {
+				return errors.Join(full, os.WriteFile(filepath.Join(dir, "more"), nil, 0o600))
+			}
+			return b.remove()
+		})
+		if _, gone := os.Stat(b.root); err != nil || tries != 3 || !os.IsNotExist(gone) {
+			t.Errorf("%v after %d tries; %v", err, tries, gone)
+		}
+		if err := insist(func() error { return full }); err != full {
+			t.Errorf("what cannot be removed: %v", err)
+		}
+	})
 }

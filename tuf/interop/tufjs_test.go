@@ -116,7 +116,7 @@ func (c *client) read(now time.Time, targets ...string) answer {
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	ctx, stop := context.WithTimeout(c.t.Context(), time.Minute)
+	ctx, stop := context.WithTimeout(c.t.Context(), 2*time.Minute)
 	defer stop()
 	node := exec.CommandContext(ctx, "node", "tufjs/read.mjs", string(arg))
 	node.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + c.dir, "SYSTEMROOT=" + os.Getenv("SYSTEMROOT")} // no proxy, no DEBUG

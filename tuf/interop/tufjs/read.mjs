@@ -21,7 +21,7 @@ const answer = { targets: {} };
 try {
   const client = new Updater({
     metadataDir: dir, metadataBaseUrl: `${base}/metadata`, targetDir: out, targetBaseUrl: `${base}/targets`,
-    config: { fetchRetry: 0, fetchTimeout: 20000 },
+    config: { fetchRetry: 0, fetchTimeout: 120000 },
   });
   await client.refresh();
   for (const path of targets) {
