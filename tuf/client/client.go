@@ -36,6 +36,7 @@ package client
 
 import (
 	"context"
+	"errors"
 	"path/filepath"
 	"sync"
 	"time"
@@ -122,6 +123,30 @@ func (c *Client) tidy() error {
 
 func (c *Client) lock() (unlock func() error, err error) {
 	return durable.Lock(filepath.Join(c.dir, "lock"))
+}
+
+// How often, and at which distance, a refresh tries to get the lock. Whoever only opens the directory has it for a moment, to tidy, on a busy
+// machine with a slow disk for seconds; whoever has it for longer refreshes.
+const (
+	lockTries = 300
+	lockPause = 50 * time.Millisecond
+)
+
+// await gets the lock when those who only tidy have let go of it.
+func (c *Client) await(ctx context.Context) (unlock func() error, err error) {
+	for range lockTries {
+		if unlock, err = c.lock(); !errors.Is(err, durable.ErrLocked) {
+			return unlock, err
+		}
+		pause := time.NewTimer(lockPause)
+		select {
+		case <-pause.C:
+		case <-ctx.Done():
+			pause.Stop()
+			return nil, context.Cause(ctx)
+		}
+	}
+	return nil, err
 }
 
 // Seen is what this device remembers of the newest it ever accepted.

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
+	"testing/synctest"
 	"time"
 
 	"github.com/countersign-project/countersign/tuf/durable"
@@ -222,9 +223,16 @@ func TestSecondProcessIsKeptOut(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.mirror.files = s.w.Files()
-	if _, _, err := c.Refresh(context.Background(), s.mirror, s.now); !errors.Is(err, durable.ErrLocked) {
-		t.Fatalf("%v", err)
-	}
+	synctest.Test(t, func(t *testing.T) { // it tries for a while
+		if _, _, err := c.Refresh(t.Context(), s.mirror, s.now); !errors.Is(err, durable.ErrLocked) {
+			t.Fatalf("%v", err)
+		}
+		ctx, stop := context.WithTimeout(t.Context(), time.Second)
+		defer stop()
+		if _, _, err := c.Refresh(ctx, s.mirror, s.now); !errors.Is(err, context.DeadlineExceeded) {
+			t.Fatalf("%v", err)
+		}
+	})
 	if _, err := Open(s.dir, s.anchor); err != nil {
 		t.Fatalf("reading is allowed: %v", err)
 	}
@@ -232,6 +240,27 @@ func TestSecondProcessIsKeptOut(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.mustRefresh()
+}
+
+// TestRefreshWhileAnotherProcessTidies: who only opens the directory to look has the lock for a moment, and no refresh fails of it.
+func TestRefreshWhileAnotherProcessTidies(t *testing.T) {
+	s := newStory(t)
+	c := s.open()
+	s.mirror.files = s.w.Files()
+	unlock, err := durable.Lock(s.path("lock"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		time.AfterFunc(time.Second, func() {
+			if err := unlock(); err != nil {
+				t.Error(err)
+			}
+		})
+		if _, _, err := c.Refresh(t.Context(), s.mirror, s.now, "stable"); err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 // TestTwoClientsOfOneDirectory: each takes up what the other has brought.

@@ -15,7 +15,7 @@ func (c *Client) Find(ctx context.Context, courier Courier, target string) (trus
 	if c.current == nil {
 		return trust.Target{}, errors.New("internal error: Find before Refresh")
 	}
-	unlock, err := c.lock()
+	unlock, err := c.await(ctx)
 	if err != nil {
 		return trust.Target{}, err
 	}

@@ -19,7 +19,7 @@ import (
 func (c *Client) Refresh(ctx context.Context, courier Courier, now time.Time, channels ...string) (*trust.Set, trust.Metadata, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	unlock, err := c.lock()
+	unlock, err := c.await(ctx)
 	if err != nil {
 		return nil, trust.Metadata{}, err
 	}
