@@ -23,6 +23,7 @@ type gate struct {
 	config *tls.Config
 	admit  func(Pin) (leave func(), ok bool) // counts a peer's connections
 	failed func()                            // a handshake failed
+	within time.Duration                     // that a handshake may take
 
 	ready chan net.Conn
 	over  chan error // the inner listener's error
@@ -34,8 +35,8 @@ type gate struct {
 	sources map[netip.Prefix]int // mu; handshakes under way
 }
 
-func newGate(l net.Listener, config *tls.Config, admit func(Pin) (func(), bool), failed func()) *gate {
-	g := &gate{Listener: l, config: config, admit: admit, failed: failed, ready: make(chan net.Conn), over: make(chan error),
+func newGate(l net.Listener, config *tls.Config, within time.Duration, admit func(Pin) (func(), bool), failed func()) *gate {
+	g := &gate{Listener: l, config: config, within: within, admit: admit, failed: failed, ready: make(chan net.Conn), over: make(chan error),
 		done: make(chan struct{}), sources: map[netip.Prefix]int{}}
 	go g.run()
 	return g
@@ -108,7 +109,7 @@ func (g *gate) leave(source netip.Prefix) {
 func (g *gate) greet(raw net.Conn) {
 	counted := &countedConn{Conn: raw}
 	c := tls.Server(counted, g.config)
-	ctx, cancel := context.WithTimeout(context.Background(), greeting)
+	ctx, cancel := context.WithTimeout(context.Background(), g.within)
 	defer cancel()
 	if err := c.HandshakeContext(ctx); err != nil {
 		raw.Close()

@@ -52,7 +52,7 @@ func TestStrangersAreTurnedAway(t *testing.T) {
 		"TLS 1.2":     old,
 		"stolen":      stolen,
 	} {
-		c := &http.Client{Transport: &http.Transport{TLSClientConfig: config, DisableKeepAlives: true}, Timeout: time.Minute}
+		c := &http.Client{Transport: &http.Transport{TLSClientConfig: config, DisableKeepAlives: true}, Timeout: patience}
 		if resp, err := c.Get("https://" + h.address + "/v3/federation/hello"); err == nil {
 			t.Errorf("%s: %d, want no answer at all", name, resp.StatusCode)
 		}
@@ -72,45 +72,56 @@ func TestStrangersAreTurnedAway(t *testing.T) {
 	}
 }
 
-// Strangers who connect and say nothing are bounded per source and do not keep a peer out.
-func TestSilentStrangersAreBounded(t *testing.T) {
-	h := newHouse(t, "")
-	var closed atomic.Int64
-	var group sync.WaitGroup
-	for range maxPerSource + 20 {
+// silent opens connections that say nothing. What comes through the channel is one that we have closed.
+func (h *house) silent(n int) (closed chan struct{}) {
+	closed = make(chan struct{}, n)
+	for range n {
 		c, err := net.Dial("tcp", h.address)
 		if err != nil {
-			t.Fatal(err)
+			h.Fatal(err)
 		}
-		defer c.Close()
-		_ = c.SetReadDeadline(time.Now().Add(greeting / 2)) // before those that may dawdle are cut
-		group.Go(func() {
-			if _, err := c.Read(make([]byte, 1)); !isTimeout(err) {
-				closed.Add(1)
-			}
-		})
+		h.Cleanup(func() { c.Close() })
+		go func() {
+			_, _ = c.Read(make([]byte, 1))
+			closed <- struct{}{}
+		}()
 	}
-	group.Wait()
-	if n := closed.Load(); n != 20 {
+	return closed
+}
+
+// Strangers who connect and say nothing are bounded per source.
+func TestSilentStrangersAreBounded(t *testing.T) {
+	h := newHouse(t, "")
+	closed := h.silent(maxPerSource + 20)
+	for range 20 {
+		<-closed
+	}
+	refused := func() int { return h.counters.get("strangers at the listener for peers") }
+	for refused() < 20 { // it is counted after the connection was closed
+		time.Sleep(time.Millisecond)
+	}
+	if n := refused(); n != 20 || len(closed) != 0 {
 		t.Errorf("%d of the silent connections were closed at once, want those above %d", n, maxPerSource)
 	}
-	for end := time.Now().Add(4 * greeting); ; { // the same source, so it has to wait until they are cut
-		c := h.as(h.good)
-		resp, err := c.Get("https://" + h.address + "/v3/federation/hello")
-		if err == nil {
-			resp.Body.Close()
-			return
+}
+
+// They do not keep a peer out for ever: the peer here has the same source, so it has to wait until they are cut.
+func TestSilentStrangersAreCut(t *testing.T) {
+	h := newHouse(t, "", func(n *Node) { n.within = 500 * time.Millisecond })
+	closed := h.silent(maxPerSource)
+	for end := time.Now().Add(patience); ; {
+		status, _, err := h.try(h.as(h.good), "GET", "/v3/federation/hello", "")
+		if status == 200 {
+			break
 		}
 		if time.Now().After(end) {
 			t.Fatal(err)
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
-}
-
-func isTimeout(err error) bool {
-	var t net.Error
-	return errors.As(err, &t) && t.Timeout()
+	for range maxPerSource {
+		<-closed
+	}
 }
 
 // A flood is refused with a time to wait, and the other peer is served meanwhile.
@@ -169,18 +180,23 @@ func TestBytesAreLimited(t *testing.T) {
 }
 
 // slowly opens connections that begin a message and do not end it.
-func (h *house) slowly(n int) {
+func (h *house) slowly(n int) (all []*tls.Conn) {
 	for range n {
 		c := h.dial(h.evil)
 		fmt.Fprintf(c, "PUT %s HTTP/1.1\r\nHost: x\r\nContent-Length: 50000\r\n\r\n{", sendPath)
+		all = append(all, c)
 	}
+	return all
 }
 
-// Slow bodies hold the peer's own slots and nobody else's; they are cut in the end.
+// waiting is how many requests of the hostile peer are under way.
+func (h *house) waiting() int { return len(h.node.byPin[h.evil.Pin()].handler.(*inbound).meter.slots) }
+
+// Slow bodies hold the peer's own slots and nobody else's.
 func TestSlowBodies(t *testing.T) {
-	h := newHouse(t, "at-once=3", func(n *Node) { n.server.ReadTimeout = 3 * time.Second })
+	h := newHouse(t, "at-once=3", func(n *Node) { n.server.ReadTimeout = 2 * patience })
 	h.slowly(3)
-	for end := time.Now().Add(time.Minute); len(h.node.byPin[h.evil.Pin()].handler.(*inbound).meter.slots) < 3; time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(patience); h.waiting() < 3; time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal("the slow bodies did not arrive")
 		}
@@ -191,14 +207,26 @@ func TestSlowBodies(t *testing.T) {
 	if status, _ := h.ask(h.as(h.good), "GET", "/v3/federation/hello", ""); status != 200 {
 		t.Errorf("the good peer got %d", status)
 	}
-	for end := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
-		if status, _ := h.ask(h.as(h.evil), "GET", "/v3/federation/hello", ""); status == 200 {
-			return
-		}
-		if time.Now().After(end) {
+}
+
+// They are cut in the end, and their slots are free again.
+func TestSlowBodiesAreCut(t *testing.T) {
+	h := newHouse(t, "at-once=3", func(n *Node) { n.server.ReadTimeout = 3 * time.Second })
+	for _, c := range h.slowly(3) {
+		if _, err := io.Copy(io.Discard, c); isTimeout(err) {
 			t.Fatal("slow bodies are not cut")
 		}
 	}
+	for end := time.Now().Add(patience); h.waiting() > 0; time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("what was cut keeps its slot")
+		}
+	}
+}
+
+func isTimeout(err error) bool {
+	var t net.Error
+	return errors.As(err, &t) && t.Timeout()
 }
 
 // A peer has a bounded number of connections.

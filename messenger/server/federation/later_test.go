@@ -25,7 +25,7 @@ func TestReceiptLater(t *testing.T) {
 	answers <- 403
 	r.ReceiptLater(From{alice, 1}, carol, 6)
 	<-asked
-	for end := time.Now().Add(time.Minute); len(r.later) > 0; time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(patience); len(r.later) > 0; time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal("it tries for ever")
 		}
@@ -48,7 +48,7 @@ func TestReceiptsThatWaitAreBounded(t *testing.T) {
 		t.Error("none was refused")
 	}
 	r.close()
-	for end := time.Now().Add(time.Minute); len(r.later) > 0; time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(patience); len(r.later) > 0; time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal("they outlive the node")
 		}

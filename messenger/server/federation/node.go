@@ -34,6 +34,7 @@ type Node struct {
 	peers  map[string]*Remote
 	byPin  map[Pin]*member
 	server *http.Server
+	within time.Duration // that the handshake of who comes in may take
 }
 
 // member is a peer as it comes in.
@@ -51,7 +52,7 @@ func New(o Options) (*Node, error) {
 	if o.Patience == 0 {
 		o.Patience = 10 * time.Second
 	}
-	n := &Node{Options: o, peers: map[string]*Remote{}, byPin: map[Pin]*member{}}
+	n := &Node{Options: o, peers: map[string]*Remote{}, byPin: map[Pin]*member{}, within: greeting}
 	for _, p := range o.Peers {
 		if slices.Contains(p.Pins, o.Key.Pin()) {
 			return nil, errors.New("peer " + p.Name + ": the pin is this server's own; want the one the other operator got from 'messengerd peer key'")
@@ -102,7 +103,7 @@ func (n *Node) Serve(l net.Listener, local Local) error {
 		}
 	}
 	known := func(p Pin) bool { return n.byPin[p] != nil }
-	return n.server.Serve(newGate(l, acceptTLS(n.Key, known), n.admit, func() { n.Counters.Limited("strangers at the listener for peers") }))
+	return n.server.Serve(newGate(l, acceptTLS(n.Key, known), n.within, n.admit, func() { n.Counters.Limited("strangers at the listener for peers") }))
 }
 
 // Shutdown finishes what is in hand.

@@ -19,6 +19,9 @@ import (
 	"github.com/countersign-project/countersign/messenger/server/store"
 )
 
+// patience ends what would hang for ever.
+const patience = 2 * time.Minute
+
 const (
 	alice = "+14155550001" // on our server
 	carol = "+14155550003" // on the peer
@@ -140,6 +143,7 @@ func newHouse(t *testing.T, limits string, change ...func(*Node)) *house {
 	if err != nil {
 		t.Fatal(err)
 	}
+	node.within = patience
 	for _, f := range change {
 		f(node)
 	}
@@ -159,30 +163,39 @@ func newHouse(t *testing.T, limits string, change ...func(*Node)) *house {
 	return h
 }
 
-// as is a client with a key, which trusts us.
+// as is a client with a key, which trusts us. It sends a body when it is told to go on: who is refused before that reads the refusal, and not that
+// the connection was cut while it was still writing.
 func (h *house) as(k *Key) *http.Client {
-	t := &http.Transport{TLSClientConfig: dialTLS(k, []Pin{h.key.Pin()}), MaxIdleConnsPerHost: 100}
+	t := &http.Transport{TLSClientConfig: dialTLS(k, []Pin{h.key.Pin()}), MaxIdleConnsPerHost: 100, ExpectContinueTimeout: patience}
 	h.Cleanup(t.CloseIdleConnections)
-	return &http.Client{Transport: t, Timeout: time.Minute}
+	return &http.Client{Transport: t, Timeout: patience}
 }
 
 // ask returns the status, and the text of the answer.
 func (h *house) ask(c *http.Client, method, path, body string) (int, string) {
 	h.Helper()
+	status, text, err := h.try(c, method, path, body)
+	if err != nil {
+		h.Error(err)
+	}
+	return status, text
+}
+
+func (h *house) try(c *http.Client, method, path, body string) (int, string, error) {
 	req, err := http.NewRequest(method, "https://"+h.address+path, strings.NewReader(body))
 	if err != nil {
-		h.Fatal(err)
+		return 0, "", err
+	}
+	if body != "" {
+		req.Header.Set("Expect", "100-continue")
 	}
 	resp, err := c.Do(req)
 	if err != nil {
-		h.Fatal(err)
+		return 0, "", err
 	}
 	defer resp.Body.Close()
 	b, err := io.ReadAll(resp.Body)
-	if err != nil {
-		h.Fatal(err)
-	}
-	return resp.StatusCode, string(b)
+	return resp.StatusCode, string(b), err
 }
 
 // dial opens a connection past net/http.
@@ -193,13 +206,17 @@ func (h *house) dial(k *Key) *tls.Conn {
 		h.Fatal(err)
 	}
 	h.Cleanup(func() { c.Close() })
-	_ = c.SetDeadline(time.Now().Add(time.Minute))
+	_ = c.SetDeadline(time.Now().Add(patience))
 	return c
 }
 
-// liar is a peer that answers what the test wants, and our node that asks it.
-func liar(t *testing.T, patience time.Duration, answer http.HandlerFunc) (*Remote, *tally) {
+// liar is a peer that answers what the test wants, and our node that asks it, whose clock stands still. silence is how long the peer may take; 0 is as
+// long as a test.
+func liar(t *testing.T, silence time.Duration, answer http.HandlerFunc) (*Remote, *tally) {
 	t.Helper()
+	if silence == 0 {
+		silence = patience
+	}
 	theirs, counters := newKey(t), new(tally)
 	l, err := tls.Listen("tcp", "127.0.0.1:0", acceptTLS(theirs, func(Pin) bool { return true }))
 	if err != nil {
@@ -208,7 +225,7 @@ func liar(t *testing.T, patience time.Duration, answer http.HandlerFunc) (*Remot
 	srv := &http.Server{Handler: answer}
 	go func() { _ = srv.Serve(l) }() // ends by Close
 	t.Cleanup(func() { srv.Close() })
-	n, err := New(Options{Name: "ours", Key: newKey(t), Counters: counters, Now: time.Now, Patience: patience,
+	n, err := New(Options{Name: "ours", Key: newKey(t), Counters: counters, Now: func() time.Time { return time.Unix(1_800_000_000, 0) }, Patience: silence,
 		Peers: []Peer{mustPeer(t, "evil https://"+l.Addr().String()+" "+theirs.Pin().String())}})
 	if err != nil {
 		t.Fatal(err)
