@@ -14,19 +14,22 @@ import (
 	"github.com/countersign-project/countersign/messenger/server/store"
 )
 
-// patient is a router that does not give up on wakes because this machine is busy.
-func patient(t testing.TB, name string, bus *peer.NATS) *route.NATS {
+// lasting lets bus servers wait for each other, and for us, as long as a test: here nobody dies, and a link that is held up is no dead one.
+const lasting = "ping_interval: \"10m\"\nwrite_deadline: \"2m\""
+
+// patient is a router that does not give up on wakes because this machine is busy, nor, if patience is given, on devices.
+func patient(t testing.TB, name string, bus *peer.NATS, patience time.Duration) *route.NATS {
 	t.Helper()
-	r := must[*route.NATS](t)(route.DialNATS(route.NATSOptions{URL: bus.URL, Node: name, Probe: 20 * time.Second}))
+	r := must[*route.NATS](t)(route.DialNATS(route.NATSOptions{URL: bus.URL, Node: name, Patience: patience, Probe: hanging}))
 	t.Cleanup(func() { _ = r.Close() })
 	return r
 }
 
 // pair is two nodes of one cluster over one store. The belt is off: what is stranded stays stranded.
-func pair(t testing.TB, s store.Store, busA, busB *peer.NATS) (a, b *node) {
+func pair(t testing.TB, s store.Store, busA, busB *peer.NATS, patience time.Duration) (a, b *node) {
 	t.Helper()
 	o := Options{Lease: time.Hour, Poll: -1}
-	a, b = newNode(s, s, patient(t, "a", busA), o), newNode(s, s, patient(t, "b", busB), o)
+	a, b = newNode(s, s, patient(t, "a", busA, patience), o), newNode(s, s, patient(t, "b", busB, patience), o)
 	for _, n := range []*node{a, b} {
 		if err := n.Start(t.Context()); err != nil {
 			t.Fatal(err)
@@ -97,11 +100,11 @@ func (n naive) connect(t *testing.T, d store.DeviceKey) *phone {
 // The race, without chance: between two bus servers the news of a subscription is held up, and a sender on the
 // other side takes "nobody here" for "offline".
 func TestNaiveStrands(t *testing.T) {
-	busA := peer.StartNATS(t, "")
+	busA := peer.StartNATS(t, lasting)
 	link := peer.NewLink(t, busA)
-	busB := peer.StartNATS(t, "", link.Through())
+	busB := peer.StartNATS(t, lasting, link.Through())
 	s, devices := openSQLite(t, 2)
-	a, b := pair(t, s, busA, busB)
+	a, b := pair(t, s, busA, busB, hanging)
 
 	t.Run("naive", func(t *testing.T) {
 		link.Hold()
@@ -234,11 +237,10 @@ func runHops(t testing.TB, devices []store.DeviceKey, messages int, a, b *node) 
 		}
 		return n
 	}
-	for range 300 { // only as long as something is missing
-		if out.lost = missing(); out.lost == 0 {
+	for end := time.Now().Add(hanging); ; time.Sleep(100 * time.Millisecond) { // only as long as something is missing
+		if out.lost = missing(); out.lost == 0 || time.Now().After(end) {
 			break
 		}
-		time.Sleep(100 * time.Millisecond)
 	}
 	for i, h := range hoppers {
 		stays[i].Detach(context.Background())
@@ -252,10 +254,10 @@ func runHops(t testing.TB, devices []store.DeviceKey, messages int, a, b *node) 
 // Devices hop between two nodes on two bus servers while both send to them: nothing that was answered for is
 // missing at a device that is connected.
 func TestHopping(t *testing.T) {
-	busA := peer.StartNATS(t, "")
-	busB := peer.StartNATS(t, "", busA)
+	busA := peer.StartNATS(t, lasting)
+	busB := peer.StartNATS(t, lasting, busA)
 	s, devices := openSQLite(t, 40)
-	a, b := pair(t, s, busA, busB)
+	a, b := pair(t, s, busA, busB, 0)
 	got := runHops(t, devices, 3000, a, b)
 	t.Logf("3,000 messages: %d live, %d through the queue, %d repeats", got.live, got.queued, got.repeats)
 	if got.lost != 0 {
@@ -271,7 +273,7 @@ func BenchmarkHopping(b *testing.B) {
 	busA := peer.StartNATS(b, "")
 	busB := peer.StartNATS(b, "", busA)
 	s, devices := openSQLite(b, 200)
-	one, two := pair(b, s, busA, busB)
+	one, two := pair(b, s, busA, busB, 0)
 	b.ResetTimer()
 	got := runHops(b, devices, b.N, one, two)
 	b.ReportMetric(float64(got.lost), "lost")

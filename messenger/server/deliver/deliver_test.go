@@ -24,7 +24,7 @@ func TestOnlineWritesNothing(t *testing.T) {
 	s := must[store.Store](t)(engine.Open(t.Context(), path, engine.Options{}))
 	defer func() { _ = s.Close() }()
 	devices := registerDevices(t, s, 20)
-	n := newNode(s, &Alone{}, route.NewLocal("one", 0), Options{Poll: -1})
+	n := newNode(s, &Alone{}, route.NewLocal("one", hanging), Options{Poll: -1})
 	phones := make([]*phone, len(devices))
 	for i, d := range devices {
 		phones[i] = &phone{}

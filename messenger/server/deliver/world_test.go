@@ -210,16 +210,17 @@ func attach(t testing.TB, n *node, d store.DeviceKey, c Connection) *Attachment 
 	return must[*Attachment](t)(n.Attach(t.Context(), d, c))
 }
 
+// hanging is how long what never ends may take.
+const hanging = 2 * time.Minute
+
 // eventually waits for something that must happen; the bound is only for when it does not.
 func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	for range 3000 {
-		if ok() {
-			return
+	for end := time.Now().Add(hanging); !ok(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("never: %s", what)
 		}
-		time.Sleep(10 * time.Millisecond)
 	}
-	t.Fatalf("never: %s", what)
 }
 
 // openSQLite opens a store with some devices.

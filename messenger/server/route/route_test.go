@@ -57,15 +57,15 @@ func must[T any](t *testing.T) func(v T, err error) T {
 func testContract(t *testing.T, from, to Router) {
 	ctx := t.Context()
 	frame := Frame{GUID: [16]byte{9}, Body: []byte("\x00body")}
-	if got := from.Deliver(ctx, "d1", frame); got != Absent {
-		t.Errorf("nobody there: %v", got)
-	}
+	leave(t, from, "d1")
 	acks, refuses := newDevice("acks"), newDevice("refuses")
 	off := must[func()](t)(to.Register("d1", 11, acks))
 	defer must[func()](t)(to.Register("d2", 12, refuses))()
 	reach(t, from, "d1")
 	reach(t, from, "d2")
+	acks.mu.Lock()
 	acks.got = nil
+	acks.mu.Unlock()
 	if got := from.Deliver(ctx, "d1", frame); got != Acked || len(acks.got) != 1 || !bytes.Equal(acks.got[0], frame.Body) {
 		t.Errorf("got %v, device has %q", got, acks.got)
 	}
@@ -100,7 +100,7 @@ func testContract(t *testing.T, from, to Router) {
 		t.Errorf("the second connection: %v, has %d", got, len(second.got))
 	}
 	off2()
-	if got := from.Deliver(ctx, "d1", frame); got == Acked {
+	if got := soon(t, from, "d1"); got == Acked {
 		t.Errorf("after unregistering: %v", got)
 	}
 	if _, err := to.Register("a.b", 1, acks); !errors.Is(err, ErrName) {
@@ -108,16 +108,35 @@ func testContract(t *testing.T, from, to Router) {
 	}
 }
 
+// patience ends what would hang for ever.
+const patience = 2 * time.Minute
+
 // reach waits until news of the registration has travelled; that it takes time is the point of package deliver.
 func reach(t *testing.T, from Router, key Key) {
 	t.Helper()
-	for range 5000 {
-		if from.Deliver(t.Context(), key, Frame{}) != Absent {
-			return
+	until(t, string(key)+" is reachable", func() bool { return from.Deliver(t.Context(), key, Frame{}) != Absent })
+}
+
+// leave waits until nobody is known at a key: news of an end takes its time as well, and meanwhile what is sent there gets no answer.
+func leave(t *testing.T, from Router, key Key) {
+	t.Helper()
+	until(t, string(key)+" is nobody", func() bool { return soon(t, from, key) == Absent })
+}
+
+// soon delivers an empty frame, for whose answer it does not wait long.
+func soon(t *testing.T, from Router, key Key) Outcome {
+	ctx, cancel := context.WithTimeout(t.Context(), Patience)
+	defer cancel()
+	return from.Deliver(ctx, key, Frame{})
+}
+
+func until(t testing.TB, what string, is func() bool) {
+	t.Helper()
+	for end := time.Now().Add(patience); !is(); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("never: %s", what)
 		}
-		time.Sleep(time.Millisecond)
 	}
-	t.Fatalf("%s is not reachable", key)
 }
 
 func TestLocal(t *testing.T) {
@@ -173,7 +192,7 @@ func TestNATSBackWakesAll(t *testing.T) {
 	for _, d := range []*device{one, two} {
 		select {
 		case <-d.woken:
-		case <-time.After(time.Minute):
+		case <-time.After(patience):
 			t.Fatal("nobody was woken")
 		}
 	}
@@ -190,7 +209,7 @@ func TestNATSTwoServers(t *testing.T) {
 
 func dial(t testing.TB, node string, bus *peer.NATS) *NATS {
 	t.Helper()
-	r, err := DialNATS(NATSOptions{URL: bus.URL, Node: node})
+	r, err := DialNATS(NATSOptions{URL: bus.URL, Node: node, Patience: patience, Probe: patience})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -201,13 +220,7 @@ func dial(t testing.TB, node string, bus *peer.NATS) *NATS {
 // meet waits until two nodes know of each other.
 func meet(t testing.TB, a, b *NATS) {
 	t.Helper()
-	for range 5000 {
-		if a.ping(b.Node()) && b.ping(a.Node()) {
-			return
-		}
-		time.Sleep(time.Millisecond)
-	}
-	t.Fatal("the nodes do not meet")
+	until(t, "the nodes meet", func() bool { return a.ping(b.Node()) && b.ping(a.Node()) })
 }
 
 // Frames of one sender to one device arrive in order, and a crowd of devices gets each its own.

@@ -83,7 +83,7 @@ func (p *Process) Stop(s syscall.Signal) {
 	if p.cmd == nil {
 		return
 	}
-	late := time.AfterFunc(20*time.Second, func() { _ = p.cmd.Process.Kill() })
+	late := time.AfterFunc(2*time.Minute, func() { _ = p.cmd.Process.Kill() })
 	_ = p.cmd.Wait() // how it ended is what we asked for
 	late.Stop()
 	p.cmd = nil
@@ -99,7 +99,7 @@ func (p *Process) Pid() int {
 // await tries until try succeeds; the deadline is only for a peer that never comes up.
 func (p *Process) await(what string, try func() error) {
 	p.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	for {
 		err := try()
