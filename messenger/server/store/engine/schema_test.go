@@ -50,6 +50,34 @@ func execute(t *testing.T, url, statement string) {
 	check(t, conn.Close(t.Context()))
 }
 
+// holdWrites keeps the store from committing envelopes until release is called.
+func holdWrites(t *testing.T, url string) (release func()) {
+	t.Helper()
+	if path, ok := SQLitePath(url); ok {
+		db, err := sql.Open("sqlite", path)
+		check(t, err)
+		conn, err := db.Conn(t.Context())
+		check(t, err)
+		_, err = conn.ExecContext(t.Context(), `BEGIN IMMEDIATE`)
+		check(t, err)
+		return func() {
+			_, err := conn.ExecContext(t.Context(), `ROLLBACK`)
+			if err := errors.Join(err, conn.Close(), db.Close()); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	conn, err := pgx.Connect(t.Context(), url)
+	check(t, err)
+	_, err = conn.Exec(t.Context(), `BEGIN; LOCK TABLE msg IN EXCLUSIVE MODE`)
+	check(t, err)
+	return func() {
+		if err := conn.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 func testClosed(t *testing.T, w *world) {
 	_, d := register(t, w, alice)
 	check(t, w.Close())
