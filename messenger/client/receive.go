@@ -277,6 +277,13 @@ func (c *change) heardTyping(o session.Opened, t *wire.Typing) error {
 	if v, err := history.Open(c.tx, conversation); err != nil || !v.Accepted || v.Blocked {
 		return err // a request stays silent until it is accepted
 	}
+	newest, err := history.List(c.tx, conversation, 0, 1)
+	if err != nil {
+		return err
+	}
+	if len(newest) == 1 && !t.Stopped && newest[0].Author == o.From && newest[0].Device == o.Device && o.Timestamp < newest[0].Timestamp {
+		return nil // what he was writing has overtaken it
+	}
 	c.tell(Event{Type: EventTyping, Conversation: conversation, Author: o.From, Device: o.Device, Timestamp: o.Timestamp, Stopped: t.Stopped})
 	return nil
 }

@@ -2,6 +2,8 @@ package client_test
 
 import (
 	"fmt"
+	"net/http"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -69,6 +71,39 @@ func TestTyping(t *testing.T) {
 	writes(false)
 	writes(true)
 	seen("written in private")
+}
+
+// What somebody has written may overtake that he writes, which nobody is told then.
+func TestTypingThatComesLate(t *testing.T) {
+	w := newWorld(t)
+	alice, bob := w.person("alice"), w.person("bob")
+	knows(alice, bob)
+	sub := bob.acc.Subscribe()
+	defer sub.Close()
+	if err := alice.acc.Settle(t.Context()); err != nil { // or else a receipt might be the first
+		t.Fatal(err)
+	}
+	var first atomic.Bool
+	held, late := make(chan struct{}), make(chan struct{})
+	w.hostile(func(_ http.ResponseWriter, r *http.Request) bool {
+		if from, _, _ := r.BasicAuth(); r.Method == "PUT" && r.URL.Path == "/v1/messages/"+bob.number && from == alice.number && first.CompareAndSwap(false, true) {
+			close(held)
+			<-late
+		}
+		return false
+	})
+	written := make(chan error, 1)
+	go func() { written <- alice.acc.Typing(t.Context(), bob.number, false) }()
+	<-held
+	alice.state(alice.says(bob.number, "quick"), history.Delivered)
+	close(late)
+	if err := <-written; err != nil {
+		t.Fatal(err)
+	}
+	alice.says(bob.number, "afterwards")
+	if got := typings(bob, sub, "afterwards"); len(got) != 0 {
+		t.Errorf("Bob saw %q", got)
+	}
 }
 
 // Who writes to somebody new learns nothing until he is accepted, and then what has become of it: that it is there, and that it was read.
