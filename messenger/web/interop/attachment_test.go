@@ -2,6 +2,7 @@ package interop
 
 import (
 	"bytes"
+	"encoding/base64"
 	"fmt"
 	"image"
 	"image/color"
@@ -86,4 +87,10 @@ func TestFilesFromPageToPage(t *testing.T) {
 			t.Error("the name of a file became HTML")
 		}
 	}
+}
+
+// pictured is a small picture as requests carry it.
+func pictured(t *testing.T) string {
+	t.Helper()
+	return "data:image/png;filename=meadow.png;base64," + base64.StdEncoding.EncodeToString(meadow(t, 64, 64))
 }

@@ -109,22 +109,25 @@ wide.addEventListener('change', () => {
 });
 
 const people = async () => new Map((await call('listContacts')).map((k) => [k.number, k]));
-let pending = null, stale = new Set(), renamed = true;
+let pending = null, running = null, stale = new Set(), renamed = true;
 /** refresh reads the list anew, once for many events; which conversations they were about, and whether of people something may be new, is known then. */
 function refresh(id, names = true) {
   if (id) stale.add(id);
   renamed ||= names;
   pending ??= (async () => {
     await new Promise((r) => setTimeout(r, 100));
+    await running; // what comes meanwhile is read with the rest
     const ids = [...stale], all = renamed;
     pending = null;
     stale = new Set();
     renamed = false;
-    try {
-      if (all) contacts = await people();
-      await list?.refresh(ids);
-      if (shown && list.name(open)) shown.rename(list.name(open));
-    } catch (e) { if (e.code !== -5) say(e.message); }
+    await (running = (async () => {
+      try {
+        if (all) contacts = await people();
+        await list?.refresh(ids);
+        if (shown && list.name(open)) shown.rename(list.name(open));
+      } catch (e) { if (e.code !== -5) say(e.message); }
+    })());
   })();
   return pending;
 }

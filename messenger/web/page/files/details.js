@@ -1,7 +1,7 @@
 // What there is to know and to decide about a conversation: who it is, whether that is sure, the timer, the pictures, who is in a group. It stands beside the
 // conversation where there is room, and in its place where there is none.
 import { ask, menu, sure } from './dialog.js';
-import { el, fill } from './dom.js';
+import { el, fill, redraw } from './dom.js';
 import { face, forget, square } from './face.js';
 import { media } from './media.js';
 import { adder, leave, members } from './members.js';
@@ -35,42 +35,50 @@ export function details(root, conversation, c) {
       fields: [{ name: 'name', label: 'Name', value: name, required: group, maxlength: 100 }], submit: ({ name }) => call(changing, { ...to, name }) }) && (await c.changed(), refresh());
   };
 
-  const choose = () => {
-    const input = el('input', { type: 'file', accept: 'image/*', onchange: async () => {
-      try { await act('updateGroup', { groupId: id, avatar: await square(input.files[0]) }); } catch (e) { c.say(e.message); }
-    } });
-    input.click();
-  };
+  const picker = group && el('input', { type: 'file', accept: 'image/*', hidden: true, 'aria-label': 'Picture of the group', onchange: async () => { // in the page, or else nobody holds it while one chooses
+    const [picture] = picker.files;
+    picker.value = '';
+    try { if (picture) await act('updateGroup', { groupId: id, avatar: await square(picture) }); } catch (e) { c.say(e.message); }
+  } });
   const ofGroup = async () => {
     const [groups, seen] = await Promise.all([call('listGroups'), call('groupConsistency', { groupId: id })]), g = groups.find((x) => x.conversation === id);
-    if (!g || over) return;
-    const focused = root.contains(document.activeElement) && document.activeElement.getAttribute('aria-label');
+    return g && (() => drawGroup(g, seen));
+  };
+  const drawGroup = (g, seen) => {
     set(g.messageExpirationTime);
     timer.disabled = !g.isMember;
     const admin = g.isMember && g.admins.some((m) => m.number === c.me);
-    fill(head, face(id, g.name), el('h2', {}, g.name), g.isMember ? [el('button.link', { onclick: () => rename(g.name) }, 'Rename'), menu('The picture of the group', [['Choose a picture…', choose], g.hasAvatar && ['Remove the picture', () => act('updateGroup', { groupId: id, removeAvatar: true })]], 'Picture')] : el('p.soft', {}, 'You are not in this group any more.'));
+    fill(head, face(id, g.name), el('h2', {}, g.name), g.isMember ? [el('button.link', { onclick: () => rename(g.name) }, 'Rename'), menu('The picture of the group', [['Choose a picture…', () => picker.click()], g.hasAvatar && ['Remove the picture', () => act('updateGroup', { groupId: id, removeAvatar: true })]], 'Picture')] : el('p.soft', {}, 'You are not in this group any more.'));
     fill(people, el('h3', {}, g.members.length === 1 ? '1 member' : `${g.members.length} members`), members(g, context),
       !admin && g.isMember && el('p.soft', {}, 'Admins add and remove people.'));
     add.hidden = !admin;
     fill(rest, el('h3', {}, 'Does everybody see the same?'), el('p.soft', {}, seen.seenByAll ? `Everybody has everything up to ${new Date(seen.seenByAll).toLocaleString([], { dateStyle: 'medium', timeStyle: 'short' })}: their own messages say so.` : 'What everybody has is not known yet: it shows as they write.'),
       seen.missing > 0 && el('p.error', {}, seen.missing === 1 ? 'One message is missing here. ' : `${seen.missing} messages are missing here. `, el('button', { onclick: () => act('askForMissing', { groupId: id }) }, 'Ask for them')),
       g.isMember && el('p', {}, el('button.danger', { onclick: () => leave(g, context) }, 'Leave the group')));
-    if (focused) [...root.querySelectorAll('button')].find((b) => b.getAttribute('aria-label') === focused)?.focus();
   };
   const ofPerson = async () => {
     const [contacts, identities] = await Promise.all([call('listContacts'), call('listIdentities', { number: id }).catch(() => [])]), k = contacts.find((x) => x.number === id) ?? { number: id }, i = identities[0];
-    if (over) return;
+    return () => drawPerson(k, i);
+  };
+  const drawPerson = (k, i) => {
     const name = note ? 'Note to self' : k.name || k.profileName || k.username || id, [text, kind] = states[i?.trustLevel] ?? ['There is no key of this person here yet: write first.', 'soft'];
     fill(head, face(id, name), el('h2', {}, name), k.name && k.profileName && k.name !== k.profileName && el('p.soft', {}, `Own name: ${k.profileName}`), el('p', {}, el('code', {}, id)),
       note ? el('p.soft', {}, 'What you write here reaches your own devices only.') : el('button.link', { onclick: () => rename(k.name ?? '') }, k.name ? 'Change the name' : 'Give a name'),
       !note && el(`p.${kind}`, {}, text), !note && i && el('button', { onclick: () => c.verify(id) }, i.trustLevel === 'TRUSTED_VERIFIED' ? 'See the safety number' : 'Verify'));
     fill(rest, !note && el('p', {}, k.isBlocked ? el('button', { onclick: () => act('unblock', to) }, 'Unblock') : el('button.danger', { onclick: async () => { if (await sure(`Block ${name}?`, 'Nothing that this person writes is shown any more, and the person is not told.', 'Block')) act('block', to); } }, 'Block')));
   };
-  const refresh = async () => { try { await (group ? ofGroup() : ofPerson()); } catch (e) { c.say(e.message); } };
+  let asked = 0;
+  const refresh = async () => {
+    const turn = ++asked;
+    try {
+      const draw = await (group ? ofGroup() : ofPerson());
+      if (draw && !over && turn === asked) redraw(root, draw); // an answer may come after one that was asked for later
+    } catch (e) { c.say(e.message); }
+  };
 
   set(conversation.expires ?? 0);
   let shown = media(context), soon = 0;
-  fill(root, el('div.panel.details', {}, c.close, head, el('p', {}, timer), people, add, el('h3', {}, 'Pictures and files'), shown, rest));
+  fill(root, el('div.panel.details', {}, c.close, head, el('p', {}, timer), people, add, el('h3', {}, 'Pictures and files'), shown, rest, picker));
   refresh();
   return {
     leave() { over = true; clearTimeout(soon); },

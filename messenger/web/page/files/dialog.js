@@ -1,10 +1,16 @@
 // Questions to the person, in the browser's own dialogs: the page behind is out of reach meanwhile, Escape leaves, and the focus goes back to where it was.
-import { el, fill } from './dom.js';
+import { el, fill, same } from './dom.js';
 
 let count = 0; // for labels
 
+/** back gives the focus to what had it before something stood over the page, where that was drawn anew meanwhile, so that the browser cannot. */
+function back(was, over) {
+  if (!was.isConnected && (document.activeElement === document.body || over.contains(document.activeElement))) same(was)?.focus({ preventScroll: true });
+}
+
 /** refocus gives the caret back to the field that a dialog has given the focus back to: Chromium leaves it in the one that is gone, and what is typed then comes to nothing. */
-function refocus() {
+function refocus(was, over) {
+  back(was, over);
   const field = document.activeElement;
   if (!/^(INPUT|TEXTAREA)$/.test(field?.tagName)) return;
   field.blur();
@@ -14,7 +20,7 @@ function refocus() {
 /** ask opens a dialog and answers with what was typed, by the fields' names; null if it was left. Fields are {name, label, value, …attributes}, with lines of a longer text, suggest of what is often typed, or choices [value, text], of which several may be taken. submit may refuse: what it throws is shown, and the dialog stays. other is [label, function] of one more button. */
 export function ask({ title, text, fields = [], action, danger = false, other, submit = async () => {} }) {
   return new Promise((resolve) => {
-    const id = `dialog${++count}`, inputs = new Map(), error = el('p.error', { role: 'alert' });
+    const id = `dialog${++count}`, was = document.activeElement, inputs = new Map(), error = el('p.error', { role: 'alert' });
     let answer = null;
     const rows = fields.map(({ name, label, value = '', lines, suggest, choices, ...attrs }, i) => {
       if (choices) {
@@ -28,7 +34,7 @@ export function ask({ title, text, fields = [], action, danger = false, other, s
       return el('label', {}, el('span', {}, label), input, suggest && el('datalist', { id: `${id}list${i}` }, suggest.map((t) => el('option', { value: t }))));
     });
     const go = el(danger ? 'button.danger' : 'button.primary', { type: 'submit' }, action);
-    const dialog = el('dialog', { 'aria-labelledby': id, onclose: () => { dialog.remove(); refocus(); resolve(answer); }, onclick: (e) => { if (e.target === dialog && !fields.length) dialog.close(); } },
+    const dialog = el('dialog', { 'aria-labelledby': id, onclose: () => { dialog.remove(); refocus(was, dialog); resolve(answer); }, onclick: (e) => { if (e.target === dialog && !fields.length) dialog.close(); } },
       el('form', { onsubmit: async (e) => {
         e.preventDefault();
         const given = Object.fromEntries([...inputs].map(([name, f]) => [name, f()]));
@@ -57,6 +63,7 @@ export function over(button, label, ...children) {
   const box = el('div.over', { popover: 'auto', tabindex: -1, role: 'group', 'aria-label': label, ontoggle: (e) => {
     if (e.newState === 'open') return;
     button.setAttribute('aria-expanded', 'false');
+    back(button, box);
     setTimeout(() => box.remove());
   } }, ...children);
   document.body.append(box);

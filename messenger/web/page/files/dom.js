@@ -22,6 +22,17 @@ export function fill(e, ...children) {
   return e;
 }
 
+const called = (e) => e.getAttribute('aria-label') ?? (e.querySelector('strong') ?? e).textContent;
+/** same is what stands in root for an element that was drawn anew: of the same kind, and called the same. */
+export const same = (e, root = document) => [...root.querySelectorAll(e.tagName)].find((x) => called(x) === called(e));
+
+/** redraw draws what root holds anew; who had the focus in there has it again, if the same is still there. */
+export function redraw(root, draw) {
+  const was = root.contains(document.activeElement) && document.activeElement;
+  draw();
+  if (was && !was.isConnected) same(was, root)?.focus({ preventScroll: true });
+}
+
 /** qr draws a code that the messenger has made. */
 export function qr(code, label) {
   return el('svg.qr', { viewBox: `0 0 ${code.size} ${code.size}`, role: 'img', 'aria-label': label }, el('path', { d: code.path }));

@@ -2,7 +2,7 @@
 import { el } from './dom.js';
 import { call } from './wire.js';
 
-const known = new Map(); // conversation → promise of a blob's address, or of null
+const known = new Map(); // conversation → {url: promise of a blob's address, or of null; over; again: it was drawn once more before the answer came}
 const safe = ['image/png', 'image/jpeg', 'image/gif', 'image/webp'];
 
 async function ask(id) {
@@ -13,9 +13,22 @@ async function ask(id) {
   } catch { return null; }
 }
 
+/** look asks for a picture. Where there is none it may still be on its way: the next drawing asks again, and so does one that did not wait for the answer. */
+function look(id) {
+  const one = { over: false, again: false };
+  known.set(id, one);
+  one.url = ask(id).then((url) => {
+    one.over = true;
+    if (url || known.get(id) !== one) return url;
+    known.delete(id);
+    return one.again ? look(id).url : null;
+  });
+  return one;
+}
+
 /** forget is called when a group has changed: its picture is asked for again. */
 export function forget(id) {
-  known.get(id)?.then((url) => { if (url) URL.revokeObjectURL(url); });
+  known.get(id)?.url.then((url) => { if (url) URL.revokeObjectURL(url); });
   known.delete(id);
 }
 
@@ -26,12 +39,9 @@ export function face(id, name) {
   const letters = name.split(/\s+/).filter(Boolean).slice(0, 2).map((w) => [...w][0].toUpperCase()).join('');
   const out = el(`span.face.h${hue}`, { 'aria-hidden': 'true' }, /^\p{L}/u.test(letters) ? letters : '#');
   if (!id.startsWith('group:')) return out;
-  if (!known.has(id)) known.set(id, ask(id));
-  const asked = known.get(id);
-  asked.then((url) => {
-    if (url) out.replaceChildren(el('img', { src: url, alt: '' }));
-    else if (known.get(id) === asked) known.delete(id); // it may still be on its way: the next drawing asks again
-  });
+  const have = known.get(id);
+  if (have && !have.over) have.again = true;
+  (have ?? look(id)).url.then((url) => { if (url) out.replaceChildren(el('img', { src: url, alt: '' })); });
   return out;
 }
 

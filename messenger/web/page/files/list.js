@@ -15,18 +15,21 @@ export function conversationList({ me, open, say }) {
   const said = (m) => (m ? m.body || (m.attachments?.length ? 'a file' : m.deleted ? 'taken back' : '') : '');
   const entry = (c, time, text, act) => el('li', {}, el('button', { 'aria-current': String(c.id === current), onclick: act }, face(c.id, c.name), el('strong', {}, c.name), el('span.soft', {}, time ? when(time) : ''), el('span.last', {}, text),
     c.unread > 0 && el('span.badge', { 'aria-label': `${c.unread} unread` }, String(c.unread))));
+  const row = () => [...list.children].findIndex((li) => li.contains(document.activeElement)); // which has the focus
   const draw = () => {
     const all = order.map((id) => known.get(id)), unread = all.reduce((n, c) => n + (c.unread ?? 0), 0);
     document.title = unread ? `(${unread}) Messenger` : 'Messenger';
     if (query) return; // what was searched for stays
-    const focused = [...list.children].findIndex((li) => li.contains(document.activeElement)), top = list.scrollTop;
+    const focused = row(), top = list.scrollTop;
     fill(list, all.map((c) => entry(c, c.lastTime, `${c.accepted || !c.lastSeq ? '' : 'Request: '}${said(c.last)}`, () => open(c))));
     list.scrollTop = top;
     if (focused >= 0) list.children[focused]?.firstChild.focus();
   };
 
-  /** refresh reads the newest ones anew, and those of ids that are further down. */
-  const refresh = async (ids = []) => {
+  /** refresh reads the newest ones anew, and those of ids that are further down: one after the other, so that no answer comes after a newer one. */
+  let reading = Promise.resolve();
+  const refresh = (ids) => { const one = reading.then(() => read(ids)); reading = one.catch(() => {}); return one; };
+  const read = async (ids = []) => {
     const top = (await call('listConversations', { limit: piece })).map((c) => keep(c).id);
     if (!order.length) whole = top.length < piece;
     order = [...top, ...order.filter((id) => !top.includes(id))];
@@ -56,9 +59,11 @@ export function conversationList({ me, open, say }) {
     if (query !== text.trim()) return; // a later letter was faster
     const hits = found.map((m, i) => entry({ ...people[i], unread: 0 }, m.timestamp, m.body || m.attachments?.[0]?.fileName, () => open(people[i], m.seq)));
     const named = before ? [] : [...known.values()].filter((c) => c.name.toLowerCase().includes(query.toLowerCase())).map((c) => entry(c, 0, '', () => open(c)));
+    const focused = row();
     if (before) list.lastChild.remove(); else list.replaceChildren();
     list.append(...named, ...hits, ...(found.length === piece ? [el('li', {}, el('button.more', { onclick: () => search(text, found.at(-1).seq).catch((e) => say(e.message)) }, 'More'))] : []));
     if (!list.children.length) list.append(el('li.soft.empty', {}, `Nobody and nothing has “${query}” in it.`));
+    if (focused >= 0) list.children[focused]?.firstChild.focus?.();
   };
   return {
     element: list, refresh, get, search,

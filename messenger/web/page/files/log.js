@@ -1,5 +1,5 @@
 // A window on a conversation: some hundreds of its messages, wherever one is in it. What is far away is dropped, and comes again as one scrolls there.
-import { el } from './dom.js';
+import { el, same } from './dom.js';
 import { call } from './wire.js';
 
 const piece = 50, most = 250; // messages
@@ -34,10 +34,11 @@ export function messages({ target, name, draw, lines, end, say }) {
     const have = rows[find(m.seq)], e = draw(m);
     e.tabIndex = -1;
     if (have) {
-      const focused = have.e.contains(document.activeElement);
-      have.e.replaceWith(e);
+      const old = have.e, focused = old.contains(document.activeElement) && document.activeElement;
+      old.replaceWith(e);
       Object.assign(have, { m, e });
-      if (focused) e.focus({ preventScroll: true });
+      if (focused) e.focus({ preventScroll: true }); // then its buttons are there to be seen
+      if (focused && focused !== old) same(focused, e)?.focus({ preventScroll: true });
       return;
     }
     let i = rows.length;

@@ -33,10 +33,10 @@ export function talk(root, conversation, { called, say, back, again, verify, det
       m && m.seq === unread && el('p.line.new', {}, 'New'),
     ].filter(Boolean);
   };
-  let mark = 0, everybody = 0, soon = 0; // the last message that everybody has, and its time
+  let mark = 0, everybody = 0, soon = 0, turn = 0; // the last message that everybody has, and its time
   const watermark = () => {
     clearTimeout(soon);
-    if (group) soon = setTimeout(async () => { try { const { seenByAll } = await call('groupConsistency', to); if (seenByAll !== everybody) { everybody = seenByAll; log.rule(); } } catch { /* it is said elsewhere */ } }, 300);
+    if (group) soon = setTimeout(async () => { const now = ++turn; try { const { seenByAll } = await call('groupConsistency', to); if (now === turn && seenByAll !== everybody) { everybody = seenByAll; log.rule(); } } catch { /* it is said elsewhere */ } }, 300);
   };
   let asked = false;
   const read = () => {
