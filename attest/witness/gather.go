@@ -197,6 +197,9 @@ func (g *Gatherer) post(ctx context.Context, url string, r request) (lines []byt
 	if err != nil {
 		return nil, 0, err
 	}
+	// A witness closes connections that are idle, perhaps just now. The same head once more does no harm, so net/http may ask again on a new
+	// one; the key without a value says so, and is not sent.
+	req.Header["Idempotency-Key"] = nil
 	resp, err := g.Client.Do(req)
 	if ctx.Err() != nil {
 		return nil, 0, errors.New("did not answer in time")

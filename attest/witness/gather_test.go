@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -227,4 +228,42 @@ func TestTheSizeAWitnessKnowsIsRemembered(t *testing.T) {
 	if asked != 3 {
 		t.Errorf("asked %d times, want 2 and 1", asked)
 	}
+}
+
+// A connection that was used before is closed by the witness at the moment the next head is sent on it: the head is sent on a new one.
+func TestAnIdleConnectionThatIsJustBeingClosed(t *testing.T) {
+	f := newFakes(t, nil, nil, nil)
+	var mu sync.Mutex
+	used := map[string]int{} // requests by connection
+	for i, s := range f.signers {
+		f.answers[i] = func(w http.ResponseWriter, r *http.Request) {
+			mu.Lock()
+			used[r.RemoteAddr]++
+			again := used[r.RemoteAddr] > 1
+			mu.Unlock()
+			if again {
+				panic(http.ErrAbortHandler) // closes it without an answer
+			}
+			if len(r.Header["Idempotency-Key"]) > 0 {
+				t.Error("the key was sent")
+			}
+			_, _ = w.Write(s.Line(f.log.Text(7)))
+		}
+	}
+	f.g.Client = &http.Client{Transport: &http.Transport{}}
+	defer f.g.Client.CloseIdleConnections()
+	for range 2 {
+		if head, err := f.cosign(t.Context()); err != nil || len(head.Witnesses) != 3 {
+			t.Fatal(head, err)
+		}
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	for conn, n := range used {
+		if n == 2 {
+			return
+		}
+		t.Logf("%d requests on %s", n, conn)
+	}
+	t.Error("no connection was used twice")
 }

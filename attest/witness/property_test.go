@@ -237,7 +237,7 @@ func TestTwoKeysOfOneWitnessAreOnePerson(t *testing.T) {
 	l.Fill(3)
 	w := witnesstest.NewFor(t, l.Key, "ana", "bo")
 	gather := func(policy proof.Policy) (proof.Head, error) {
-		g := witness.Gatherer{Policy: policy, Client: w.People[0].Server.Client()}
+		g := witness.Gatherer{Policy: policy, Client: w.People[0].Server.Client(), Deadline: 2 * time.Minute, Grace: 2 * time.Minute}
 		b, err := g.Cosign(t.Context(), l.Checkpoint(), func(context.Context, uint64) ([]proof.Hash, error) { return nil, nil })
 		if err != nil {
 			return proof.Head{}, err

@@ -196,6 +196,9 @@ func (h *HTTPStore) put(ctx context.Context, id ID, name string, b []byte) error
 	if err != nil {
 		return err
 	}
+	// A room closes connections that are idle, perhaps just now. The same answer once more changes nothing, so net/http may send it again on a
+	// new one; the key without a value says so, and is not sent.
+	req.Header["Idempotency-Key"] = nil
 	resp, err := h.client.Do(req)
 	if err != nil {
 		return err

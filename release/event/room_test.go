@@ -261,3 +261,44 @@ func TestStatementFlood(t *testing.T) {
 	refused(t, w.Room.Events.PutStatement(t.Context(), id, w.Bundle(Ana, r)), "this key has made 8 statements on event "+id.Short()+" already")
 	put(w, id, w.Bundle(Ben, r))
 }
+
+// A connection that was used before is closed by the room at the moment an answer is sent on it: the answer is sent on a new one.
+func TestAnAnswerOnAConnectionThatIsJustBeingClosed(t *testing.T) {
+	w := New(t)
+	w.Distribute()
+	id := w.Stage("1.0.0", "stable")
+	honest := &event.Handler{Store: w.Room.Events}
+	var mu sync.Mutex
+	read, cut := map[string]bool{}, 0 // connections on which something was read, answers that were cut off
+	srv := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		used := read[r.RemoteAddr]
+		read[r.RemoteAddr] = true
+		if used && r.Method == http.MethodPut {
+			cut++
+		}
+		mu.Unlock()
+		if used && r.Method == http.MethodPut {
+			panic(http.ErrAbortHandler) // closes it without an answer
+		}
+		honest.ServeHTTP(rw, r)
+	}))
+	defer srv.Close()
+	store := event.HTTP(srv.URL+"/events/", srv.Client())
+	p, err := event.Load(t.Context(), store, id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sigs, err := p.Sign("stable", w.People[Ana].Auditor)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := store.PutSignature(t.Context(), id, sigs[0]); err != nil {
+		t.Fatal(err)
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	if p := w.Load(id); len(p.Signatures) != 1 || cut == 0 {
+		t.Errorf("%d signatures, %d answers were cut off", len(p.Signatures), cut)
+	}
+}
