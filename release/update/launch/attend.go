@@ -41,6 +41,12 @@ func (s *supervisor) attend(c *child) (end ending, why string) {
 		case <-c.exited:
 			s.lastWords(c)
 			if c.watched && !c.healthy {
+				// Whoever stops the service may ask its processes together, as a terminal and systemd do, and the child be quicker than the word
+				// to its parent. That is no fault of its version.
+				if !s.wait(s.Pause) {
+					c.stop(s.Grace)
+					return stopped, ""
+				}
 				return failed, fmt.Sprintf("it ended with exit code %d before it was healthy", c.code)
 			}
 			return exited, ""

@@ -4,6 +4,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"testing"
 	"testing/synctest"
@@ -66,6 +67,39 @@ func TestTheEndIsSeenBeforeTheLastWords(t *testing.T) {
 		if passed := st.Served == "1.1.0"; err != nil || passed != (len(c.said) == 2) {
 			t.Errorf("%q: %+v, %v", c.said, st, err)
 		}
+	}
+}
+
+// The service is stopped while a version is on trial: parent and child are asked together, and the child's end is seen before the signal. Nobody holds
+// that against the version.
+func TestStoppedWhileOnTrial(t *testing.T) {
+	h := home.At(t.TempDir(), "messenger")
+	ended := exec.Command(os.Args[0], "-test.run=^$")
+	if err := ended.Run(); err != nil {
+		t.Fatal(err)
+	}
+	for _, late := range []time.Duration{0, 100 * time.Millisecond} {
+		synctest.Test(t, func(t *testing.T) {
+			s := quietSupervisor(h)
+			life, _, err := os.Pipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			health, _, err := os.Pipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			child := &child{version: "1.1.0", watched: true, words: make(chan string), exited: make(chan struct{}), process: ended.Process, life: life, health: health}
+			close(child.words)
+			close(child.exited)
+			time.AfterFunc(late, func() { s.signals <- os.Interrupt })
+			if late == 0 {
+				synctest.Wait() // both are there
+			}
+			if got, why := s.attend(child); got != stopped || why != "" {
+				t.Errorf("a signal that comes after %v: ending %d, %q", late, got, why)
+			}
+		})
 	}
 }
 
