@@ -17,11 +17,10 @@ import (
 type NATS struct {
 	*Process
 	URL     string // for clients; the same after Start again
-	cluster string // for other servers
+	cluster string // for other servers, likewise
 
-	file   string // configuration
-	routes string
-	extra  string
+	dir              string
+	clients, servers *door
 }
 
 // StartNATS starts a server and, if others are given, joins them into one cluster. extra is appended to the
@@ -39,51 +38,51 @@ func StartNATS(t testing.TB, extra string, others ...*NATS) *NATS {
 	for _, o := range others {
 		routes += fmt.Sprintf("%q ", "nats-route://"+o.cluster)
 	}
+	n := &NATS{dir: dir, clients: newDoor(t), servers: newDoor(t)}
+	n.URL, n.cluster = "nats://"+n.clients.Addr().String(), n.servers.Addr().String()
 	file := filepath.Join(dir, "nats.conf")
-	n := &NATS{Process: &Process{Name: "nats-server", t: t, make: func() *exec.Cmd { return exec.Command(program, "-c", file) }},
-		file: file, routes: routes, extra: extra}
-	n.configure("127.0.0.1:-1", "127.0.0.1:-1")
-	n.Process.Start()
+	n.Process = &Process{Name: "nats-server", t: t, make: func() *exec.Cmd { return exec.Command(program, "-c", file) }}
+	config := fmt.Sprintf("listen: \"127.0.0.1:-1\"\nclient_advertise: %q\nping_interval: \"2s\"\nwrite_deadline: \"2s\"\nports_file_dir: %q\n"+
+		"cluster { name: test, listen: \"127.0.0.1:-1\", advertise: %q, routes: [%s] }\n%s\n", n.clients.Addr(), dir, n.servers.Addr(), routes, extra)
+	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	n.Start()
 	t.Cleanup(func() { n.Stop(syscall.SIGKILL) })
-	n.readPorts(dir)
 	return n
 }
 
-// configure says where to listen; port -1 is any that is free.
-func (n *NATS) configure(clients, cluster string) {
+// Start starts the server and waits until it listens, on ports that are free now.
+func (n *NATS) Start() {
 	n.t.Helper()
-	config := fmt.Sprintf("listen: %q\nping_interval: \"2s\"\nwrite_deadline: \"2s\"\nports_file_dir: %q\ncluster { name: test, listen: %q, routes: [%s] }\n%s\n",
-		clients, filepath.Dir(n.file), cluster, n.routes, n.extra)
-	if err := os.WriteFile(n.file, []byte(config), 0o600); err != nil {
-		n.t.Fatal(err)
-	}
-}
-
-func (n *NATS) readPorts(dir string) {
-	n.t.Helper()
+	n.Process.Start()
 	var ports struct{ Nats, Cluster []string }
 	n.await("no ports file", func() error {
-		text, err := os.ReadFile(filepath.Join(dir, fmt.Sprintf("nats-server_%d.ports", n.Pid())))
+		text, err := os.ReadFile(filepath.Join(n.dir, fmt.Sprintf("nats-server_%d.ports", n.Pid())))
 		if err != nil {
 			return err
 		}
 		return json.Unmarshal(text, &ports)
 	})
-	client, err := url.Parse(ports.Nats[0])
-	if err != nil {
-		n.t.Fatal(err)
-	}
-	cluster, err := url.Parse(ports.Cluster[0])
-	if err != nil {
-		n.t.Fatal(err)
-	}
-	n.URL, n.cluster = "nats://"+client.Host, cluster.Host
-	n.configure(client.Host, cluster.Host) // those who know it find it there when it was stopped and started
-	n.await("does not answer", func() error {
-		c, err := net.DialTimeout("tcp", client.Host, time.Second)
+	for d, listens := range map[*door][]string{n.clients: ports.Nats, n.servers: ports.Cluster} {
+		u, err := url.Parse(listens[0])
 		if err != nil {
-			return err
+			n.t.Fatal(err)
 		}
-		return c.Close()
-	})
+		n.await("does not answer", func() error {
+			c, err := net.DialTimeout("tcp", u.Host, time.Second)
+			if err != nil {
+				return err
+			}
+			return c.Close()
+		})
+		d.lead("tcp", u.Host)
+	}
+}
+
+// Stop ends the server with that signal and waits until it has ended.
+func (n *NATS) Stop(s syscall.Signal) {
+	n.clients.lead("", "")
+	n.servers.lead("", "")
+	n.Process.Stop(s)
 }

@@ -1,7 +1,6 @@
 package peer
 
 import (
-	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -23,7 +22,7 @@ type S3 struct {
 
 const s3Bucket = "chat"
 
-// StartS3 starts a store. It listens on a unix socket, because it does not say which port it got; connections to URL are forwarded.
+// StartS3 starts a store. It listens on a unix socket, because it does not say which port it got; URL is a door to that.
 func StartS3(t testing.TB) *S3 {
 	t.Helper()
 	program := findGateway(t)
@@ -40,13 +39,10 @@ func StartS3(t testing.TB) *S3 {
 		cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "ROOT_ACCESS_KEY=" + s.Key, "ROOT_SECRET_KEY=" + s.Secret}
 		return cmd
 	}}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = l.Close(); s.Stop(syscall.SIGKILL) })
-	go s.forward(l)
-	s.URL = "http://" + l.Addr().String() + "/" + s3Bucket
+	t.Cleanup(func() { s.Stop(syscall.SIGKILL) })
+	d := newDoor(t)
+	d.lead("unix", s.socket)
+	s.URL = "http://" + d.Addr().String() + "/" + s3Bucket
 	s.Start()
 	return s
 }
@@ -75,27 +71,6 @@ func findGateway(t testing.TB) string {
 	}
 	t.Skipf("skipped: no S3-compatible store: %s builds one in about a minute", build)
 	return ""
-}
-
-func (s *S3) forward(l net.Listener) {
-	for {
-		client, err := l.Accept()
-		if err != nil {
-			return // the test is over
-		}
-		store, err := net.Dial("unix", s.socket)
-		if err != nil {
-			_ = client.Close()
-			continue
-		}
-		for _, pair := range [2][2]net.Conn{{store, client}, {client, store}} {
-			go func() {
-				_, _ = io.Copy(pair[0], pair[1]) // ends with either
-				_ = pair[0].Close()
-				_ = pair[1].Close()
-			}()
-		}
-	}
 }
 
 // Start starts it and waits until it listens.
