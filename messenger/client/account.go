@@ -164,6 +164,7 @@ type change struct {
 	tx          *store.Tx
 	book        *session.Book
 	now         int64 // milliseconds
+	reading     bool  // nothing can be written
 	events      []Event
 	send        bool
 	timer       bool
@@ -225,7 +226,7 @@ func (a *Account) view(ctx context.Context, f func(*change) error) error {
 		if err != nil {
 			return err
 		}
-		return f(&change{a: a, tx: tx, book: b, now: a.World.Now().UnixMilli()})
+		return f(&change{a: a, tx: tx, book: b, now: a.World.Now().UnixMilli(), reading: true})
 	})
 }
 

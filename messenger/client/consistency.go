@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
+	"encoding/binary"
 	"encoding/hex"
 	"fmt"
 	"maps"
@@ -19,7 +20,7 @@ import (
 	"github.com/countersign-project/countersign/messenger/wire"
 )
 
-// heldTranscript is one that a transaction has read. It grows with the group, so it is read and written once, however many messages come together.
+// heldTranscript is one that a transaction has read. It is as long as transcript.Window, so it is read and written once, however many messages come together.
 type heldTranscript struct {
 	*transcript.Transcript
 	changed bool
@@ -35,16 +36,39 @@ func (c *change) transcript(conversation string) (*transcript.Transcript, error)
 		return nil, err
 	}
 	t, err := transcript.Unmarshal(raw)
-	if err == nil {
-		put(&c.transcripts, conversation, &heldTranscript{Transcript: t})
+	if err != nil {
+		return c.anew(conversation, err)
 	}
-	return t, err
+	t.Archive = cuts{c, conversation}
+	put(&c.transcripts, conversation, &heldTranscript{Transcript: t})
+	if t.HasCut() && !c.reading { // it was stored when nothing was cut
+		return t, c.keepTranscript(conversation, t)
+	}
+	return t, nil
 }
 
-// keepTranscript has a transcript written at the end of the transaction.
+// anew begins a transcript in place of one that does not read: what comes must be taken in all the same, and be acknowledged. We are another author in
+// it, as after a new installation, since nobody knows any more which numbers we have given. Messages that are here are known by the store, and not missed.
+func (c *change) anew(conversation string, why error) (*transcript.Transcript, error) {
+	if c.reading {
+		return nil, nil // the next message does
+	}
+	c.a.Log.Error("a group's transcript begins anew", "conversation", conversation, "error", why)
+	var install [8]byte
+	if _, err := rand.Read(install[:]); err != nil {
+		return nil, err
+	}
+	own := c.book.Own()
+	t := transcript.New(transcript.Author{Member: own.Number, Device: own.Device, Install: binary.BigEndian.Uint64(install[:])})
+	return t, c.keepTranscript(conversation, t)
+}
+
+// keepTranscript has a transcript written at the end of the transaction. What was cut from it is written now, for it is looked up.
 func (c *change) keepTranscript(conversation string, t *transcript.Transcript) error {
 	put(&c.transcripts, conversation, &heldTranscript{t, true})
-	return nil
+	old := cuts{c, conversation}
+	t.Archive = old
+	return old.put(t.TakeCut())
 }
 
 func (c *change) writeTranscripts() error {
@@ -215,7 +239,7 @@ func (c *change) closeGap(conversation string, id transcript.ID, t *transcript.T
 func (c *change) equivocation(conversation, author string, m *history.Message, t *transcript.Transcript, n transcript.Notice) error {
 	var text strings.Builder
 	fmt.Fprintf(&text, "%s told members of this group different things under one number: here %q", c.called(author), m.Body)
-	hearsay, told := t.Vouchers(n.ID), []string{hex.EncodeToString(n.ID[:])}
+	old, hearsay, told := cuts{c, conversation}, t.Vouchers(n.ID), []string{hex.EncodeToString(n.ID[:])}
 	for _, id := range n.Equivocation {
 		other, err := c.byTranscript(conversation, id)
 		if err != nil {
@@ -224,7 +248,11 @@ func (c *change) equivocation(conversation, author string, m *history.Message, t
 		if other != nil {
 			fmt.Fprintf(&text, ", and %q", other.Body)
 		}
-		hearsay, told = append(hearsay, t.Vouchers(id)...), append(told, hex.EncodeToString(id[:]))
+		by, err := old.vouchers(t, id)
+		if err != nil {
+			return err
+		}
+		hearsay, told = append(hearsay, by...), append(told, hex.EncodeToString(id[:]))
 	}
 	text.WriteString(".")
 	if len(hearsay) > 0 {
@@ -348,10 +376,10 @@ func (a *Account) lookForGaps(ctx context.Context, again bool) error {
 	err := a.store.View(ctx, func(tx *store.Tx) error {
 		return tx.Each(store.Transcripts, func(name string, raw []byte) error {
 			t, err := transcript.Unmarshal(raw)
-			if err == nil && len(t.Missing()) > 0 {
+			if err != nil || len(t.Missing()) > 0 || t.HasCut() { // or it has to be written anew
 				open = append(open, name)
 			}
-			return err
+			return nil
 		})
 	})
 	for _, conversation := range open {

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"google.golang.org/protobuf/encoding/protowire"
@@ -17,6 +18,7 @@ import (
 	"github.com/countersign-project/countersign/messenger/session"
 	"github.com/countersign-project/countersign/messenger/signaling"
 	"github.com/countersign-project/countersign/messenger/store"
+	"github.com/countersign-project/countersign/messenger/transcript"
 	"github.com/countersign-project/countersign/messenger/wire"
 )
 
@@ -287,4 +289,61 @@ func ForgetVerifiedForTest(ctx context.Context, a *Account, name string) {
 	if err != nil {
 		panic(err)
 	}
+}
+
+// HearForTest puts n messages of a member's into a group's transcript, each the answer to the one before, and each in a transaction of its own if it says so. It
+// returns the last, and how long the stored form is.
+func HearForTest(ctx context.Context, a *Account, conversation string, last *transcript.Message, n int, each bool) (_ *transcript.Message, size int, err error) {
+	step := 1000
+	if each {
+		step = 1
+	}
+	for at := 0; at < n; at += step {
+		if err := a.change(ctx, func(c *change) error {
+			for range min(n-at, step) {
+				t, err := c.transcript(conversation)
+				if err != nil {
+					return err
+				}
+				last = &transcript.Message{Author: last.Author, Counter: last.Counter + 1, Timestamp: uint64(c.now), Parents: []transcript.ID{last.ID()}}
+				if _, err = t.Add(last, time.UnixMilli(c.now)); err != nil {
+					return err
+				}
+				if err := c.keepTranscript(conversation, t); err != nil {
+					return err
+				}
+			}
+			return nil
+		}); err != nil {
+			return nil, 0, err
+		}
+	}
+	return last, size, a.store.View(ctx, func(tx *store.Tx) error {
+		raw, _, err := tx.Get(store.Transcripts, conversation)
+		size = len(raw)
+		return err
+	})
+}
+
+// StoreTranscriptForTest puts something in place of a group's transcript.
+func StoreTranscriptForTest(ctx context.Context, a *Account, conversation string, raw []byte) error {
+	return a.store.Update(ctx, func(tx *store.Tx) error { return tx.Put(store.Transcripts, conversation, raw) })
+}
+
+// CutsForTest is how many messages were cut from the transcripts of all groups, and how long that of one is.
+func CutsForTest(ctx context.Context, a *Account, conversation string) (n, size int, err error) {
+	err = a.store.View(ctx, func(tx *store.Tx) error {
+		if err := tx.Each(store.TranscriptCuts, func(name string, _ []byte) error {
+			if strings.HasPrefix(name, "id ") {
+				n++
+			}
+			return nil
+		}); err != nil {
+			return err
+		}
+		raw, _, err := tx.Get(store.Transcripts, conversation)
+		size = len(raw)
+		return err
+	})
+	return n, size, err
 }

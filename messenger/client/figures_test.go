@@ -18,6 +18,7 @@ import (
 	"github.com/countersign-project/countersign/messenger/client"
 	"github.com/countersign-project/countersign/messenger/client/history"
 	"github.com/countersign-project/countersign/messenger/store"
+	"github.com/countersign-project/countersign/messenger/transcript"
 )
 
 // BenchmarkFigures prints what design 13 and the issue ask for, once, in some minutes: go test -run '^$' -bench Figures -benchtime 1x
@@ -203,6 +204,30 @@ func figuresOfGroups(w *world, alice *device, row func(what, format string, args
 		}
 		first := send("first")
 		row(fmt.Sprintf("group of %d others: first message, then each", n), "%8.0f ms, %8.1f ms", first, (send("a")+send("b")+send("c"))/3)
+	}
+}
+
+// BenchmarkFiguresOfTranscripts tells what a message costs a group's transcript when there are so many already: go test -run '^$' -bench FiguresOfTranscripts -benchtime 1x
+func BenchmarkFiguresOfTranscripts(t *testing.B) {
+	w := newWorld(t)
+	alice, bob := w.person("alice"), w.person("bob")
+	id := alice.founds("friends", bob)
+	alice.says(id, "hello")
+	bob.sees(id, "[group]", "hello")
+	alice.offline()
+	last := &transcript.Message{Author: transcript.Author{Member: bob.number, Device: 1, Install: 5}}
+	for _, n := range []int{1000, 10_000, 100_000} {
+		var size int
+		var err error
+		if last, _, err = client.HearForTest(t.Context(), alice.acc, id, last, n-int(last.Counter), false); err != nil {
+			t.Fatal(err)
+		}
+		const each = 20
+		start := time.Now()
+		if last, size, err = client.HearForTest(t.Context(), alice.acc, id, last, each, true); err != nil {
+			t.Fatal(err)
+		}
+		fmt.Printf("%7d messages: the stored view has %9d bytes, and each further message takes %6.2f ms\n", n, size, time.Since(start).Seconds()*1000/each)
 	}
 }
 

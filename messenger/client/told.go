@@ -65,7 +65,8 @@ func (c *change) confirmedBy(conversation, text string) ([]string, error) {
 	if err != nil || t == nil {
 		return nil, err
 	}
-	return members(g, t.ConfirmedBy(id, bareAll(g.List()))), nil
+	by, err := cuts{c, conversation}.confirmedBy(t, id, bareAll(g.List()))
+	return members(g, by), err
 }
 
 func transcriptID(text string) (transcript.ID, error) {

@@ -34,6 +34,7 @@ const (
 	Once           Bucket = 18 // client: what was sent under a name of a caller's
 	Pictures       Bucket = 19 // client: of groups
 	Introductions  Bucket = 20 // session: what verified contacts have said of somebody's key, by name
+	TranscriptCuts Bucket = 21 // client: messages that are no longer in the views of groups, by transcript id, and by author and number
 )
 
 // kindMessage keeps messages apart from buckets.

@@ -2,105 +2,196 @@ package transcript
 
 import (
 	"bytes"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/countersign-project/countersign/messenger/record"
 )
 
-// Stored form, version 2, in the terms of package record; names have their length before them, at most 256 bytes:
+// Stored form, version 3, in the terms of package record; names have their length before them, at most 256 bytes:
 //
-//	version u8 ‖ self: author
+//	version u8 ‖ self: author ‖ our last message 32 ‖ our counter u64
+//	past: places u64 ‖ newest u64 ‖ frontier u32 count ‖ ids ‖ reach u32 count ‖ each, ascending by name: name ‖ place u64, at least 1 ‖ mark u64
 //	before: u32 count ‖ ids, ascending
-//	messages: u32 count ‖ each, in order of arrival: id 32 ‖ author ‖ counter u64 ‖ timestamp u64 ‖ forwarded bool ‖ parents u32 count ‖ ids
-//	gaps: u32 count ‖ each, ascending by id: id ‖ since u64 (Unix nanoseconds) ‖ asked bool ‖ citing u32 count, at least 1 ‖ names
+//	messages: u32 count ‖ each, in order of arrival: id 32 ‖ author ‖ counter u64 ‖ timestamp u64 ‖ forwarded bool ‖ parents u32 count ‖ ids ‖
+//		lacks u8 ‖ citing: authors
+//	gaps: u32 count ‖ each, ascending by id: id ‖ since u64 (Unix nanoseconds) ‖ asked bool ‖ author: name, may be empty ‖
+//		citing u32 count, at least 1 ‖ names ‖ cut: authors ‖ held u64
 //
-// author: name ‖ device u32 ‖ install u64. Everything else follows from these. It holds no secret, but says who wrote when.
-// Version 1, which no release has written, did not say what was forwarded; it is refused.
+// author: name ‖ device u32 ‖ install u64; authors: u32 count ‖ each. Everything else follows from these. It holds no secret, but says who wrote when.
+// It is as long as the window, whatever the age of the group. Version 2 kept everything (readAll). Version 1, which no release has
+// written, did not say what was forwarded; it is refused.
 const (
-	storeVersion = 2
+	storeVersion = 3
+	keptAll      = 2 // the version
 	maxName      = 256
 	maxStored    = 1 << 20
 )
 
-// Marshal returns the stored form.
+// Marshal returns the stored form. What was cut is not in it (TakeCut).
 func (t *Transcript) Marshal() []byte {
 	var w record.Writer
-	author := func(a Author) {
-		w.Var([]byte(a.Member))
-		w.U32(a.Device)
-		w.U64(a.Install)
-	}
 	w.U8(storeVersion)
-	author(t.self)
-	before := sorted(t.before)
-	w.U32(uint32(len(before)))
-	for _, id := range before {
-		w.Fixed(id[:])
-	}
+	writeAuthor(&w, t.self)
+	w.Fixed(t.last[:])
+	w.U64(t.counter)
+	t.past.write(&w)
+	writeIDs(&w, sorted(t.before))
 	w.U32(uint32(len(t.order)))
 	for _, id := range t.order {
-		n := t.nodes[id]
-		w.Fixed(id[:])
-		author(n.author)
-		w.U64(n.counter)
-		w.U64(n.timestamp)
-		w.Bool(n.forwarded)
-		w.U32(uint32(len(n.parents)))
-		for _, p := range n.parents {
-			w.Fixed(p[:])
-		}
+		t.nodes[id].write(&w)
 	}
 	gaps := t.Missing()
 	w.U32(uint32(len(gaps)))
 	for _, id := range gaps {
-		g := t.gaps[id]
 		w.Fixed(id[:])
-		w.U64(uint64(g.since.UnixNano()))
-		w.Bool(g.asked)
-		w.U32(uint32(len(g.citing)))
-		for _, c := range g.citing {
-			w.Var([]byte(c))
-		}
+		t.gaps[id].write(&w)
 	}
 	return w.Bytes()
 }
 
-// Unmarshal reads a stored form.
+func (p *past) write(w *record.Writer) {
+	w.U64(p.places)
+	w.U64(p.newest)
+	writeIDs(w, p.frontier)
+	w.U32(uint32(len(p.reach)))
+	for _, m := range slices.Sorted(maps.Keys(p.reach)) {
+		w.Var([]byte(m))
+		w.U64(p.reach[m].place)
+		w.U64(p.reach[m].mark)
+	}
+}
+
+func (n *node) write(w *record.Writer) {
+	w.Fixed(n.id[:])
+	writeAuthor(w, n.author)
+	w.U64(n.counter)
+	w.U64(n.timestamp)
+	w.Bool(n.forwarded)
+	writeIDs(w, n.parents)
+	w.U8(uint8(n.lacks))
+	writeAuthors(w, n.citing)
+}
+
+func (g *gap) write(w *record.Writer) {
+	w.U64(uint64(g.since.UnixNano()))
+	w.Bool(g.asked)
+	w.Var([]byte(g.author))
+	w.U32(uint32(len(g.citing)))
+	for _, c := range g.citing {
+		w.Var([]byte(c))
+	}
+	writeAuthors(w, g.cut)
+	w.U64(g.held)
+}
+
+func writeIDs(w *record.Writer, ids []ID) {
+	w.U32(uint32(len(ids)))
+	for _, id := range ids {
+		w.Fixed(id[:])
+	}
+}
+
+func writeAuthor(w *record.Writer, a Author) {
+	w.Var([]byte(a.Member))
+	w.U32(a.Device)
+	w.U64(a.Install)
+}
+
+func writeAuthors(w *record.Writer, list []Author) {
+	w.U32(uint32(len(list)))
+	for _, a := range list {
+		writeAuthor(w, a)
+	}
+}
+
+// Unmarshal reads a stored form. If it is of before anything was cut, what it has beyond the window is cut at once.
 func Unmarshal(b []byte) (*Transcript, error) {
 	r := record.NewReader(b)
-	if v := r.U8(); v != storeVersion {
+	switch v := r.U8(); v {
+	case storeVersion:
+	case keptAll:
+		return readAll(r, Window)
+	default:
 		r.Failf("transcript of version %d, want %d", v, storeVersion)
 	}
 	t := New(readAuthor(r))
+	t.last, t.counter = ID(r.Fixed(len(ID{}))), r.U64()
+	t.past = readPast(r)
+	t.readBefore(r)
+	for range r.Count(Window) {
+		n := readNode(r)
+		n.lacks, n.citing = lacking(r.U8()), readAuthors(r)
+		if t.nodes[n.id] != nil {
+			r.Failf("message %s twice", n.id)
+		}
+		if n.lacks>>len(n.parents) != 0 {
+			r.Failf("message %s lacks parents that it has not", n.id)
+		}
+		if r.Err() != nil {
+			return nil, r.Err()
+		}
+		t.keep(n)
+	}
+	if err := t.readGaps(r, func(r *record.Reader) *gap {
+		g := &gap{since: time.Unix(0, int64(r.U64())).UTC(), asked: r.Bool(), author: string(r.Var(maxName))}
+		g.citing, g.cut, g.held = readNames(r), readAuthors(r), r.U64()
+		return g
+	}); err != nil {
+		return nil, err
+	}
+	return t, r.End()
+}
+
+func readPast(r *record.Reader) past {
+	p := newPast()
+	p.places, p.newest = r.U64(), r.U64()
+	for range r.Count(maxFrontier) {
+		p.frontier = append(p.frontier, ID(r.Fixed(len(ID{}))))
+	}
+	last := ""
+	for i := range r.Count(maxReach) {
+		name, place, mark := string(r.Var(maxName)), r.U64(), r.U64()
+		if i > 0 && name <= last || place == 0 || place > p.places {
+			r.Failf("what %q has acknowledged is out of order", name)
+		}
+		if r.Err() != nil {
+			return p
+		}
+		p.reach[name], last = reach{place, mark}, name
+	}
+	return p
+}
+
+func (t *Transcript) readBefore(r *record.Reader) {
 	var last ID
 	for i := range r.Count(maxStored) {
 		id := readAscending(r, i, &last)
 		if r.Err() != nil {
-			return nil, r.Err()
+			return
 		}
 		t.before[id] = true
 	}
-	for range r.Count(maxStored) {
-		n := readNode(r)
-		if t.nodes[n.id] != nil {
-			r.Failf("message %s twice", n.id)
-		}
-		if r.Err() != nil {
-			return nil, r.Err()
-		}
-		t.restore(n)
-	}
+}
+
+func (t *Transcript) readGaps(r *record.Reader, read func(*record.Reader) *gap) error {
+	var last ID
 	for i := range r.Count(maxStored) {
 		id := readAscending(r, i, &last)
 		if t.nodes[id] != nil || t.before[id] {
 			r.Failf("message %s is there and missing", id)
 		}
-		t.gaps[id] = readGap(r)
-		if r.Err() != nil {
-			return nil, r.Err()
+		g := read(r)
+		if len(g.citing) == 0 {
+			r.Failf("a gap that nobody cites")
 		}
+		if r.Err() != nil {
+			return r.Err()
+		}
+		t.gaps[id] = g
 	}
-	return t, r.End()
+	return r.Err()
 }
 
 func readAuthor(r *record.Reader) Author {
@@ -125,29 +216,22 @@ func readNode(r *record.Reader) *node {
 	return n
 }
 
-func readGap(r *record.Reader) *gap {
-	g := &gap{since: time.Unix(0, int64(r.U64())).UTC(), asked: r.Bool()}
+func readNames(r *record.Reader) (names []string) {
 	for range r.Count(maxStored) {
-		g.citing = append(g.citing, string(r.Var(maxName)))
+		names = append(names, string(r.Var(maxName)))
 		if r.Err() != nil {
-			return g
+			break
 		}
 	}
-	if len(g.citing) == 0 {
-		r.Failf("a gap that nobody cites")
-	}
-	return g
+	return names
 }
 
-func (t *Transcript) restore(n *node) {
-	t.nodes[n.id] = n
-	t.order = append(t.order, n.id)
-	for _, p := range n.parents {
-		t.cited[p] = true
+func readAuthors(r *record.Reader) (list []Author) {
+	for range r.Count(maxStored) {
+		list = append(list, readAuthor(r))
+		if r.Err() != nil {
+			break
+		}
 	}
-	s := slot{n.author, n.counter}
-	t.slots[s] = append(t.slots[s], n.id)
-	if n.author == t.self { // never forwarded
-		t.last, t.counter = n.id, max(t.counter, n.counter)
-	}
+	return list
 }

@@ -10,7 +10,8 @@
 // guessing a short text by its hash.
 //
 // Transcript is the view of one device on one group. It keeps hashes, numbers and names, never a text, so deleted
-// and expired messages stay consistent. It does no I/O, and messages are authenticated by the pairwise session, or the sender key, they came in.
+// and expired messages stay consistent; the newest only, so that it does not grow with the group's age (Window): what was cut is found in an Archive, and
+// who has acknowledged it is summed up. It does no I/O of its own, and messages are authenticated by the pairwise session, or the sender key, they came in.
 package transcript
 
 import (

@@ -2,7 +2,6 @@ package transcript
 
 import (
 	"bytes"
-	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -27,15 +26,23 @@ type node struct {
 	counter   uint64
 	timestamp uint64
 	parents   []ID
-	forwarded bool // by another member; its author has not sent it to us
+	forwarded bool     // by another member; its author has not sent it to us
+	lacks     lacking  // which of its parents are missing
+	citing    []Author // of a forwarded one: as gap.cut, of messages that were cut before it came
 }
+
+// lacking has bit i set if parent i of a message has not come.
+type lacking uint8
 
 // gap is a message that somebody cites and we do not have.
 type gap struct {
 	since  time.Time
 	citing []string // members, in order of their citing
+	author string   // the member whose own previous message it must be; empty: nobody cites it as that
 	asked  bool
-	due    bool // asked for again, whatever its age; not stored, as a restart is a new connection
+	due    bool     // asked for again, whatever its age; not stored, as a restart is a new connection
+	cut    []Author // on whose word messages that were cut cite it (words.citing)
+	held   uint64   // the lowest timestamp of messages that were cut and cite it; 0 if there is none
 }
 
 // slot is what an author can fill once.
@@ -46,20 +53,25 @@ type slot struct {
 
 // Transcript is the view of one device on one group. Use New.
 type Transcript struct {
+	// Archive finds what was cut. Nil, as with a new Transcript: nothing of it is known.
+	Archive Archive
+
 	self    Author
-	nodes   map[ID]*node
-	order   []ID // of arrival
+	nodes   map[ID]*node // that are kept
+	order   []ID         // of arrival
 	slots   map[slot][]ID
-	cited   map[ID]bool // has a child
 	gaps    map[ID]*gap
 	before  map[ID]bool // sent before we were a member: never missing
 	last    ID          // our own previous message
 	counter uint64      // of our own
+	past    past
+	cut     []Cut // since TakeCut
+	window  int   // how many messages are kept
 }
 
 // New starts a view. Before are the heads at the time we joined, as the member who added us says: nobody reports them missing.
 func New(self Author, before ...ID) *Transcript {
-	t := &Transcript{self: self, nodes: map[ID]*node{}, slots: map[slot][]ID{}, cited: map[ID]bool{}, gaps: map[ID]*gap{}, before: map[ID]bool{}}
+	t := &Transcript{self: self, nodes: map[ID]*node{}, slots: map[slot][]ID{}, gaps: map[ID]*gap{}, before: map[ID]bool{}, past: newPast(), window: Window}
 	for _, id := range before {
 		t.before[id] = true
 	}
@@ -73,15 +85,26 @@ func (t *Transcript) Next(m *Message) {
 	if t.counter > 0 {
 		m.Parents = append(m.Parents, t.last)
 	}
-	// The newest heads; what does not fit is cited by somebody else's next message.
-	for _, id := range slices.Backward(t.order) {
-		if len(m.Parents) == MaxParents {
-			break
-		}
-		if !t.cited[id] && !slices.Contains(m.Parents, id) {
-			m.Parents = append(m.Parents, id)
+	// The newest heads; what does not fit is cited by somebody else's next message. Those that nobody has answered in the whole of a window come last.
+	cited := t.cited()
+	for _, heads := range [][]ID{t.order, t.past.frontier} {
+		for _, id := range slices.Backward(heads) {
+			if len(m.Parents) < MaxParents && !cited[id] && !slices.Contains(m.Parents, id) {
+				m.Parents = append(m.Parents, id)
+			}
 		}
 	}
+}
+
+// cited are the messages that a kept one names as parents.
+func (t *Transcript) cited() map[ID]bool {
+	cited := map[ID]bool{}
+	for _, n := range t.nodes {
+		for _, p := range n.parents {
+			cited[p] = true
+		}
+	}
+	return cited
 }
 
 // Notice is what a person should be told about one message, beyond the message itself. The zero value is the normal case.
@@ -128,58 +151,81 @@ func (t *Transcript) AddForwarded(m *Message, now time.Time) (Notice, error) {
 	return t.add(m, id, true, now)
 }
 
-// Vouchers lists, in order of arrival, the members on whose word alone we have a message: those who cite it. It is nil for a message
-// that its author has sent us, or cites in what it has sent us. A person must be told the difference, above all before an
-// author is called a liar for an equivocation.
-func (t *Transcript) Vouchers(id ID) (members []string) {
-	said := t.nodes[id]
-	if said == nil || !said.forwarded {
-		return nil
-	}
-	for _, o := range t.order {
-		n := t.nodes[o]
-		switch {
-		case n.forwarded || !slices.Contains(n.parents, id):
-		case n.author == said.author:
-			return nil
-		case !slices.Contains(members, n.author.Member):
-			members = append(members, n.author.Member)
-		}
-	}
-	return members
-}
-
 func (t *Transcript) add(m *Message, id ID, forwarded bool, now time.Time) (Notice, error) {
-	if t.nodes[id] != nil {
-		return Notice{}, refusal.Because(refusal.Duplicate, "transcript: message %s", id)
+	missing, equivocation, err := t.lookUp(m, id)
+	if err != nil {
+		return Notice{}, err
 	}
-	if len(t.order) == maxStored {
-		return Notice{}, fmt.Errorf("transcript: %d messages, and no room for more", maxStored)
-	}
-	n := Notice{ID: id}
-	t.nodes[id] = &node{id, m.Author, m.Counter, m.Timestamp, slices.Clone(m.Parents), forwarded}
-	t.order = append(t.order, id)
-	for _, p := range m.Parents {
-		t.cited[p] = true
-		if t.nodes[p] == nil && !t.before[p] {
-			n.Missing = append(n.Missing, p)
-			t.cite(p, m.Author.Member, now)
+	n := &node{id: id, author: m.Author, counter: m.Counter, timestamp: m.Timestamp, parents: slices.Clone(m.Parents), forwarded: forwarded}
+	notice := Notice{ID: id, Equivocation: equivocation}
+	t.trim(t.window - 1)
+	t.keep(n)
+	for i, p := range n.parents {
+		if missing[i] {
+			n.lacks |= 1 << i
+			notice.Missing = append(notice.Missing, p)
+			t.cite(p, n, now)
 		}
 	}
-	if t.gaps[id] != nil {
+	filled := t.cameIn(id)
+	if g := t.gaps[id]; g != nil {
 		delete(t.gaps, id)
-		n.Filled = t.waitingFor(id)
+		notice.Filled = filled
+		if forwarded {
+			n.citing = g.cut
+		}
 	}
-	s := slot{m.Author, m.Counter}
-	n.Equivocation = slices.Clone(t.slots[s])
-	t.slots[s] = append(t.slots[s], id)
 	if m.Author == t.self {
 		t.last, t.counter = id, max(t.counter, m.Counter)
 	}
-	return n, nil
+	return notice, nil
 }
 
-func (t *Transcript) cite(missing ID, by string, now time.Time) {
+// lookUp tells which parents of a message are missing, and what else its author has said under its number. A message that was there is a duplicate.
+func (t *Transcript) lookUp(m *Message, id ID) (missing [MaxParents]bool, equivocation []ID, err error) {
+	_, wanted := t.gaps[id]
+	duplicate := t.nodes[id] != nil
+	equivocation = slices.Clone(t.slots[slot{m.Author, m.Counter}])
+	if t.Archive != nil && !duplicate {
+		if !wanted {
+			if duplicate, err = t.Archive.WasCut(id); err != nil {
+				return missing, nil, err
+			}
+		}
+		cut, err := t.Archive.Under(m.Author, m.Counter)
+		if err != nil {
+			return missing, nil, err
+		}
+		equivocation = append(cut, equivocation...)
+	}
+	if duplicate {
+		return missing, nil, refusal.Because(refusal.Duplicate, "transcript: message %s", id)
+	}
+	for i, p := range m.Parents {
+		if t.nodes[p] != nil || t.before[p] {
+			continue
+		}
+		known := false
+		if t.Archive != nil && t.gaps[p] == nil {
+			if known, err = t.Archive.Knows(p); err != nil {
+				return missing, nil, err
+			}
+		}
+		missing[i] = !known
+	}
+	return missing, equivocation, nil
+}
+
+func (t *Transcript) keep(n *node) {
+	t.nodes[n.id] = n
+	t.order = append(t.order, n.id)
+	s := slot{n.author, n.counter}
+	t.slots[s] = append(t.slots[s], n.id)
+}
+
+// cite notes that a message we do not have is a parent of n.
+func (t *Transcript) cite(missing ID, n *node, now time.Time) {
+	by := n.author.Member
 	g := t.gaps[missing]
 	if g == nil {
 		if t.gapsOf(by) >= maxGaps {
@@ -188,10 +234,16 @@ func (t *Transcript) cite(missing ID, by string, now time.Time) {
 		g = &gap{since: now}
 		t.gaps[missing] = g
 	}
+	if g.author == "" && n.follows(missing) {
+		g.author = by
+	}
 	if !slices.Contains(g.citing, by) {
 		g.citing = append(g.citing, by)
 	}
 }
+
+// follows tells whether id is its author's own previous message, as the author says.
+func (n *node) follows(id ID) bool { return n.counter > 1 && len(n.parents) > 0 && n.parents[0] == id }
 
 // gapsOf counts the gaps that a member was the first to open.
 func (t *Transcript) gapsOf(member string) (n int) {
@@ -203,23 +255,20 @@ func (t *Transcript) gapsOf(member string) (n int) {
 	return n
 }
 
-// waitingFor lists the messages that cite id and whose parents are now all there.
-func (t *Transcript) waitingFor(id ID) (all []ID) {
+// cameIn strikes a message from what the others lack, and lists those that lack nothing more.
+func (t *Transcript) cameIn(id ID) (whole []ID) {
 	for _, o := range t.order {
-		if n := t.nodes[o]; slices.Contains(n.parents, id) && len(t.missing(n)) == 0 {
-			all = append(all, o)
+		n := t.nodes[o]
+		for i, p := range n.parents {
+			if p != id || n.lacks&(1<<i) == 0 {
+				continue
+			}
+			if n.lacks &^= 1 << i; n.lacks == 0 {
+				whole = append(whole, o)
+			}
 		}
 	}
-	return all
-}
-
-func (t *Transcript) missing(n *node) (all []ID) {
-	for _, p := range n.parents {
-		if t.nodes[p] == nil && !t.before[p] {
-			all = append(all, p)
-		}
-	}
-	return all
+	return whole
 }
 
 // Request asks members for a message, in this order. Its author is not known until it is here; who cites it has it.
@@ -235,7 +284,7 @@ func (t *Transcript) Due(now time.Time) []Request {
 	for id, g := range t.gaps {
 		if waited := now.Sub(g.since); g.due || !g.asked && waited >= askAfter {
 			g.asked, g.due = true, false
-			all = append(all, Request{id, t.whom(id, g), waited})
+			all = append(all, Request{id, t.whom(g), waited})
 		}
 	}
 	slices.SortFunc(all, func(a, b Request) int { return bytes.Compare(a.ID[:], b.ID[:]) })
@@ -250,14 +299,9 @@ func (t *Transcript) Reconnected() {
 }
 
 // whom lists the member whose own previous message it must be, if one cites it as that, and then up to two who cited it.
-func (t *Transcript) whom(id ID, g *gap) []string {
-	var ask []string
-	for _, o := range t.order {
-		n := t.nodes[o]
-		if n.counter > 1 && len(n.parents) > 0 && n.parents[0] == id {
-			ask = append(ask, n.author.Member)
-			break
-		}
+func (t *Transcript) whom(g *gap) (ask []string) {
+	if g.author != "" {
+		ask = append(ask, g.author)
 	}
 	for _, c := range g.citing {
 		if len(ask) > maxWitnesses {
@@ -270,7 +314,7 @@ func (t *Transcript) whom(id ID, g *gap) []string {
 	return ask
 }
 
-// Has tells whether we have a message, and may send it on to a member who asks.
+// Has tells whether a message is kept.
 func (t *Transcript) Has(id ID) bool { return t.nodes[id] != nil }
 
 // Missing lists what somebody cites and we do not have.
@@ -280,27 +324,4 @@ func (t *Transcript) Missing() []ID {
 
 func sorted[T any](m map[ID]T) []ID {
 	return slices.SortedFunc(maps.Keys(m), func(a, b ID) int { return bytes.Compare(a[:], b[:]) })
-}
-
-// Rename calls a member by another name from now on. Messages keep their ids, which were made with the name of then; counters go on.
-func (t *Transcript) Rename(old, to string) {
-	if t.self.Member == old {
-		t.self.Member = to
-	}
-	t.slots = map[slot][]ID{}
-	for _, id := range t.order {
-		n := t.nodes[id]
-		if n.author.Member == old {
-			n.author.Member = to
-		}
-		s := slot{n.author, n.counter}
-		t.slots[s] = append(t.slots[s], id)
-	}
-	for _, g := range t.gaps {
-		for i, name := range g.citing {
-			if name == old && !slices.Contains(g.citing, to) {
-				g.citing[i] = to
-			}
-		}
-	}
 }
