@@ -21,7 +21,8 @@ const settingMoving = "moving"
 // other devices are told, and follow; so are the contacts, for whom it is the same key under another number (moved). If it is cut off, Run finds out
 // which number the account has.
 func (a *Account) ChangeNumber(ctx context.Context, to, code string) error {
-	if _, err := a.hasMoved(ctx); err != nil { // before another number takes the place of one that was asked for
+	moved, err := a.hasMoved(ctx) // before another number takes the place of one that was asked for
+	if err != nil {
 		return err
 	}
 	own, err := a.Own(ctx)
@@ -34,6 +35,9 @@ func (a *Account) ChangeNumber(ctx context.Context, to, code string) error {
 	if !number(to) || serverOf(to) != "" {
 		return fmt.Errorf("%.40q is not a number of the form +14155550100", to)
 	}
+	if to == own.Number && moved {
+		return nil // an earlier try that was cut off has come through
+	}
 	if to == own.Number {
 		return fmt.Errorf("the account is %s already", to)
 	}
@@ -42,6 +46,11 @@ func (a *Account) ChangeNumber(ctx context.Context, to, code string) error {
 		return err
 	}
 	if err := a.server.ChangeNumber(ctx, who, api.NumberChange{Number: to, Code: code}); err != nil {
+		if remote.Status(err) == http.StatusUnauthorized { // as when an earlier try comes through only now
+			if moved, unsure := a.hasMoved(ctx); unsure == nil && moved {
+				return nil
+			}
+		}
 		if !refused(err) {
 			return fmt.Errorf("whether the number was changed is found out with the next connection: %w", err)
 		}

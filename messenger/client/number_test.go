@@ -1,8 +1,10 @@
 package client_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -149,6 +151,51 @@ func TestAnotherNumberAfterOneThatWasCutOff(t *testing.T) {
 	alice.online()
 	if own, err := alice.acc.Own(t.Context()); err != nil || own.Number != another {
 		t.Errorf("the account is %s, want %s, error %v", own.Number, another, err)
+	}
+}
+
+// A change that was cut off comes through after all, before the same is asked for once more, or while it is: it is what was asked for.
+func TestTheSameNumberAfterOneThatWasCutOff(t *testing.T) {
+	for name, early := range map[string]bool{"before": true, "meanwhile": false} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			alice := w.person("alice")
+			alice.offline()
+			code := w.code(telephone, alice)
+			var first *http.Request
+			comesThrough := func() { w.server.ServeHTTP(nobody{http.Header{}}, first) }
+			w.hostile(func(_ http.ResponseWriter, r *http.Request) bool {
+				switch {
+				case r.URL.Path != "/v3/account/number":
+				case first == nil:
+					body, err := io.ReadAll(r.Body)
+					if err != nil {
+						t.Error(err)
+					}
+					first = r.Clone(context.Background())
+					first.Body = io.NopCloser(bytes.NewReader(body))
+					panic(http.ErrAbortHandler)
+				default:
+					comesThrough()
+				}
+				return false
+			})
+			if err := alice.acc.ChangeNumber(t.Context(), telephone, code); err == nil {
+				t.Fatal("no error")
+			}
+			if early {
+				comesThrough()
+			}
+			if err := alice.acc.ChangeNumber(t.Context(), telephone, code); err != nil {
+				t.Error(err)
+			}
+			if own, err := alice.acc.Own(t.Context()); err != nil || own.Number != telephone {
+				t.Errorf("the account is %s, want %s, error %v", own.Number, telephone, err)
+			}
+			if err := alice.acc.ChangeNumber(t.Context(), telephone, code); err == nil || err.Error() != "the account is "+telephone+" already" {
+				t.Error(err)
+			}
+		})
 	}
 }
 
