@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -164,9 +165,11 @@ func TestAWrongLineIsLeftOut(t *testing.T) {
 // Bo never answers. With the quorum there, only the grace is waited; without it, the deadline ends all.
 func TestASlowWitness(t *testing.T) {
 	f := newFakes(t, nil, nil, nil)
-	never := map[string]bool{"bo": true}
-	f.g = &witness.Gatherer{Policy: f.policy, Client: &http.Client{Transport: f.network(never)}} // with the usual times
+	without := func(away ...string) *witness.Gatherer { // with the usual times
+		return &witness.Gatherer{Policy: f.policy, Client: &http.Client{Transport: f.network(away)}}
+	}
 	synctest.Test(t, func(t *testing.T) {
+		f.g = without("bo")
 		began := time.Now()
 		if head, err := f.cosign(t.Context()); err != nil || len(head.Witnesses) != 2 {
 			t.Fatal(head, err)
@@ -174,7 +177,7 @@ func TestASlowWitness(t *testing.T) {
 		if took := time.Since(began); took != witness.DefaultGrace {
 			t.Errorf("waited for %v, want the grace", took)
 		}
-		never["ana"] = true
+		f.g = without("ana", "bo")
 		began = time.Now()
 		_, err := f.cosign(t.Context())
 		f.missing(err, "ana", "did not answer in time", "bo", "did not answer in time")
@@ -185,7 +188,7 @@ func TestASlowWitness(t *testing.T) {
 }
 
 // network is the witnesses without a network: all but those that never answer do so at once.
-func (f *fakes) network(never map[string]bool) http.RoundTripper {
+func (f *fakes) network(never []string) http.RoundTripper {
 	byHost := map[string]int{}
 	for i, w := range f.policy.Witnesses() {
 		byHost[strings.Trim(strings.TrimPrefix(w.URL, "http://"), "/")] = i
@@ -195,7 +198,7 @@ func (f *fakes) network(never map[string]bool) http.RoundTripper {
 		if !there {
 			f.t.Errorf("somebody else was asked: %s", r.URL)
 		}
-		if never[f.policy.Witnesses()[i].Name] {
+		if slices.Contains(never, f.policy.Witnesses()[i].Name) {
 			<-r.Context().Done()
 			return nil, r.Context().Err()
 		}
