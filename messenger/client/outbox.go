@@ -234,9 +234,18 @@ func (a *Account) settle(ctx context.Context, j job, name string, err error, p *
 		if v.held && p.overtaken(c) {
 			return nil
 		}
+		given := name
+		name, err := c.addressee(j.ID, given)
+		if err != nil {
+			return err
+		}
+		if name != given && v.state != history.Sent { // that was about his number of before
+			c.send = true
+			return nil
+		}
 		d := history.Delivery{State: v.state, Why: v.why, When: c.now}
 		gaveUp := false
-		err := c.changeJob(j.ID, func(j *job) error {
+		err = c.changeJob(j.ID, func(j *job) error {
 			switch {
 			case v.held:
 				put(&j.Held, name, v.why)

@@ -68,6 +68,10 @@ func (a *Account) hold(ctx context.Context, j job, name, why string, p *passage)
 		if p.overtaken(c) {
 			return nil
 		}
+		if now, err := c.addressee(j.ID, name); err != nil || now != name {
+			c.send = true
+			return err
+		}
 		err := c.changeJob(j.ID, func(j *job) error { put(&j.Held, name, why); return nil })
 		if err != nil || j.Message == 0 {
 			return err

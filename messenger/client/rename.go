@@ -2,6 +2,7 @@ package client
 
 import (
 	"cmp"
+	"slices"
 	"strings"
 
 	"github.com/countersign-project/countersign/messenger/client/history"
@@ -160,6 +161,20 @@ func (c *change) renameJobs(old, to string) error {
 		}
 		return store.Save(c.tx, store.Outbox, id, j)
 	})
+}
+
+// addressee is the number now of somebody whom a job was being given to under another: whoever changes his number takes along what is queued for him, and
+// what was on its way just then would otherwise be noted of a number that is nobody's.
+func (c *change) addressee(id, name string) (string, error) {
+	now, err := c.nowCalled(name, "")
+	if err != nil || now == "" {
+		return name, err
+	}
+	j, _, err := store.Load[job](c.tx, store.Outbox, id)
+	if err != nil || slices.Contains(j.To, name) { // it is to whoever has that number now
+		return name, err
+	}
+	return now, nil
 }
 
 // settingMoved is before a number whose owner has another one now, by which we call him. It stays so that what others still call by the old one is
