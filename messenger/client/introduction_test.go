@@ -84,6 +84,12 @@ func TestIntroducedBeforeTheFirstKey(t *testing.T) {
 	w := newWorld(t)
 	alice, bob, carol := threePeople(w)
 	before := time.Now().Add(-time.Minute)
+	w.hostile(func(_ http.ResponseWriter, r *http.Request) bool {
+		if from, _, _ := r.BasicAuth(); from == bob.number && strings.Contains(r.URL.Path, carol.number) {
+			t.Errorf("%s %s because of an introduction", r.Method, r.URL.Path)
+		}
+		return false
+	})
 	alice.introduces(bob, carol)
 	alice.sees(bob.number, "hello", "hello back", "[introduction-made]")
 	if got, want := alice.notice(bob.number, "introduction-made"), fmt.Sprintf("You have introduced %s to %s: %[2]s is told which key %[1]s has, with your signature.", carol.number, bob.number); got != want {
@@ -104,6 +110,7 @@ func TestIntroducedBeforeTheFirstKey(t *testing.T) {
 	if n, err := bob.acc.Queued(t.Context()); err != nil || n != 0 {
 		t.Error(n, err)
 	}
+	w.hostile(nil)
 	bob.reopen()
 	bob.online()
 	bob.says(carol.number, "Alice says I should write to you")
@@ -465,19 +472,16 @@ func TestAFloodOfIntroductions(t *testing.T) {
 		}
 		return n
 	}
-	flood := func() {
+	flood := func(end string) {
 		for i := range 30 {
 			client.SayIntroductionForTest(ctx, alice.acc, bob.number, func(s *introduction.Statement) {
 				s.Other = introduction.Person{Address: fmt.Sprintf("+9990000%08d", i), Key: newKey(t)}
 			})
 		}
-		alice.says(bob.number, "that was all")
-		bob.waitFor("the end", func() bool {
-			list := bob.conversation(alice.number)
-			return list[len(list)-1] == "that was all"
-		})
+		alice.says(bob.number, end)
+		bob.hears(alice.number, end)
 	}
-	flood()
+	flood("that was all today")
 	if n := kept(); n != 20 {
 		t.Errorf("%d of 30 are kept", n)
 	}
@@ -494,7 +498,7 @@ func TestAFloodOfIntroductions(t *testing.T) {
 		t.Errorf("%d refusals are told", refusals)
 	}
 	w.later(25*time.Hour, bob)
-	flood()
+	flood("that was all on the second day")
 	if n := kept(); n != 40 {
 		t.Errorf("%d are kept on the second day", n)
 	}

@@ -135,14 +135,14 @@ func TestDisappearingMessages(t *testing.T) {
 	alice, bob := w.person("alice"), w.person("bob")
 	knows(alice, bob)
 	ctx := t.Context()
-	if err := alice.acc.SetExpires(ctx, bob.number, 60); err != nil {
+	if err := alice.acc.SetExpires(ctx, bob.number, 3600); err != nil { // which no machine needs for what comes before it is over
 		t.Fatal(err)
 	}
 	bob.sees(alice.number, "hello", "hello back", "[timer]")
 	m := alice.says(bob.number, "burn this")
 	bob.sees(alice.number, "hello", "hello back", "[timer]", "burn this")
 	alice.state(m, history.Delivered)
-	w.skew.Add(int64(61 * time.Second))
+	w.skew.Add(int64(3601 * time.Second))
 	if err := alice.acc.SetName(ctx, bob.number, "Bob"); err != nil { // anything that wakes her program
 		t.Fatal(err)
 	}
@@ -153,7 +153,7 @@ func TestDisappearingMessages(t *testing.T) {
 	if err := bob.acc.MarkRead(ctx, alice.number, 0); err != nil {
 		t.Fatal(err)
 	}
-	w.skew.Add(int64(61 * time.Second))
+	w.skew.Add(int64(3601 * time.Second))
 	bob.reopen()
 	bob.online()
 	bob.sees(alice.number, "hello", "hello back", "[timer]")
@@ -285,7 +285,7 @@ func TestFilesAndLongTexts(t *testing.T) {
 
 func TestBlockAndRequests(t *testing.T) {
 	w := newWorld(t)
-	alice, mallory := w.person("alice"), w.person("mallory")
+	alice, bob, mallory := w.person("alice"), w.person("bob"), w.person("mallory")
 	m := mallory.says(alice.number, "buy this")
 	alice.sees(mallory.number, "buy this")
 	mallory.state(m, history.Sent)
@@ -297,6 +297,8 @@ func TestBlockAndRequests(t *testing.T) {
 		t.Fatal(err)
 	}
 	mallory.state(mallory.says(alice.number, "buy it now"), history.Sent)
+	bob.says(alice.number, "after that") // once that is here, what Mallory said before it was here too, and is not waiting for the block to go
+	alice.sees(bob.number, "after that")
 	if _, err := alice.acc.Send(t.Context(), client.Draft{To: mallory.number, Text: "no"}); err == nil || err.Error() != mallory.number+" is blocked; unblock first" {
 		t.Error(err)
 	}
@@ -421,6 +423,7 @@ func TestWaitingEndsWhenHeard(t *testing.T) {
 	w := newWorld(t)
 	alice, bob := w.person("alice"), w.person("bob")
 	knows(alice, bob)
+	w.stop()
 	full := func(rw http.ResponseWriter, r *http.Request) bool {
 		if r.Method != "PUT" || r.URL.Path != "/v1/messages/"+bob.number {
 			return false

@@ -50,11 +50,12 @@ func (h *heard) of(what client.Step) (out []client.Progress) {
 type blobs struct {
 	*world
 	mu      sync.Mutex
-	puts    []string     // mu; Content-Range
-	gets    []string     // mu; Range
-	cutPut  int64        // mu; the next upload breaks off after so many bytes
-	cutGet  int64        // mu; the next download does
-	replace http.Handler // mu; answers instead of the server
+	puts    []string        // mu; Content-Range
+	gets    []string        // mu; Range
+	cutPut  int64           // mu; the next upload breaks off after so many bytes
+	cutGet  int64           // mu; the next download does
+	holdGet <-chan struct{} // mu; downloads that are not cut wait for it, or for the one who asked to go
+	replace http.Handler    // mu; answers instead of the server
 }
 
 func (w *world) watchBlobs() *blobs {
@@ -78,7 +79,14 @@ func (b *blobs) handle(rw http.ResponseWriter, r *http.Request) bool {
 		b.gets = append(b.gets, r.Header.Get("Range"))
 		get, b.cutGet = b.cutGet, 0
 	}
+	hold := b.holdGet
 	b.mu.Unlock()
+	if r.Method == "GET" && get == 0 && hold != nil {
+		select {
+		case <-hold:
+		case <-r.Context().Done():
+		}
+	}
 	switch {
 	case other != nil:
 		other.ServeHTTP(rw, r)
@@ -149,12 +157,21 @@ func (d *device) underway() map[string]int64 {
 	}
 	for _, e := range entries {
 		info, err := e.Info()
+		if errors.Is(err, os.ErrNotExist) { // it was removed just now
+			continue
+		}
 		if err != nil {
 			d.Fatal(err)
 		}
 		out[e.Name()] = info.Size()
 	}
 	return out
+}
+
+// leftNothing waits until nothing is on its way: that a history is taken over, or cannot be, is told before its file is removed.
+func (d *device) leftNothing() {
+	d.Helper()
+	d.waitFor("nothing to be on its way at "+d.name, func() bool { return len(d.underway()) == 0 })
 }
 
 // sendsFile sends a file and returns it as the other one has it.
@@ -356,6 +373,9 @@ func TestWhatIsTakenBackIsNotUploadedFurther(t *testing.T) {
 	w.hostile(nil)
 	alice.says(bob.number, "never mind")
 	bob.sees(alice.number, "hello", "hello back", "never mind")
+	if strings.Contains(alice.log.String(), "sending has to wait") {
+		t.Error("the upload ended because nobody answered, and not because it was taken back")
+	}
 	if left := alice.underway(); len(left) > 0 {
 		t.Errorf("on its way there is %v", left)
 	}
@@ -365,7 +385,7 @@ func wait(t *testing.T, what string, c <-chan struct{}) {
 	t.Helper()
 	select {
 	case <-c:
-	case <-time.After(30 * time.Second): // less than the client itself waits for an answer
+	case <-time.After(patience):
 		t.Fatal("waited in vain for", what)
 	}
 }

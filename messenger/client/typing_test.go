@@ -34,6 +34,7 @@ func TestTyping(t *testing.T) {
 	alice, bob := w.person("alice"), w.person("bob")
 	sub := bob.acc.Subscribe()
 	defer sub.Close()
+	w.stop()
 	writes := func(stopped bool) {
 		t.Helper()
 		if err := alice.acc.Typing(t.Context(), bob.number, stopped); err != nil {
@@ -117,7 +118,7 @@ func TestReceiptsOfARequest(t *testing.T) {
 	}
 	second := alice.says(bob.number, "the second")
 	bob.hears(alice.number, "the second")
-	if err := bob.acc.Flush(t.Context()); err != nil {
+	if err := bob.acc.Settle(t.Context()); err != nil { // what he owes, which is nothing
 		t.Fatal(err)
 	}
 	alice.state(second, history.Sent)
