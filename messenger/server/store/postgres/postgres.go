@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -177,13 +178,16 @@ const (
 	stateUnique    = "23505"
 	stateDeadlock  = "40P01"
 	stateSerialise = "40001"
+	// What CREATE TABLE IF NOT EXISTS says, besides stateUnique, when another transaction creates the table at the same moment.
+	stateTable  = "42P07"
+	stateObject = "42710"
 )
 
 // again says whether the transaction lost a race and was undone as a whole, so that it can be tried again. That
-// includes two registrations of one new name at once: the second then finds the first.
+// includes two registrations of one new name at once, and two servers that start on an empty database: the second then finds the first.
 func again(err error) bool {
 	var e *pgconn.PgError
-	return errors.As(err, &e) && (e.Code == stateDeadlock || e.Code == stateSerialise || e.Code == stateUnique)
+	return errors.As(err, &e) && slices.Contains([]string{stateDeadlock, stateSerialise, stateUnique, stateTable, stateObject}, e.Code)
 }
 
 // engineError leaves the store's own refusals alone and sorts the engine's errors.
