@@ -19,6 +19,8 @@ type Client struct {
 	waiting map[uint64]chan reply // mu
 	failed  error                 // mu; why the connection is over
 	notices chan Notification
+	over    chan struct{}  // closed when there are no more
+	missing sync.WaitGroup // of who says that some are
 	write   sync.Mutex
 }
 
@@ -41,18 +43,26 @@ const maxAnswer = 64 << 20
 
 // NewClient speaks over a connection. Close it.
 func NewClient(rw io.ReadWriteCloser) *Client {
-	c := &Client{rw: rw, waiting: map[uint64]chan reply{}, notices: make(chan Notification, 1024)}
+	c := &Client{rw: rw, waiting: map[uint64]chan reply{}, notices: make(chan Notification, maxNotices), over: make(chan struct{})}
 	go c.read()
 	return c
 }
 
-// Notifications are closed when the connection ends. Whoever does not read them loses the newest.
+// maxNotices is how many notifications wait for who reads them.
+const maxNotices = 1024
+
+// Lost is the method of a notification of our own: here some are missing, for whoever reads them was too slow.
+const Lost = "lost"
+
+// Notifications are closed when the connection ends. Whoever does not read them loses the newest, and finds Lost in their place.
 func (c *Client) Notifications() <-chan Notification { return c.notices }
 
 // Close ends the connection.
 func (c *Client) Close() error { return c.rw.Close() }
 
 func (c *Client) read() {
+	lost := make(chan struct{}) // closed: it was told that some are missing
+	close(lost)
 	lines := bufio.NewScanner(c.rw)
 	lines.Buffer(make([]byte, 4096), maxAnswer)
 	for lines.Scan() {
@@ -67,10 +77,7 @@ func (c *Client) read() {
 			continue
 		}
 		if in.Method != "" {
-			select {
-			case c.notices <- Notification{in.Method, in.Params}:
-			default:
-			}
+			lost = c.notice(Notification{in.Method, in.Params}, lost)
 			continue
 		}
 		if in.ID == nil {
@@ -91,7 +98,32 @@ func (c *Client) read() {
 	}
 	c.waiting = nil
 	c.mu.Unlock()
+	close(c.over)
+	c.missing.Wait()
 	close(c.notices)
+}
+
+// notice hands a notification to whoever reads them. While it is still to be said that some are missing it is one of them.
+func (c *Client) notice(n Notification, lost chan struct{}) chan struct{} {
+	select {
+	case <-lost:
+	default:
+		return lost
+	}
+	select {
+	case c.notices <- n:
+		return lost
+	default:
+	}
+	told := make(chan struct{})
+	c.missing.Go(func() {
+		defer close(told)
+		select {
+		case c.notices <- Notification{Method: Lost}:
+		case <-c.over:
+		}
+	})
+	return told
 }
 
 // Call calls a method and reads its result, unless out is nil.

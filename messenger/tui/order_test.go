@@ -6,6 +6,7 @@ import (
 
 	"github.com/countersign-project/countersign/messenger/client"
 	"github.com/countersign-project/countersign/messenger/client/history"
+	"github.com/countersign-project/countersign/messenger/rpc"
 )
 
 // Events that come while a page is read are newer than it, and leave no hole in it.
@@ -73,4 +74,16 @@ func inOrder(view string, texts ...string) bool {
 		view = view[i:]
 	}
 	return true
+}
+
+// Where events are missing, everything is read anew.
+func TestEventsThatAreLost(t *testing.T) {
+	f := newFake()
+	f.set("listMessages", []*history.Message{wrote(1, bob, bob, "before", 5)})
+	s := f.screen(t, bob, 100, 20)
+	s.shows("before", "Choir")
+	f.set("listMessages", []*history.Message{wrote(1, bob, bob, "before, and changed", 5), wrote(2, bob, bob, "unheard of", 4)})
+	f.set("listConversations", []rpc.Conversation{{Conversation: history.Conversation{ID: carol, Accepted: true, Unread: 7}, Name: "Carol"}})
+	f.notices <- rpc.Notification{Method: rpc.Lost}
+	s.shows("before, and changed", "unheard of", "(7)")
 }

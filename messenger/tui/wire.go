@@ -109,8 +109,15 @@ func (m *Model) listen() tea.Cmd {
 func (m *Model) heard(batch []rpc.Notification) tea.Cmd {
 	news, again := false, false
 	for _, n := range batch {
-		if n.Method == "progress" {
+		switch n.Method {
+		case "progress":
 			m.moved(n.Params)
+			continue
+		case rpc.Lost: // all is read anew
+			for _, t := range m.talks {
+				t.forget()
+			}
+			news = true
 			continue
 		}
 		var e client.Event
