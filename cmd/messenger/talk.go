@@ -186,7 +186,7 @@ func (p *place) receive(ctx context.Context, c *rpc.Client, follow, keep bool, t
 			if !ok {
 				return rpc.ErrEnded
 			}
-			if told.hear(n) || n.Method == "receive" {
+			if told.hear(n) || n.Method == "receive" || n.Method == rpc.Lost {
 				break
 			}
 		}
