@@ -119,12 +119,7 @@ func (p *place) work(ctx context.Context, log *slog.Logger, ready func()) (err e
 		cancel()
 	}()
 	ready() // without a server in reach it still answers
-	ran := a.Run(ctx, func() { log.Info("connected") })
-	if errors.Is(ran, client.ErrUnlinked) { // what is here can still be read and saved
-		log.Error(ran.Error())
-		<-ctx.Done()
-		ran = ctx.Err()
-	}
+	ran := connected(ctx, a, log)
 	cancel()
 	if ended := <-served; ended != nil {
 		return fmt.Errorf("socket for programs: %w", ended)
@@ -133,6 +128,21 @@ func (p *place) work(ctx context.Context, log *slog.Logger, ready func()) (err e
 		return nil
 	}
 	return ran
+}
+
+// connected keeps the account connected until ctx ends. Where the server does not know it any more, what is here can still be read and saved, and
+// another way to the server, if it was looked for at a wrong address, brings it back.
+func connected(ctx context.Context, a *client.Account, log *slog.Logger) error {
+	for {
+		err := a.Run(ctx, func() { log.Info("connected") })
+		if !errors.Is(err, client.ErrUnlinked) {
+			return err
+		}
+		log.Error(err.Error())
+		if err := a.AwaitNetwork(ctx); err != nil {
+			return err
+		}
+	}
 }
 
 // begin comes to an open account: with the passphrase that the daemon was given, or through the page. Without either it waits for the end, and

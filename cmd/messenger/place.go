@@ -205,6 +205,11 @@ func quiet() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)
 
 // with runs f with a connection to the account: the daemon's if one runs, or else one to the account opened here, which works for as long.
 func (p *place) with(ctx context.Context, f func(ctx context.Context, c *rpc.Client) error) error {
+	return p.withOr(ctx, f, func() error { return p.alone(ctx, f) })
+}
+
+// withOr runs f with a connection to the daemon, or what is to be done if none runs.
+func (p *place) withOr(ctx context.Context, f func(ctx context.Context, c *rpc.Client) error, none func() error) error {
 	dir, err := p.dir()
 	if err != nil {
 		return err
@@ -214,7 +219,7 @@ func (p *place) with(ctx context.Context, f func(ctx context.Context, c *rpc.Cli
 		defer c.Close()
 		return f(ctx, c)
 	}
-	err = p.alone(ctx, f)
+	err = none()
 	if errors.Is(err, store.ErrInUse) { // a daemon that was just starting
 		if c, dialled := rpc.Dial(ctx, dir); dialled == nil {
 			defer c.Close()
@@ -224,33 +229,44 @@ func (p *place) with(ctx context.Context, f func(ctx context.Context, c *rpc.Cli
 	return err
 }
 
-func (p *place) alone(ctx context.Context, f func(ctx context.Context, c *rpc.Client) error) (err error) {
+// alone opens the account here, which works for as long as f does.
+func (p *place) alone(ctx context.Context, f func(ctx context.Context, c *rpc.Client) error) error {
+	return p.here(ctx, func(ctx context.Context, a *client.Account, c *rpc.Client) (err error) {
+		running, cancel := context.WithCancel(ctx)
+		ran := make(chan error, 1)
+		go func() { ran <- a.Run(running, nil) }()
+		err = f(ctx, c)
+		p.settle(ctx, a)
+		cancel()
+		var lost *client.UnlinkedError
+		if ended := <-ran; errors.As(ended, &lost) && lost.Deleted { // he knows, and reads what there is
+			return err
+		} else if errors.Is(ended, client.ErrUnlinked) {
+			return errors.Join(ended, err)
+		}
+		return err
+	})
+}
+
+// here opens the account, and calls what answers for it; the account does not connect by itself.
+func (p *place) here(ctx context.Context, f func(ctx context.Context, a *client.Account, c *rpc.Client) error) (err error) {
 	a, err := p.open(ctx, quiet(), commandWait, func() bool { return p.daemonRuns(ctx) })
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, a.Close()) }()
-	running, cancel := context.WithCancel(ctx)
+	serving, cancel := context.WithCancel(ctx)
 	ours, theirs := net.Pipe()
 	served := make(chan error, 1)
 	go func() {
-		served <- (&rpc.Server{Account: a, Version: anchor.Version(), Log: quiet()}).Serve(running, theirs)
+		served <- (&rpc.Server{Account: a, Version: anchor.Version(), Log: quiet()}).Serve(serving, theirs)
 	}()
 	c := rpc.NewClient(ours)
-	ran := make(chan error, 1)
 	err = c.Call(ctx, "version", nil, nil) // once it answers it also tells what happens
-	go func() { ran <- a.Run(running, nil) }()
 	if err == nil {
-		err = f(ctx, c)
+		err = f(ctx, a, c)
 	}
-	p.settle(ctx, a)
 	cancel()
-	var lost *client.UnlinkedError
-	if ended := <-ran; errors.As(ended, &lost) && lost.Deleted { // he knows, and reads what there is
-		err = errors.Join(err)
-	} else if errors.Is(ended, client.ErrUnlinked) {
-		err = errors.Join(ended, err)
-	}
 	_ = c.Close()
 	_ = theirs.Close()
 	<-served

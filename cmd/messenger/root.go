@@ -28,7 +28,7 @@ other commands use it if it runs, and otherwise connect for as long as they take
 		newRegisterCommand(at()), newLinkCommand(at()), newDeviceCommand(at()),
 		newSendCommand(at()), newReceiveCommand(at()), newChatCommand(at()), newMessagesCommand(at(), false), newMessagesCommand(at(), true),
 		newReactCommand(at()), newDeleteCommand(at()), newSaveCommand(at()),
-		newContactsCommand(at()), newGroupCommand(at()), newVerifyCommand(at()), newIntroduceCommand(at()), newProfileCommand(at()), newStatusCommand(at()),
+		newContactsCommand(at()), newGroupCommand(at()), newVerifyCommand(at()), newIntroduceCommand(at()), newProfileCommand(at()), newStatusCommand(at()), newNetworkCommand(at()),
 		newAccountCommand(at()), newBackupCommand(at()), newRPCCommand(at()), newDaemonCommand(host, at()), newOpenCommand(host, at()),
 	)
 	return root

@@ -58,6 +58,9 @@ Ours:
   markRead {upTo}, retryMessage {seq}, deleteMessage {seq}: here only, mute {muted}
   saveAttachment {id, directory} → {path}, discardUpload {id}, backup {path}, takeHistory {path, recoveryWords}
   requestCode {number, voice} has a code brought to a number, changeNumber {number, code} moves the account to it
+  updateNetwork {server, ca (PEM; "": the system's), proxy ("": none), force} → {server, authorities, proxy, connected, why}:
+        how the account's server is reached. What is given is changed once it was tried, and holds at once, without a restart;
+        another server, which does not know the account, is refused. force changes it untried; nothing given only answers
   resolve {name}, getProfile, setRule {rule: notify, ask or verified-only}, allowDowngrade {allow}, endSession
   introduce {recipient: two verified contacts}: each is told the other's key. listContacts and listIdentities have introduced
         {number, name, when}, while somebody's word counts, and doubt, a number: he has named another key, and nothing is sent

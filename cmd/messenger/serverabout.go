@@ -26,7 +26,7 @@ func (p *place) serverAbout(a *client.Account, service *updatecmd.Service) rpc.M
 		if err != nil {
 			return nil, fmt.Errorf("the server does not say what it is: %w", err)
 		}
-		out := serverVerdict{Server: a.Server.URL, Says: says}
+		out := serverVerdict{Server: a.Network().URL, Says: says}
 		claim := update.Claim{Program: says.Program, Version: says.Version, OS: says.OS, Arch: says.Arch, Distribution: says.Distribution}
 		if err := claim.SHA256.UnmarshalText([]byte(says.SHA256)); err != nil {
 			return nil, fmt.Errorf("the server says a hash that is none: %w", err)

@@ -45,6 +45,7 @@ type Account struct {
 	events *hub
 	queue  chan struct{} // says that the outbox has something
 	tend   chan struct{} // says that a timer may have changed
+	moved  chan struct{} // says that the server is reached another way now
 	// passing has one element while a pass through the outbox is under way.
 	passing chan struct{}
 	wg      sync.WaitGroup
@@ -62,8 +63,10 @@ type Account struct {
 	// astray: the account has another number than this device knows of, and it waits to be told by another device of ours.
 	astray atomic.Bool
 
+	moving    sync.Mutex // held while the way to the server is changed
 	mu        sync.Mutex
 	connected bool                 // mu
+	why       string               // mu; there is no connection
 	receipts  *time.Timer          // mu; runs when receipts are owed
 	typing    map[string]time.Time // mu; when we last said so, by conversation
 	waiting   map[string]bool      // mu; for whom something in the outbox has to wait
@@ -132,15 +135,16 @@ func opened(ctx context.Context, o Options, s *store.Store) (*Account, error) {
 	if err != nil {
 		return nil, err
 	}
-	o.Key = nil // it is not needed again
-	a := &Account{Options: o, store: s, events: newHub(), queue: make(chan struct{}, 1), tend: make(chan struct{}, 1), passing: make(chan struct{}, 1), histories: make(chan struct{}, 1), partSize: partSize, typing: map[string]time.Time{},
+	way := o.Server
+	o.Key, o.Server = nil, remote.Options{} // the former is not needed again, the latter is asked of the server
+	a := &Account{Options: o, store: s, events: newHub(), queue: make(chan struct{}, 1), tend: make(chan struct{}, 1), passing: make(chan struct{}, 1), moved: make(chan struct{}, 1), histories: make(chan struct{}, 1), partSize: partSize, typing: map[string]time.Time{},
 		waiting: map[string]bool{}, hurried: map[string]int64{}}
 	a.lost = lost
 	a.deleted.Store(lost != nil)
-	if a.server, err = remote.New(o.Server); err != nil {
+	if a.server, err = remote.New(way); err != nil {
 		return nil, err
 	}
-	if err := a.noteRoute(o.Server); err != nil { // on a full disk the account opens all the same; the note there is errs on the safe side
+	if err := a.noteRoute(way); err != nil { // on a full disk the account opens all the same; the note there is errs on the safe side
 		a.Log.Warn("how this account goes to the network is not noted for updates", "error", err)
 	}
 	return a, a.sweepFiles(ctx)

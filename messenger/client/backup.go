@@ -84,7 +84,7 @@ func (a *Account) Backup(ctx context.Context, dst io.Writer, seed archive.Seed) 
 
 func (c *change) backupAccount(enc *json.Encoder) error {
 	own := c.book.Own()
-	first := line{Version: backupVersion, Own: &ownBackup{c.a.Server, own.Number, own.Device, own.Password, own.IdentityKey, own.ProfileKey, own.ListSerial}}
+	first := line{Version: backupVersion, Own: &ownBackup{c.a.Network(), own.Number, own.Device, own.Password, own.IdentityKey, own.ProfileKey, own.ListSerial}}
 	p, err := c.preferences()
 	if err != nil {
 		return err

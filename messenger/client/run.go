@@ -41,9 +41,26 @@ func (a *Account) Run(ctx context.Context, ready func()) error {
 			err = errors.Join(err, unsure)
 		}
 		a.Log.Info("not connected", "error", err)
-		if !sleep(ctx, pauses.after(a.World.Now().Sub(since))) {
+		if a.pause(ctx, pauses.after(a.World.Now().Sub(since))) {
+			pauses.anew()
+		}
+		if ctx.Err() != nil {
 			return ctx.Err()
 		}
+	}
+}
+
+// pause waits before the next try to connect, or until there is another way.
+func (a *Account) pause(ctx context.Context, d time.Duration) (moved bool) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return false
+	case <-a.moved:
+		return true
+	case <-ctx.Done():
+		return false
 	}
 }
 
@@ -109,7 +126,10 @@ func (l *listener) Empty() { l.a.events.publish(Event{Type: EventCaughtUp}) }
 func (a *Account) online(now bool, err error) {
 	a.mu.Lock()
 	was := a.connected
-	a.connected = now
+	a.connected, a.why = now, ""
+	if err != nil {
+		a.why = err.Error()
+	}
 	a.mu.Unlock()
 	if was == now && err == nil {
 		return

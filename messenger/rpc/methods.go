@@ -76,8 +76,9 @@ func methods() map[string]method {
 		"introduce":         call((*conn).introduce),         // {recipient: two}
 		"allowDowngrade":    call((*conn).allowDowngrade),
 		"endSession":        call((*conn).endSession),
-		"requestCode":       call((*conn).codeFor),      // {number, voice}: for changeNumber
-		"changeNumber":      call((*conn).changeNumber), // {number, code} → {number}
+		"requestCode":       call((*conn).codeFor),       // {number, voice}: for changeNumber
+		"changeNumber":      call((*conn).changeNumber),  // {number, code} → {number}
+		"updateNetwork":     call((*conn).updateNetwork), // {server, ca, proxy, force} → Network
 		"groupConsistency":  call((*conn).groupConsistency),
 		"askForMissing":     call((*conn).askForMissing),
 		"backup":            call((*conn).backup),      // {path} → Backup

@@ -17,7 +17,7 @@ func (c *conn) codeFor(p struct {
 	if p.Voice {
 		transport = "voice"
 	}
-	_, err := client.RequestCode(c.ctx, c.Account.Server, transport, p.Number)
+	_, err := client.RequestCode(c.ctx, c.Account.Network(), transport, p.Number)
 	return nil, err
 }
 

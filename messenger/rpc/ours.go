@@ -232,7 +232,7 @@ func (c *conn) status(nothing) (any, error) {
 	if lost := c.Account.Unlinked(); lost != nil {
 		unlinked = lost.Error()
 	}
-	return Status{"open", own.Number, own.Device, own.Server, c.Account.Server.Proxy, c.Account.Connected(), queued, since, index, taking, c.Version, unlinked}, nil
+	return Status{"open", own.Number, own.Device, own.Server, c.Account.Network().ShownProxy(), c.Account.Connected(), queued, since, index, taking, c.Version, unlinked}, nil
 }
 
 // flush sends what is queued and can be sent, and answers when that is done.

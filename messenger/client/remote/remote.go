@@ -203,6 +203,9 @@ func printable(r rune) rune {
 	return r
 }
 
+// unshown stands instead of what may be a password.
+const unshown = "…"
+
 // hidePassword leaves out of an address, well formed or not, what stands before its @: it may be a password.
 func hidePassword(address string) string {
 	scheme, rest, ok := strings.Cut(address, "://")
@@ -212,7 +215,7 @@ func hidePassword(address string) string {
 		scheme += "://"
 	}
 	if i := strings.LastIndex(rest, "@"); i >= 0 {
-		rest = "…@" + rest[i+1:]
+		rest = unshown + "@" + rest[i+1:]
 	}
 	return scheme + rest
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"net"
@@ -25,6 +26,9 @@ type way struct {
 	base    *url.URL
 	http    *http.Client
 	dialer  *websocket.Dialer
+
+	open  context.Context // until the way is closed
+	leave context.CancelFunc
 
 	mu    sync.Mutex
 	conns map[net.Conn]bool // mu; nil: the way is closed
@@ -52,6 +56,7 @@ func newWay(o Options) (*way, error) {
 		proxy = http.ProxyURL(through)
 	}
 	w := &way{options: o, base: base, conns: map[net.Conn]bool{}}
+	w.open, w.leave = context.WithCancel(context.Background())
 	transport := &http.Transport{Proxy: proxy, DialContext: w.dial, TLSClientConfig: trust, ForceAttemptHTTP2: true, MaxIdleConnsPerHost: 8, IdleConnTimeout: 90 * time.Second,
 		TLSHandshakeTimeout: 20 * time.Second, ResponseHeaderTimeout: 60 * time.Second, MaxResponseHeaderBytes: 64 << 10}
 	never := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse } // a server does not send us elsewhere with our password
@@ -77,6 +82,9 @@ func ParseProxy(text string) (*url.URL, error) {
 	if text == "" {
 		return nil, nil
 	}
+	if strings.Contains(text, "//"+unshown+"@") {
+		return nil, optionsErrorf("proxy %q: %s stands for a name and password that are not shown; give it in full", text, unshown)
+	}
 	p, err := url.Parse(text)
 	if err != nil || p.Scheme != "socks5" && p.Scheme != "socks5h" || p.Port() == "" {
 		return nil, optionsErrorf("proxy %q: want socks5://host:port", hidePassword(text))
@@ -97,10 +105,37 @@ func optionsErrorf(format string, args ...any) error {
 	return &OptionsError{fmt.Sprintf(format, args...)}
 }
 
+// ShownProxy is the proxy without a password that may be in it.
+func (o Options) ShownProxy() string { return hidePassword(o.Proxy) }
+
+// Authorities are the certificates that CA has; none: the system's are trusted.
+func (o Options) Authorities() (list []*x509.Certificate, err error) {
+	for rest := o.CA; ; {
+		var block *pem.Block
+		if block, rest = pem.Decode(rest); block == nil {
+			return list, nil
+		}
+		if block.Type != "CERTIFICATE" {
+			continue
+		}
+		c, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			return nil, fmt.Errorf("certificate authority: %v", err)
+		}
+		list = append(list, c)
+	}
+}
+
 // dial connects to the proxy, or without one to the server. ErrMoved.
 func (w *way) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(w.open, cancel)()
 	c, err := (&net.Dialer{Timeout: patience, KeepAlive: patience}).DialContext(ctx, network, address)
-	if err != nil {
+	switch {
+	case err != nil && w.open.Err() != nil:
+		return nil, ErrMoved
+	case err != nil:
 		return nil, err
 	}
 	w.mu.Lock()
@@ -114,6 +149,7 @@ func (w *way) dial(ctx context.Context, network, address string) (net.Conn, erro
 
 // close ends the way and all connections over it.
 func (w *way) close() {
+	w.leave()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for c := range w.conns {
