@@ -98,7 +98,7 @@ func (s *Server) put(ctx context.Context, p Place, body io.ReadCloser, length in
 	}
 	resp, err := w.http.Do(req)
 	if err != nil {
-		return nil, unreached(err)
+		return nil, w.unreached(err)
 	}
 	return resp, nil
 }
@@ -180,7 +180,7 @@ func (s *Server) get(ctx context.Context, who Login, b Blob, have int64) (*http.
 	}
 	resp, err := w.http.Do(req)
 	if err != nil {
-		return nil, unreached(err)
+		return nil, w.unreached(err)
 	}
 	return resp, nil
 }

@@ -143,7 +143,7 @@ func (s *Server) call(ctx context.Context, who Login, method, path string, in, o
 	}
 	resp, err := w.http.Do(req)
 	if err != nil {
-		return unreached(err)
+		return w.unreached(err)
 	}
 	defer resp.Body.Close()
 	b, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
@@ -170,8 +170,11 @@ func (s *Server) call(ctx context.Context, who Login, method, path string, in, o
 // ErrAuthority says that the server's certificate was signed by none of those who are trusted here.
 var ErrAuthority = errors.New("the server's certificate is not signed by an authority that is trusted here")
 
-// unreached says in our words why there is no answer, and without the URL that net/http puts into its errors: it may hold a number. ErrAuthority.
-func unreached(err error) error {
+// unreached says in our words why there is no answer, and without the URL that net/http puts into its errors: it may hold a number. ErrAuthority, ErrMoved.
+func (w *way) unreached(err error) error {
+	if w.open.Err() != nil {
+		return ErrMoved
+	}
 	var u *url.Error
 	if errors.As(err, &u) {
 		err = u.Err

@@ -47,11 +47,10 @@ func (s *Server) Listen(ctx context.Context, who Login, l Listener) error {
 	header := http.Header{"X-Queue-Empty": {"true"}, "User-Agent": {agent}}
 	req := &http.Request{Header: header}
 	req.SetBasicAuth(who.User, who.Password)
-	ws, err := s.dial(ctx, "/v1/websocket/", header)
+	c, err := s.dial(ctx, "/v1/websocket/", header)
 	if err != nil {
 		return err
 	}
-	c := &connection{ws: ws}
 	defer c.close(ctx)()
 	l.Connected()
 	q := newAhead()
@@ -113,7 +112,7 @@ func (c *connection) answer(r *wire.Request, status uint32) error {
 }
 
 // dial opens a websocket below our server.
-func (s *Server) dial(ctx context.Context, path string, header http.Header) (*websocket.Conn, error) {
+func (s *Server) dial(ctx context.Context, path string, header http.Header) (*connection, error) {
 	w := s.way.Load()
 	u := *w.base
 	u.Scheme = strings.Replace(u.Scheme, "http", "ws", 1)
@@ -124,15 +123,16 @@ func (s *Server) dial(ctx context.Context, path string, header http.Header) (*we
 			body, _ := io.ReadAll(io.LimitReader(resp.Body, 4<<10))
 			return nil, statusError(resp, body)
 		}
-		return nil, unreached(err)
+		return nil, w.unreached(err)
 	}
 	ws.SetReadLimit(wire.MaxFrame)
-	return ws, nil
+	return &connection{ws: ws, way: w}, nil
 }
 
 // connection is a websocket with one reader.
 type connection struct {
 	ws    *websocket.Conn
+	way   *way
 	quiet bool       // the draft's socket knows no keepalive
 	mu    sync.Mutex // of writers
 }
@@ -190,6 +190,8 @@ func (c *connection) ended(ctx context.Context, err error) error {
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
+	case c.way.open.Err() != nil:
+		return ErrMoved
 	case errors.As(err, &closed) && closed.Code == displaced:
 		return ErrDisplaced
 	}
@@ -202,12 +204,12 @@ func (s *Server) Newcomer(ctx context.Context, draft bool, address func(string) 
 	if draft {
 		path = "/v1/temp_websocket"
 	}
-	ws, err := s.dial(ctx, path, http.Header{"User-Agent": {agent}})
+	c, err := s.dial(ctx, path, http.Header{"User-Agent": {agent}})
 	if err != nil {
 		return nil, err
 	}
-	ws.SetReadLimit(64 << 10)
-	c := &connection{ws: ws, quiet: draft}
+	c.ws.SetReadLimit(64 << 10)
+	c.quiet = draft
 	defer c.close(ctx)()
 	if draft {
 		return c.newcomerDraft(ctx, address)

@@ -57,7 +57,8 @@ func newWay(o Options) (*way, error) {
 	}
 	w := &way{options: o, base: base, conns: map[net.Conn]bool{}}
 	w.open, w.leave = context.WithCancel(context.Background())
-	transport := &http.Transport{Proxy: proxy, DialContext: w.dial, TLSClientConfig: trust, ForceAttemptHTTP2: true, MaxIdleConnsPerHost: 8, IdleConnTimeout: 90 * time.Second,
+	// The transport writes into its configuration that it speaks HTTP/2; a websocket that said so would get no answer it understands.
+	transport := &http.Transport{Proxy: proxy, DialContext: w.dial, TLSClientConfig: trust.Clone(), ForceAttemptHTTP2: true, MaxIdleConnsPerHost: 8, IdleConnTimeout: 90 * time.Second,
 		TLSHandshakeTimeout: 20 * time.Second, ResponseHeaderTimeout: 60 * time.Second, MaxResponseHeaderBytes: 64 << 10}
 	never := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse } // a server does not send us elsewhere with our password
 	w.http = &http.Client{Transport: transport, CheckRedirect: never}

@@ -1,7 +1,10 @@
 package remote
 
 import (
+	"crypto/tls"
+	"errors"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -64,11 +67,38 @@ func TestAnotherWayEndsWhatIsUnderWay(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 3 {
-		if err := <-ended; err == nil {
-			t.Error("something has come to its end as if nothing were")
+		if err := <-ended; !errors.Is(err, ErrMoved) && (err == nil || !strings.HasPrefix(err.Error(), "the attachment broke off after ")) {
+			t.Errorf("something has ended otherwise: %v", err)
 		}
 	}
 	if got := s.URL(); got != web.URL+"/there" {
 		t.Errorf("the server is at %s now", got)
+	}
+}
+
+// A server that speaks HTTP/2, too, has a websocket after a request as before it.
+func TestTheWebsocketIsNoHTTP2(t *testing.T) {
+	ca, cert := authority(t, "localhost")
+	web, _ := hiddenServer(t, cert)
+	web.Close()
+	two := httptest.NewUnstartedServer(web.Config.Handler)
+	two.EnableHTTP2 = true
+	two.TLS = &tls.Config{Certificates: []tls.Certificate{cert}}
+	two.StartTLS()
+	defer two.Close()
+	_, port, _ := net.SplitHostPort(two.Listener.Addr().String())
+	s, err := New(Options{URL: "https://localhost:" + port, CA: ca})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	for range 2 {
+		if _, err := s.CountKeys(t.Context(), Login{"+1", "p"}); err != nil {
+			t.Error(err)
+		}
+		d := new(deaf)
+		if err := s.Listen(t.Context(), Login{"+1", "p"}, d); !d.connected {
+			t.Error(err)
+		}
 	}
 }
