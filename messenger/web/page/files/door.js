@@ -1,5 +1,6 @@
 // Before there is an open account: unlock, register, link, restore.
 import { el, fill, field, qr } from './dom.js';
+import { special } from './network.js';
 import { call, listen, restore } from './wire.js';
 
 const form = (title, text, parts, submit, label) => {
@@ -43,9 +44,9 @@ const passphrases = () => {
 function register(done) {
   const [ls, server] = field('Server', { type: 'url', required: true, placeholder: 'https://chat.example.org' });
   const [li, invite] = field('Invite, from the server’s operator', { required: true });
-  const [lp, passphrase] = passphrases();
-  return form('Make an account', 'The server gives you a number that no telephone has.', [ls, li, lp], async () => {
-    await call('register', { server: server.value, invite: invite.value.trim(), passphrase: passphrase() });
+  const [lp, passphrase] = passphrases(), [lw, way] = special();
+  return form('Make an account', 'The server gives you a number that no telephone has.', [ls, li, lp, lw], async () => {
+    await call('register', { ...await way(), server: server.value, invite: invite.value.trim(), passphrase: passphrase() });
     done();
   }, 'Register');
 }
@@ -53,14 +54,14 @@ function register(done) {
 function link(done) {
   const [ls, server] = field('Server', { type: 'url', required: true, placeholder: 'https://chat.example.org' });
   const [ln, name] = field('What to call this computer; the server reads it', { value: 'laptop' });
-  const [lp, passphrase] = passphrases();
+  const [lp, passphrase] = passphrases(), [lw, way] = special();
   const out = el('div', {});
-  return el('div', {}, form('Link this computer', 'Another device of yours lets this one in.', [ls, ln, lp], async () => {
+  return el('div', {}, form('Link this computer', 'Another device of yours lets this one in.', [ls, ln, lp, lw], async () => {
     const stop = listen(async (method, p) => {
       if (method === 'linkCode') fill(out, el('p', {}, 'Scan this with your first device, or give it the text below, within two minutes.'), qr(await call('qrCode', { text: p.uri }), 'QR code of this computer'), el('p', {}, el('code', {}, p.uri)));
       if (method === 'confirmDevice') fill(out, confirmDigits(p, `The account is ${p.number}. The other screen must show the same digits.`));
     });
-    try { await call('link', { server: server.value, name: name.value, passphrase: passphrase() }); } finally { stop(); }
+    try { await call('link', { ...await way(), server: server.value, name: name.value, passphrase: passphrase() }); } finally { stop(); }
     done();
   }, 'Show the code'), out);
 }

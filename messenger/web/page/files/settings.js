@@ -1,9 +1,10 @@
-// Profile, receipts, devices, backup, and the lock.
+// Profile, receipts, network, devices, backup, and the lock.
 import { spans } from './details.js';
 import { confirmDigits } from './door.js';
 import { el, field, fill } from './dom.js';
 import { shortcuts } from './keys.js';
 import { span } from './message.js';
+import { network } from './network.js';
 import { scanner } from './scan.js';
 import { backup, call, listen, save } from './wire.js';
 
@@ -13,7 +14,7 @@ export async function settings(root, say) {
   const [lu, username] = field('A name by which others find you; the server knows it', {});
   const [la, code] = field('Let a new device in: scan its code, or the text below it', { placeholder: 'tsdevice:/?…' });
   const along = el('input', { type: 'checkbox', checked: true });
-  const asked = el('div', {}), words = el('div', {});
+  const asked = el('div', {}), words = el('div', {}), way = el('div.way', {});
   const doing = (f) => async () => { try { await f(); say('Done.'); } catch (e) { say(e.message); } };
   const choice = (label, key) => {
     const box = el('input', { type: 'checkbox', checked: config[key], onchange: doing(() => call('updateConfiguration', { [key]: box.checked })) });
@@ -27,14 +28,13 @@ export async function settings(root, say) {
   theme.value = document.documentElement.dataset.theme;
   const notices = typeof Notification === 'undefined' ? el('p.soft', {}, 'This browser shows no notifications.') : { granted: el('p.soft', {}, 'Notifications are on: they say who wrote, never what.'), denied: el('p.soft', {}, 'Notifications are off: this browser was told not to show any from this page.'),
     default: el('button', { onclick: async () => { await Notification.requestPermission(); settings(root, say); } }, 'Show notifications') }[Notification.permission];
-  fill(root, el('h1', {}, 'Settings'), el('p', {}, `You are ${profile.number}, on ${status.server}${status.proxy ? ` through ${status.proxy}` : ''}. ${status.connected ? 'Connected.' : 'Not connected: what you write waits.'}`),
+  fill(root, el('h1', {}, 'Settings'), el('p', {}, `You are ${profile.number}.`),
     ln, el('button', { onclick: doing(() => call('updateProfile', { name: name.value })) }, 'Set the name'), lu, el('button', { onclick: doing(() => call('setUsername', { username: username.value })) }, 'Take the name'),
     el('h2', {}, 'Privacy'), choice('Tell others that I have read what they wrote', 'readReceipts'), choice('Tell others that I am writing', 'typingIndicators'),
     el('label', {}, el('span', {}, 'In conversations and groups that you begin from now on'), timer),
     el('p', {}, el('button', { onclick: () => call('lock') }, 'Lock this page now')),
     el('h2', {}, 'This page'), el('p', {}, theme), notices, el('table', {}, shortcuts.map(([k, what]) => el('tr', {}, el('td', {}, el('kbd', {}, k)), el('td', {}, what)))),
-    el('h2', {}, 'Network'), el('dl', {}, el('dt', {}, 'Server'), el('dd', {}, status.server), el('dt', {}, 'Proxy'), el('dd', {}, status.proxy || 'none: this computer connects directly')),
-    el('p.soft', {}, 'Both were chosen when this account was made here, with ', el('code', {}, 'messenger register --server … --proxy …'), ' or ', el('code', {}, 'messenger link'), ', and stay as they are: the number is of that server. For another server make another account.'),
+    el('h2', {}, 'Network'), way,
     el('h2', {}, 'Devices'), status.takingOver && el('p', {}, `The history of your first device comes: ${status.takingOver.done} of ${status.takingOver.total} messages are here.`), el('table', {}, devices.map((d) => el('tr', {}, el('td', {}, String(d.id)), el('td', {}, d.name || 'the first device', d.this && ' (this one)'), el('td', {}, d.signed ? '' : el('strong.error', {}, 'NOT SIGNED FOR: remove it if you do not know it')),
       el('td', {}, d.id > 1 && !d.this && el('button', { onclick: doing(async () => { await call('removeDevice', { deviceId: d.id }); settings(root, say); }) }, 'Remove'))))),
     scanner((seen) => { code.value = new TextDecoder().decode(seen); say('The code is read: now let the device in.'); }, say),
@@ -48,4 +48,5 @@ export async function settings(root, say) {
       save(b.blob, 'messenger.csbk');
       fill(words, el('p', {}, 'Write these words down, away from the file:'), el('p.digits', {}, b.words));
     }) }, 'Save a backup'), words);
+  await network(way, say);
 }
