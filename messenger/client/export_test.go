@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -346,4 +347,31 @@ func CutsForTest(ctx context.Context, a *Account, conversation string) (n, size 
 		return err
 	})
 	return n, size, err
+}
+
+// EarlyForTest lists what is kept about messages that are not here: each with what it is about.
+func EarlyForTest(ctx context.Context, a *Account) (all []string, err error) {
+	err = a.store.View(ctx, func(tx *store.Tx) error {
+		return tx.Each(store.Early, func(name string, raw []byte) error {
+			if !strings.HasPrefix(name, "about ") {
+				all = append(all, name)
+				return nil
+			}
+			var list []early
+			if err := json.Unmarshal(raw, &list); err != nil {
+				return err
+			}
+			for _, e := range list {
+				what := "read here"
+				if e.State != "" {
+					what = string(e.State)
+				} else if content, err := wire.ParseContent(e.Content); err == nil && !e.Read {
+					what = map[bool]string{true: "edited", false: "reacted to or deleted"}[content.Edit != nil]
+				}
+				all = append(all, name+" "+what)
+			}
+			return nil
+		})
+	})
+	return all, err
 }

@@ -67,8 +67,14 @@ func (c *change) heardBlocked(o session.Opened) error {
 
 // adoptTimer takes over the other side's timer: any message carries the present one (9.2).
 func (c *change) adoptTimer(s said) error {
+	if s.data.Reaction != nil || s.data.Delete != nil {
+		return nil
+	}
+	if err := c.heardTimer(s); err != nil {
+		return err
+	}
 	v, err := history.Open(c.tx, s.conversation)
-	if err != nil || v.Expires == s.data.ExpireTimer || s.data.Reaction != nil || s.data.Delete != nil {
+	if err != nil || v.Expires == s.data.ExpireTimer {
 		return err
 	}
 	v.Expires = s.data.ExpireTimer
@@ -179,8 +185,11 @@ func (c *change) heardReaction(s said) error {
 		return err
 	}
 	m, err := history.Find(c.tx, author, r.Target)
-	if err != nil || m == nil || m.Conversation != s.conversation {
-		return err // about a message we never had, or that is gone
+	if err == nil && m == nil { // we never had it, or it is gone, or has yet to come
+		return c.earlySaid(author, r.Target, s, wire.Content{Data: s.data})
+	}
+	if err != nil || m.Conversation != s.conversation {
+		return err
 	}
 	if len(r.Emoji) > 64 || !m.React(history.Reaction{Author: s.author, Emoji: r.Emoji, Timestamp: s.timestamp}, r.Remove) {
 		return nil
@@ -191,7 +200,10 @@ func (c *change) heardReaction(s said) error {
 // heardDelete takes back a message of the very author who asks for it.
 func (c *change) heardDelete(s said) error {
 	m, err := history.Find(c.tx, s.author, *s.data.Delete)
-	if err != nil || m == nil || m.Conversation != s.conversation || m.Deleted {
+	if err == nil && m == nil {
+		return c.earlySaid(s.author, *s.data.Delete, s, wire.Content{Data: s.data})
+	}
+	if err != nil || m.Conversation != s.conversation || m.Deleted {
 		return err
 	}
 	m.Delete()
@@ -212,6 +224,9 @@ func (c *change) heardEdit(o session.Opened, e *wire.Edit) error {
 
 func (c *change) applyEdit(s said, target uint64) error {
 	m, err := history.Find(c.tx, s.author, target)
+	if err == nil && m == nil && len(s.data.Body) <= maxText {
+		return c.earlySaid(s.author, target, s, wire.Content{Edit: &wire.Edit{Target: target, Data: s.data}})
+	}
 	if err != nil || m == nil || m.Conversation != s.conversation {
 		return err
 	}
@@ -239,6 +254,9 @@ func (c *change) receipt(o session.Opened, r *wire.Receipt) error {
 			return err
 		}
 		if m == nil {
+			if err := c.early(c.self(), at, early{Author: o.From, State: state}); err != nil {
+				return err
+			}
 			continue
 		}
 		if _, his := m.Delivery[o.From]; !his {

@@ -187,8 +187,15 @@ func (c *change) syncedContacts(raw []byte) error {
 		if err != nil {
 			return err
 		}
+		off, err := c.timerOff(w.Number) // heard since the list was made
+		if err != nil {
+			return err
+		}
 		if err := history.Change(c.tx, w.Number, func(v *history.Conversation) {
-			v.Accepted, v.Blocked, v.Expires = true, w.Blocked, w.ExpireTimer
+			v.Accepted, v.Blocked = true, w.Blocked
+			if !off {
+				v.Expires = w.ExpireTimer
+			}
 		}); err != nil {
 			return err
 		}

@@ -174,6 +174,11 @@ func (c *change) syncedRead(list []wire.Read) error {
 		if err != nil {
 			return err
 		}
+		if m == nil && number(r.Sender) {
+			if err := c.early(r.Sender, r.Timestamp, early{Read: true}); err != nil {
+				return err
+			}
+		}
 		if m != nil && !m.Seen && !m.Outgoing {
 			by[m.Conversation] = append(by[m.Conversation], m)
 		}

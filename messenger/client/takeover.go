@@ -142,6 +142,11 @@ func (c *change) tookOver(t takeover, why error) error {
 	if err := t.keep(c.tx, takeover{Reserved: t.Reserved, Next: t.Next}); err != nil {
 		return err
 	}
+	if why == nil { // otherwise it may be sent again
+		if err := c.forgetEarly(); err != nil {
+			return err
+		}
+	}
 	c.tell(Event{Type: EventHistory, Progress: &Progress{What: TakingOver, Done: t.Taken, Total: t.Taken}, Why: text(why)})
 	list, err := history.Conversations(c.tx)
 	if err != nil {

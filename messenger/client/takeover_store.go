@@ -126,18 +126,24 @@ func (c *change) takeOlder(m *history.Message, t *takeover) error {
 		}
 	}
 	if m.ExpiresAt > 0 {
-		return c.setTimer(m)
+		if err := c.setTimer(m); err != nil {
+			return err
+		}
 	}
-	return nil
+	return c.catchUp(m)
 }
 
 // takeAlong takes in what is no message. What this device knows by itself stays.
 func (c *change) takeAlong(l line) error {
 	switch {
 	case l.Conversation != nil:
+		off, err := c.timerOff(l.Conversation.ID)
+		if err != nil {
+			return err
+		}
 		return history.Change(c.tx, l.Conversation.ID, func(v *history.Conversation) {
 			v.Accepted, v.Blocked, v.Muted = v.Accepted || l.Conversation.Accepted, v.Blocked || l.Conversation.Blocked, v.Muted || l.Conversation.Muted
-			if v.Expires == 0 {
+			if v.Expires == 0 && !off {
 				v.Expires = l.Conversation.Expires
 			}
 		})

@@ -35,6 +35,7 @@ const (
 	Pictures       Bucket = 19 // client: of groups
 	Introductions  Bucket = 20 // session: what verified contacts have said of somebody's key, by name
 	TranscriptCuts Bucket = 21 // client: messages that are no longer in the views of groups, by transcript id, and by author and number
+	Early          Bucket = 22 // client: what came about messages of a history that is on its way
 )
 
 // kindMessage keeps messages apart from buckets.
