@@ -209,7 +209,9 @@ func TestAHistoryOutlivesCutsAndKills(t *testing.T) {
 	sub.Close()
 	laptop.tookOver()
 	bob.says(phone.number, "the newest")
-	laptop.hears(bob.number, "the newest")
+	for _, d := range []*device{phone, laptop} {
+		d.hears(bob.number, "the newest")
+	}
 	want, err := phone.acc.Messages(ctx, bob.number, 0, 10_000)
 	if err != nil {
 		t.Fatal(err)
