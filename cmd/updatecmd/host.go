@@ -41,12 +41,13 @@ type Host struct {
 	home    string
 	code    int                           // exit code of a long-running mode
 	parent  atomic.Pointer[launch.Parent] // of a long-running mode
+	asking  chan struct{}                 // holds one element while there is an updater
 }
 
 // Start makes this process the version it is to be, and returns in the process that does the work. Modes are
 // the names of the program's long-running commands.
 func Start(app *cli.App, server bool, modes ...string) *Host {
-	h := &Host{app: app, world: launch.Real()}
+	h := &Host{app: app, world: launch.Real(), asking: make(chan struct{}, 1)}
 	h.world.Notice = func(text string) { fmt.Fprintf(app.Err, "%s: notice: %s\n", app.Name, text) }
 	h.started = launch.Start(launch.Program{
 		Name: app.Name, Version: anchor.Version(), Server: server, Variable: variable,

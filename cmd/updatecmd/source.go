@@ -13,8 +13,27 @@ import (
 	"github.com/countersign-project/countersign/tuf/fetch"
 )
 
-// updater is ready to ask the given repositories, or else the distribution's mirrors, or the bundle file. Call done when it is no longer needed.
+// updater is ready to ask the given repositories, the bundle file, or else the distribution's mirrors.
+// Call done when it is no longer needed. A process has one at a time: whoever asks while a check by the
+// clock goes on waits for its end, or that of ctx, and is not told that another update is running.
 func (h *Host) updater(ctx context.Context, file string, repositories []string, way Way) (u *update.Updater, done func(), err error) {
+	select {
+	case h.asking <- struct{}{}:
+	case <-ctx.Done():
+		return nil, nil, ctx.Err()
+	}
+	u, closer, err := h.newUpdater(ctx, file, repositories, way)
+	if err != nil {
+		<-h.asking
+		return nil, nil, err
+	}
+	return u, func() {
+		closer()
+		<-h.asking
+	}, nil
+}
+
+func (h *Host) newUpdater(ctx context.Context, file string, repositories []string, way Way) (u *update.Updater, done func(), err error) {
 	u = &update.Updater{Home: h.started.Home, Anchor: h.anchor, Running: h.running(), Now: h.app.Now, Variable: variable}
 	done = func() {}
 	courier := &fetch.Courier{}
