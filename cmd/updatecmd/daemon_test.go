@@ -125,6 +125,7 @@ func TestDaemonUpdatesItself(t *testing.T) {
 	m := newMachine(t)
 	server, base := m.build("messengerd", "1.0.0"), m.build("messenger", "1.0.0")
 	m.publish("1.0.0", nil, server, base)
+	m.staysAsItIs(server)
 	m.begin("server.log", nil, m.environ(), server, "serve", "--listen", "127.0.0.1:0")
 	serverLog, log := filepath.Join(m.dir, "server.log"), filepath.Join(m.dir, "alice.log")
 	m.until(serverLog, "the server works", func() bool { return m.health(serverLog) == "1.0.0" })
