@@ -26,15 +26,23 @@ const endWithin = 2 * time.Second
 func (p *Page) Serve(l net.Listener) error {
 	s := &http.Server{Handler: p.Handler(), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10,
 		ErrorLog: slog.NewLogLogger(p.Log.Handler(), slog.LevelDebug)}
-	stop := context.AfterFunc(p.ctx, func() {
+	return serve(p.ctx, s, l)
+}
+
+// serve serves until ctx ends, and returns when the requests that were under way then have their answers, or endWithin is over.
+func serve(ctx context.Context, s *http.Server, l net.Listener) error {
+	ended := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(ended)
 		ctx, cancel := context.WithTimeout(context.Background(), endWithin)
 		defer cancel()
 		_ = s.Shutdown(ctx)
 		_ = s.Close()
 	})
-	defer stop()
 	if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		stop()
 		return err
 	}
+	<-ended // Serve has returned as soon as that began
 	return nil
 }
