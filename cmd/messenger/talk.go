@@ -161,7 +161,7 @@ With --follow it goes on until it is stopped. With --json each message is one li
 
 func (p *place) receive(ctx context.Context, c *rpc.Client, follow, keep bool, timeout time.Duration) error {
 	var told notices
-	if err := p.awaitCaughtUp(ctx, c, timeout, &told); err != nil {
+	if err := awaitCaughtUp(ctx, c, timeout, &told, p.daemonRuns); err != nil {
 		if !follow {
 			p.app.Say("%v; showing what is here", err)
 		}
@@ -206,17 +206,21 @@ func (p *place) comesBack(ctx context.Context) bool {
 	return false
 }
 
-// awaitCaughtUp waits until the backlog is in: at once if a daemon is connected.
-func (p *place) awaitCaughtUp(ctx context.Context, c *rpc.Client, timeout time.Duration, told *notices) error {
-	var status rpc.Status
+// awaitCaughtUp waits until the backlog is in: not at all if a daemon has it in already.
+func awaitCaughtUp(ctx context.Context, c *rpc.Client, timeout time.Duration, told *notices, daemonRuns func(context.Context) bool) error {
+	var status struct {
+		Connected bool
+		CaughtUp  *bool // nil: a daemon of before there was this
+	}
 	if err := c.Call(ctx, "status", nil, &status); err != nil {
 		return err
 	}
-	if status.Connected {
-		select { // opened here it may be connected and not yet caught up
-		case <-time.After(50 * time.Millisecond):
-		case <-ctx.Done():
-		}
+	in := status.Connected
+	if status.CaughtUp != nil {
+		in = *status.CaughtUp
+	}
+	if in && daemonRuns(ctx) { // of an account opened here all is told from its beginning, and is to be heard
+		return nil
 	}
 	deadline := time.After(timeout)
 	for {
@@ -243,15 +247,6 @@ func (p *place) awaitCaughtUp(ctx context.Context, c *rpc.Client, timeout time.D
 			return fmt.Errorf("the server has not answered in %v", timeout)
 		case <-ctx.Done():
 			return ctx.Err()
-		default:
-			if status.Connected && p.daemonRuns(ctx) {
-				return nil
-			}
-			select {
-			case <-time.After(10 * time.Millisecond):
-			case <-ctx.Done():
-				return ctx.Err()
-			}
 		}
 	}
 }

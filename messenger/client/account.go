@@ -67,6 +67,7 @@ type Account struct {
 	mu        sync.Mutex
 	connected bool                 // mu
 	why       string               // mu; there is no connection
+	caught    bool                 // mu; what waited when the connection began has been taken in
 	receipts  *time.Timer          // mu; runs when receipts are owed
 	typing    map[string]time.Time // mu; when we last said so, by conversation
 	waiting   map[string]bool      // mu; for whom something in the outbox has to wait

@@ -121,12 +121,17 @@ func (l *listener) Connected() {
 func (l *listener) Envelopes(blobs [][]byte) []bool { return l.a.takeAll(l.ctx, blobs) }
 
 // Empty implements remote.Listener.
-func (l *listener) Empty() { l.a.events.publish(Event{Type: EventCaughtUp}) }
+func (l *listener) Empty() {
+	l.a.mu.Lock()
+	l.a.caught = true
+	l.a.mu.Unlock()
+	l.a.events.publish(Event{Type: EventCaughtUp})
+}
 
 func (a *Account) online(now bool, err error) {
 	a.mu.Lock()
 	was := a.connected
-	a.connected, a.why = now, ""
+	a.connected, a.caught, a.why = now, false, ""
 	if err != nil {
 		a.why = err.Error()
 	}
@@ -146,6 +151,13 @@ func (a *Account) Connected() bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.connected
+}
+
+// CaughtUp tells whether it has, besides, received everything that waited when that began. Whoever listens and is told no will be told of EventCaughtUp.
+func (a *Account) CaughtUp() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.caught
 }
 
 // Receive connects, takes in everything that waits, sends everything that is queued, and returns. A script's alternative to Run.

@@ -194,7 +194,8 @@ type Status struct {
 	Server    string `json:"server"`
 	Proxy     string `json:"proxy,omitempty"`
 	Connected bool   `json:"connected"`
-	Queued    int    `json:"queued"` // messages and receipts that are not sent yet
+	CaughtUp  bool   `json:"caughtUp"` // and what waited at the server has been received
+	Queued    int    `json:"queued"`   // messages and receipts that are not sent yet
 	// Since is the number of the newest message when this connection's notifications began: what came after it they have told.
 	Since int64 `json:"since"`
 	// Index is how far the search's index is; what it lacks is searched all the same, slower.
@@ -232,7 +233,7 @@ func (c *conn) status(nothing) (any, error) {
 	if lost := c.Account.Unlinked(); lost != nil {
 		unlinked = lost.Error()
 	}
-	return Status{"open", own.Number, own.Device, own.Server, c.Account.Network().ShownProxy(), c.Account.Connected(), queued, since, index, taking, c.Version, unlinked}, nil
+	return Status{"open", own.Number, own.Device, own.Server, c.Account.Network().ShownProxy(), c.Account.Connected(), c.Account.CaughtUp(), queued, since, index, taking, c.Version, unlinked}, nil
 }
 
 // flush sends what is queued and can be sent, and answers when that is done.
