@@ -113,12 +113,12 @@ func (p *place) work(ctx context.Context, log *slog.Logger, ready func()) (err e
 	if err != nil {
 		return err
 	}
+	ready() // without a server in reach it still answers; said before anybody is answered, so that the parent knows it of one that was seen to work
 	served := make(chan error, 1)
 	go func() {
 		served <- d.server.Load().ServeSocket(ctx, l)
 		cancel()
 	}()
-	ready() // without a server in reach it still answers
 	ran := connected(ctx, a, log)
 	cancel()
 	if ended := <-served; ended != nil {

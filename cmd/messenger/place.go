@@ -130,11 +130,11 @@ func (p *place) openBy(ctx context.Context, dir string, by store.Secret, log *sl
 	return a, err
 }
 
-// lookAgain is how often a busy account is tried. A command waits for another one; the daemon for all that had begun before it, since it must not
-// be taken for a version that does not work.
+// lookAgain is how often a busy account is tried. A command waits for another one, which may be waiting for the server at its end; the daemon for all that had
+// begun before it, since it must not be taken for a version that does not work.
 const (
 	lookAgain   = 100 * time.Millisecond
-	commandWait = 3 * time.Second
+	commandWait = settleWithin + 5*time.Second
 	daemonWait  = time.Minute
 )
 
