@@ -33,7 +33,7 @@ func TestFilesByCommand(t *testing.T) {
 		if err := json.Unmarshal([]byte(out), &sent); err != nil || len(sent.Results) != 1 || sent.Results[0].Type != "SUCCESS" || errs != "" {
 			t.Errorf("%s%s%v", out, errs, err)
 		}
-		w.run("bob", 0, "receive")
+		w.hears("bob", ": look")
 		id := w.newestFile("bob", alice)
 		dir := filepath.Join(w.dir, "downloads")
 		if err := os.MkdirAll(dir, 0o700); err != nil {

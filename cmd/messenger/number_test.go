@@ -41,6 +41,10 @@ func TestANumberOfOnesOwn(t *testing.T) {
 	w.says("alice", "You are "+next+" now.", "account", "number", next, "--code", code(next))
 	w.says("alice", next+", device 1", "status")
 	w.await("everybody is told", func() bool { out, _ := w.run("alice", 0, "status"); return strings.Contains(out, " 0 queued") })
+	w.await("what waited has come", func() bool {
+		out, _ := w.run("alice", 0, "messages", bob)
+		return strings.Contains(out, "waiting for you")
+	})
 	w.kill(daemon)
 	w.says("alice", "waiting for you", "messages", bob)
 	// Bob's messenger knows the key, and goes on with Alice under the new number.
