@@ -15,14 +15,15 @@ type loop struct {
 	rate    float64 // messages a second altogether; 0: as fast as it goes
 	send    func(sender int) error
 
-	done  atomic.Int64
-	mu    sync.Mutex
-	times []time.Duration // mu; of messages that were sent while recording
-	on    atomic.Bool     // recording
-	stop  atomic.Bool
+	done     atomic.Int64
+	mu       sync.Mutex
+	times    []time.Duration // mu; of messages that were sent while recording
+	on       atomic.Bool     // recording
+	recorded atomic.Int64    // how many times there are
+	stop     atomic.Bool
 }
 
-// run starts the senders, lets them warm up, and measures.
+// run starts the senders, lets them warm up, and measures: for b.lasts, and until there is something to tell of.
 func (l *loop) run(ctx context.Context, b *bench, r *running) (map[string]float64, error) {
 	time.Sleep(b.rest)
 	failed := make(chan error, l.senders)
@@ -48,7 +49,14 @@ func (l *loop) run(ctx context.Context, b *bench, r *running) (map[string]float6
 	var s stretch
 	if err == nil {
 		l.on.Store(true)
-		s, err = r.during(l.done.Load, func() error { return wait(b.lasts) })
+		s, err = r.during(l.done.Load, func() error {
+			before := l.done.Load()
+			err := wait(b.lasts)
+			for err == nil && (l.recorded.Load() == 0 || l.done.Load() == before) {
+				err = wait(time.Millisecond)
+			}
+			return err
+		})
 		l.on.Store(false)
 	}
 	l.stop.Store(true)
@@ -85,6 +93,7 @@ func (l *loop) sender(i int) error {
 		l.done.Add(1)
 		if l.on.Load() {
 			times = append(times, time.Since(start))
+			l.recorded.Add(1)
 		}
 	}
 	l.mu.Lock()
