@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 )
 
 // wake starts people's witnesses. Each remembers what it cosigned in that person's home.
@@ -22,7 +21,7 @@ func (t *teller) wake(ctx context.Context, people ...person) error {
 			return err
 		}
 		t.awake[p] = c
-		err = until(ctx, time.Minute, p.name+"'s witness listens", func() (bool, error) {
+		err = until(ctx, p.name+"'s witness listens", func() (bool, error) {
 			_, ok := c.said(0, "witness http://")
 			return ok, t.alive()
 		})
@@ -47,7 +46,7 @@ func (t *teller) sleep() error {
 // waitsForWitnesses checks that the room has a quorum for a version, does not publish it, and says why.
 func (t *teller) waitsForWitnesses(ctx context.Context, s *step, version string, from int) error {
 	line := ""
-	err := until(ctx, time.Minute, "the signing room says that "+version+" waits for the log's witnesses", func() (ok bool, err error) {
+	err := until(ctx, "the signing room says that "+version+" waits for the log's witnesses", func() (ok bool, err error) {
 		line, ok = t.serving.said(from, "delayed "+version+" stable")
 		return ok, t.alive()
 	})
@@ -104,7 +103,7 @@ func (t *teller) look(ctx context.Context) (looked, int, error) {
 func (t *teller) monitored(ctx context.Context, s *step, kinds ...string) error {
 	var l looked
 	slices.Sort(kinds)
-	err := until(ctx, time.Minute, fmt.Sprintf("the monitor has the alarms %q", kinds), func() (bool, error) {
+	err := until(ctx, fmt.Sprintf("the monitor has the alarms %q", kinds), func() (bool, error) {
 		var err error
 		if err = t.sync(ctx); err != nil {
 			return false, err

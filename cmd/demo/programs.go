@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 )
 
 const user = "user" // the person who only wants to chat, and runs both programs here
@@ -84,7 +83,7 @@ func (t *teller) install(ctx context.Context, s *step) error {
 	if _, err := t.start(ctx, user, "messenger", t.tools["messenger"], "daemon", "--check-every", "2s"); err != nil {
 		return err
 	}
-	if err := t.allRun(ctx, s, "1.0.0", time.Minute); err != nil {
+	if err := t.allRun(ctx, s, "1.0.0"); err != nil {
 		return err
 	}
 	if err := t.evidence("1.0.0"); err != nil {
@@ -149,8 +148,8 @@ func (t *teller) serves(ctx context.Context) string {
 }
 
 // allRun waits until both programs run a version and say that it is genuine, and names who vouched.
-func (t *teller) allRun(ctx context.Context, s *step, version string, limit time.Duration) error {
-	err := until(ctx, limit, "both programs run "+version, func() (bool, error) {
+func (t *teller) allRun(ctx context.Context, s *step, version string) error {
+	err := until(ctx, "both programs run "+version, func() (bool, error) {
 		if err := t.alive(); err != nil {
 			return false, err
 		}
@@ -218,7 +217,7 @@ func (t *teller) alive() error {
 func (t *teller) stayBecause(ctx context.Context, s *step, running, reason string) error {
 	for _, program := range programs() {
 		said := ""
-		err := until(ctx, time.Minute, program+" refuses: "+reason, func() (bool, error) {
+		err := until(ctx, program+" refuses: "+reason, func() (bool, error) {
 			if err := t.alive(); err != nil {
 				return false, err
 			}

@@ -11,7 +11,7 @@ import (
 
 // know waits until both running programs know something, by about. The mirror copies what there is to know.
 func (t *teller) know(ctx context.Context, what string, yes func(about) bool) error {
-	return until(ctx, 2*time.Minute, "both programs know "+what, func() (bool, error) {
+	return until(ctx, "both programs know "+what, func() (bool, error) {
 		if err := errors.Join(t.alive(), t.sync(ctx)); err != nil {
 			return false, err
 		}
@@ -55,7 +55,7 @@ func (t *teller) twoWithdraw(ctx context.Context, s *step) error {
 	if err != nil {
 		return err
 	}
-	if err := t.allRun(ctx, s, "1.0.0", time.Minute); err != nil {
+	if err := t.allRun(ctx, s, "1.0.0"); err != nil {
 		return err
 	}
 	return t.aboutSays(ctx, s, "held: 1.1.0")
@@ -96,7 +96,7 @@ func (t *teller) fiveAtOnce(ctx context.Context, s *step) error {
 	if err := t.sync(ctx); err != nil {
 		return err
 	}
-	if err := t.allRun(ctx, s, "1.2.0", 2*time.Minute); err != nil {
+	if err := t.allRun(ctx, s, "1.2.0"); err != nil {
 		return err
 	}
 	return t.vouched(ctx, s, 3, ana, bram, chioma, eva)
@@ -153,5 +153,5 @@ func (t *teller) theRecord(ctx context.Context, s *step) error {
 	if err := t.monitored(ctx, s, "disagreement", "withdrawal", "withdrawal"); err != nil {
 		return err
 	}
-	return t.allRun(ctx, s, "1.2.0", time.Minute)
+	return t.allRun(ctx, s, "1.2.0")
 }

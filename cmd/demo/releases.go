@@ -90,12 +90,12 @@ func (t *teller) openRoom(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	return until(ctx, 30*time.Second, "the signing room answers", func() (bool, error) { return t.answers(ctx, t.room+"/repository/metadata/timestamp.json"), nil })
+	return until(ctx, "the signing room answers", func() (bool, error) { return t.answers(ctx, t.room+"/repository/metadata/timestamp.json"), nil })
 }
 
 // published waits until a repository serves a version.
 func (t *teller) published(ctx context.Context, repository, version string) error {
-	return until(ctx, 60*time.Second, version+" is published", func() (bool, error) {
+	return until(ctx, version+" is published", func() (bool, error) {
 		list, err := filepath.Glob(filepath.Join(repository, "targets", "stable", version, "*.release.json"))
 		if err != nil || len(list) == 0 {
 			return false, err
@@ -125,7 +125,7 @@ func (t *teller) mirrorIt(ctx context.Context, s *step) error {
 	}
 	s.say("serving %s", t.mirror)
 	for _, file := range []string{"/metadata/timestamp.json", "/log/checkpoint", "/site/index.html"} {
-		if err := until(ctx, 30*time.Second, "the mirror answers for "+file, func() (bool, error) { return t.answers(ctx, t.mirror+file), nil }); err != nil {
+		if err := until(ctx, "the mirror answers for "+file, func() (bool, error) { return t.answers(ctx, t.mirror+file), nil }); err != nil {
 			return err
 		}
 	}

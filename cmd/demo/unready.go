@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
-	"time"
 )
 
 // notFromTheSource has the publisher change one byte of the messenger after building it, in such a way that all
@@ -150,7 +149,7 @@ func (t *teller) updateThemselves(ctx context.Context, s *step) error {
 	if err := t.sync(ctx); err != nil {
 		return err
 	}
-	if err := t.allRun(ctx, s, "1.1.0", 2*time.Minute); err != nil {
+	if err := t.allRun(ctx, s, "1.1.0"); err != nil {
 		return err
 	}
 	if err := t.vouched(ctx, s, 4, ana, bram, chioma, eva); err != nil {

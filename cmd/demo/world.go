@@ -181,16 +181,19 @@ func (w *world) yieldTo(address string) {
 	}
 }
 
-// until asks again and again until the answer is yes, an error, or the time is over.
-func until(ctx context.Context, limit time.Duration, what string, ask func() (bool, error)) error {
-	deadline := time.Now().Add(limit)
+// patience ends a story that would otherwise wait for ever: what takes seconds here may take minutes on a slow and busy machine.
+const patience = 5 * time.Minute
+
+// until asks again and again until the answer is yes, an error, or patience is at its end.
+func until(ctx context.Context, what string, ask func() (bool, error)) error {
+	deadline := time.Now().Add(patience)
 	for {
 		ok, err := ask()
 		if ok || err != nil {
 			return err
 		}
 		if time.Now().After(deadline) {
-			return fmt.Errorf("after %v still not: %s", limit, what)
+			return fmt.Errorf("after %v still not: %s", patience, what)
 		}
 		select {
 		case <-ctx.Done():
