@@ -14,7 +14,7 @@ import (
 )
 
 // patience ends a test that would otherwise wait for ever.
-const patience = time.Minute
+const patience = 2 * time.Minute
 
 // TestAsProgram is the program itself, for tests that need a process of its own. It is not a test.
 func TestAsProgram(t *testing.T) {
