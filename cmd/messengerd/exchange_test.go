@@ -18,9 +18,7 @@ func exchange(t *testing.T, address, send string) string {
 	}
 	defer c.Close()
 	_ = c.SetDeadline(time.Now().Add(patience))
-	if _, err := io.WriteString(c, send); err != nil {
-		return ""
-	}
+	_, _ = io.WriteString(c, send) // a server that has seen enough answers before it has all, and leaves
 	b := make([]byte, 1<<10)
 	n, _ := io.ReadFull(c, b) // an end before the buffer is full is what we wait for
 	return string(b[:n])

@@ -76,7 +76,7 @@ type attacker struct {
 }
 
 func (a *attacker) dialer(source int) *net.Dialer {
-	return &net.Dialer{Timeout: giveUp, LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 9, byte(source>>8), byte(source))}}
+	return &net.Dialer{Timeout: patience, LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 9, byte(source>>8), byte(source))}}
 }
 
 // ask sends one request and returns its status.
@@ -103,7 +103,7 @@ func (a *attacker) ask(source int, login, method, path, body string) int {
 
 func (a *attacker) socket(source int, path, login string) (*websocket.Conn, int) {
 	a.Helper()
-	d := websocket.Dialer{HandshakeTimeout: giveUp, NetDialContext: a.dialer(source).DialContext}
+	d := websocket.Dialer{HandshakeTimeout: patience, NetDialContext: a.dialer(source).DialContext}
 	if login != "" {
 		path += "?login=" + url.QueryEscape(login) + "&password=" + url.QueryEscape(passphrase)
 	}

@@ -70,6 +70,7 @@ func TestDatabaseDownAndBack(t *testing.T) {
 	start(t, phones)
 	for range 2 {
 		l.each(t, "all is well", phones, 100, 100)
+		l.forget()               // what was said while it came back
 		pg.Stop(syscall.SIGQUIT) // no checkpoint: a crash
 		l.await(t, "senders are told", patience, func() bool {
 			return l.toldOf("503") > 0
@@ -80,7 +81,6 @@ func TestDatabaseDownAndBack(t *testing.T) {
 		if code, body := r.request("http", "", "GET", "/health", ""); code != 200 { // nothing that a new version or a restart would mend
 			t.Errorf("/health without a database: %d %s", code, body)
 		}
-		l.forget()
 		pg.Start()
 		l.each(t, "the database is back", phones, 100, 100)
 	}
@@ -147,7 +147,7 @@ func TestDiskFull(t *testing.T) {
 		t.Errorf("with room again: %d %s", code, body)
 	}
 	l.promise(k, away)
-	back := &phone{number: away, ledger: l, where: func(int) string { return address.get() }}
+	back := &phone{number: away, ledger: l, giveUp: patience, where: func(int) string { return address.get() }}
 	back.quiet.Store(true)
 	start(t, []*phone{back})
 	hush(phones)

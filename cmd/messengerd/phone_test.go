@@ -32,6 +32,8 @@ type phone struct {
 	where  func(try int) (address string)
 	coy    bool // goes away now and then, so that its messages wait in the queue
 	asleep bool // sends nothing, and does not notice when its server is silent
+	// giveUp is how long it waits for the answer to a request before it goes to another server: long, unless there is one that is silent.
+	giveUp time.Duration
 
 	quiet    atomic.Bool  // sends nothing any more
 	restarts atomic.Int64 // close frames that said: come again
@@ -80,7 +82,7 @@ func (r *running) phones(n int, l *ledger, where func(p *phone, try int) string)
 	r.o.Helper()
 	list := make([]*phone, n)
 	for i := range list {
-		list[i] = &phone{number: fmt.Sprintf("+1415555%04d", i), ledger: l}
+		list[i] = &phone{number: fmt.Sprintf("+1415555%04d", i), ledger: l, giveUp: patience}
 		list[i].where = func(try int) string { return where(list[i], try) }
 		r.register(list[i].number)
 	}
@@ -127,12 +129,9 @@ func (p *phone) run(ctx context.Context) {
 	}
 }
 
-// giveUp is how long a client waits for the answer to a request before it goes to another server.
-const giveUp = 5 * time.Second
-
 // connected is one connection, from its beginning to its end. It returns whether there was one.
 func (p *phone) connected(ctx context.Context, address string) bool {
-	dialer := websocket.Dialer{HandshakeTimeout: giveUp}
+	dialer := websocket.Dialer{HandshakeTimeout: p.giveUp}
 	u := "ws://" + address + "/v1/websocket/?login=" + url.QueryEscape(p.number) + "&password=" + url.QueryEscape(passphrase)
 	ws, resp, err := dialer.DialContext(ctx, u, nil)
 	if err != nil {
@@ -176,7 +175,7 @@ type call struct {
 func (c *call) write(f wire.Frame) error {
 	c.writing.Lock()
 	defer c.writing.Unlock()
-	_ = c.ws.SetWriteDeadline(time.Now().Add(giveUp))
+	_ = c.ws.SetWriteDeadline(time.Now().Add(c.giveUp))
 	return c.ws.WriteMessage(websocket.BinaryMessage, f.Append(nil))
 }
 
@@ -278,7 +277,7 @@ func (c *call) ask(verb, path, body string) *wire.Response {
 	if c.write(wire.Frame{Request: &wire.Request{Verb: verb, Path: path, Body: []byte(body), ID: id}}) != nil {
 		return nil
 	}
-	timer := time.NewTimer(giveUp)
+	timer := time.NewTimer(c.giveUp)
 	defer timer.Stop()
 	select {
 	case r := <-c.answers:

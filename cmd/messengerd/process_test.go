@@ -22,7 +22,7 @@ import (
 )
 
 // patience ends a test that would otherwise wait for ever.
-const patience = time.Minute
+const patience = 2 * time.Minute
 
 const passphrase = "a password of the client"
 

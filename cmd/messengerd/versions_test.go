@@ -84,7 +84,7 @@ func TestOldVersionComesBack(t *testing.T) {
 	}
 	r = newest.serve("--development", "--limit-factor", "0")
 	address.set(r.address)
-	back := &phone{number: absent, ledger: l, where: func(int) string { return address.get() }}
+	back := &phone{number: absent, ledger: l, giveUp: patience, where: func(int) string { return address.get() }}
 	back.quiet.Store(true)
 	start(t, []*phone{back})
 	hush(phones)
