@@ -56,6 +56,7 @@ Ours:
   listConversations {after, limit}, listMessages {before or after, limit}, searchMessages {query, before, limit}, getMessage {seq}
   listMedia {before, limit} → {messages, next}: those with files; next is for before, and 0 at the end
   markRead {upTo}, retryMessage {seq}, deleteMessage {seq}: here only, mute {muted}
+  setDraft {message} keeps what is not sent yet, on this device: listConversations has it as draft
   saveAttachment {id, directory} → {path}, discardUpload {id}, backup {path}, takeHistory {path, recoveryWords}
   requestCode {number, voice} has a code brought to a number, changeNumber {number, code} moves the account to it
   updateNetwork {server, ca (PEM; "": the system's), proxy ("": none), force} → {server, authorities, proxy, connected, why}:

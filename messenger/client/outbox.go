@@ -243,7 +243,7 @@ func (a *Account) settle(ctx context.Context, j job, name string, err error, p *
 			c.send = true
 			return nil
 		}
-		d := history.Delivery{State: v.state, Why: v.why, When: c.now}
+		d := history.Delivery{State: v.state, Why: v.why, When: c.now, Held: v.held}
 		gaveUp := false
 		err = c.changeJob(j.ID, func(j *job) error {
 			switch {

@@ -76,6 +76,6 @@ func (a *Account) hold(ctx context.Context, j job, name, why string, p *passage)
 		if err != nil || j.Message == 0 {
 			return err
 		}
-		return c.delivered(j.Message, name, history.Delivery{State: history.Failed, Why: why, When: c.now})
+		return c.delivered(j.Message, name, history.Delivery{State: history.Failed, Why: why, When: c.now, Held: true})
 	})
 }

@@ -496,3 +496,47 @@ func TestFilesAcrossACrash(t *testing.T) {
 	}
 	alice.online()
 }
+
+// What a person has begun to write outlives the program, goes with a contact's new number, and is no message.
+func TestADraftIsKept(t *testing.T) {
+	w := newWorld(t)
+	alice, bob := w.person("alice"), w.person("bob")
+	knows(alice, bob)
+	ctx := t.Context()
+	draft := func(id string) string {
+		t.Helper()
+		list, err := bob.acc.Conversations(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, v := range list {
+			if v.ID == id {
+				return v.Draft
+			}
+		}
+		return "no conversation"
+	}
+	if err := bob.acc.KeepDraft(ctx, alice.number, "one more th"); err != nil {
+		t.Fatal(err)
+	}
+	if err := bob.acc.KeepDraft(ctx, alice.number, strings.Repeat("x", 64<<10+1)); err == nil || err.Error() != "a draft of 65537 bytes, want at most 65536" {
+		t.Error(err)
+	}
+	bob.reopen()
+	bob.online()
+	old := alice.number
+	if got := draft(old); got != "one more th" {
+		t.Errorf("%q", got)
+	}
+	alice.moves(telephone)
+	bob.notice(telephone, "number-changed")
+	if got := draft(telephone); got != "one more th" {
+		t.Errorf("after the change of number: %q", got)
+	}
+	if err := bob.acc.KeepDraft(ctx, telephone, ""); err != nil || draft(telephone) != "" {
+		t.Error(err, draft(telephone))
+	}
+	if got := bob.conversation(telephone); strings.Contains(strings.Join(got, "|"), "one more th") {
+		t.Errorf("%q", got)
+	}
+}

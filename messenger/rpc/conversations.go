@@ -93,6 +93,18 @@ func (c *conn) mute(p struct {
 	return nil, c.Account.Mute(c.ctx, conversation, p.Muted)
 }
 
+// setDraft keeps what the person has begun to write: listConversations has it.
+func (c *conn) setDraft(p struct {
+	target
+	Message string `json:"message"`
+}) (any, error) {
+	conversation, err := c.conversation(p.target)
+	if err != nil {
+		return nil, err
+	}
+	return nil, c.Account.KeepDraft(c.ctx, conversation, p.Message)
+}
+
 // Full is a message with everything that is known of it.
 type Full struct {
 	*history.Message

@@ -63,6 +63,7 @@ func methods() map[string]method {
 		"searchMessages":    call((*conn).searchMessages),    // {query, before, limit, and a target to search in} → messages, the newest first
 		"listMedia":         call((*conn).listMedia),         // {target, before, limit} → Media, the messages that carry files
 		"mute":              call((*conn).mute),              // {target, muted}
+		"setDraft":          call((*conn).setDraft),          // {target, message}
 		"getProfile":        call((*conn).getProfile),        // → {number, name}
 		"markRead":          call((*conn).markRead),          // {target, upTo}
 		"retryMessage":      call((*conn).retryMessage),      // {seq}: one that failed

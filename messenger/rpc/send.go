@@ -174,7 +174,7 @@ func results(m *history.Message) (out []Result) {
 			r.Type = "QUEUED"
 		case d.State == history.Failed && strings.Contains(d.Why, "not registered"):
 			r.Type = "UNREGISTERED_FAILURE"
-		case d.State == history.Failed && (strings.Contains(d.Why, "safety number") || strings.Contains(d.Why, "verified")):
+		case d.Held:
 			r.Type = "IDENTITY_FAILURE"
 		case d.State == history.Failed:
 			r.Type = "FAILURE"

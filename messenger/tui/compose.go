@@ -13,7 +13,7 @@ import (
 
 // open shows a conversation.
 func (m *Model) open(id string) tea.Cmd {
-	stop := m.stopTyping()
+	stop := tea.Batch(m.stopTyping(), m.keepDraft(nil))
 	if t := m.talk(); t != nil {
 		t.draft, t.fresh, t.chosen = m.input.Value(), 0, 0
 	}
@@ -24,6 +24,7 @@ func (m *Model) open(id string) tea.Cmd {
 	t := m.talks[id]
 	t.stuck = false
 	m.input.SetValue(t.draft)
+	m.recall()
 	if t.loaded {
 		t.fresh = 0
 		for _, one := range t.messages {

@@ -34,7 +34,7 @@ const (
 )
 
 // reading are the methods that change nothing.
-var reading = map[string]bool{"status": true, "listContacts": true, "listGroups": true, "listConversations": true, "listMessages": true, "markRead": true, "sendTyping": true}
+var reading = map[string]bool{"status": true, "listContacts": true, "listGroups": true, "listConversations": true, "listMessages": true, "markRead": true, "sendTyping": true, "setDraft": true}
 
 func newFake() *fake {
 	contact := func(number, name string) rpc.Contact {

@@ -49,11 +49,11 @@ func (m *Model) leave(k string) tea.Cmd {
 // quit ends the program once everything that was sent has been handed over. Asked again, or where nobody takes it, the person decides.
 func (m *Model) quit() tea.Cmd {
 	if len(m.unsent) == 0 {
-		return tea.Quit
+		return m.keepDraft(tea.Quit)
 	}
 	if m.conn == nil || m.leaving {
 		m.leaving = false
-		return m.confirm(fmt.Sprintf("Not handed to the daemon yet, and lost if you leave: %d of what you sent.", len(m.unsent)), "leave", func() tea.Cmd { return tea.Quit })
+		return m.confirm(fmt.Sprintf("Not handed to the daemon yet, and lost if you leave: %d of what you sent.", len(m.unsent)), "leave", func() tea.Cmd { return m.keepDraft(tea.Quit) })
 	}
 	m.leaving = true
 	m.say("leaves as soon as everything is handed over…")

@@ -24,6 +24,7 @@ type Model struct {
 	stale  bool // people changed while they were asked for
 
 	talks  map[string]*talk
+	drafts drafts
 	at     string // the open conversation; empty: none yet
 	unsent []*outgoing
 	// leaving: the program ends when nothing is unsent any more.
@@ -60,7 +61,7 @@ const tickEvery = 5 * time.Second
 
 // New is a model that has asked nothing yet. A program runs it; so can a test, which gives it messages and runs its commands.
 func New(ctx context.Context, o Options) *Model {
-	m := &Model{o: o, ctx: ctx, conn: o.Conn, at: "", talks: map[string]*talk{}, transfers: map[string]*transfer{}, width: 80, height: 24, dark: true, focused: true, input: textarea.New()}
+	m := &Model{o: o, ctx: ctx, conn: o.Conn, at: "", talks: map[string]*talk{}, drafts: drafts{texts: map[string]string{}}, transfers: map[string]*transfer{}, width: 80, height: 24, dark: true, focused: true, input: textarea.New()}
 	m.input.Prompt, m.input.ShowLineNumbers, m.input.Placeholder = "> ", false, "write here; /help"
 	m.input.CharLimit, m.input.MaxWidth, m.input.MaxHeight, m.input.MaxContentHeight = maxTyped, 0, maxInput, 5000
 	m.input.DynamicHeight, m.input.MinHeight = true, 1
@@ -126,7 +127,7 @@ func (m *Model) update(msg tea.Msg) tea.Cmd {
 		return msg()
 	case tick:
 		m.passed()
-		return m.ticking()
+		return tea.Batch(m.ticking(), m.keepDraft(nil))
 	case tea.WindowSizeMsg:
 		m.width, m.height = msg.Width, msg.Height
 		m.redraw()

@@ -50,7 +50,7 @@ func (m *Model) send(text string, files []string) tea.Cmd {
 	m.input.Reset()
 	m.typed = time.Time{} // a message says it
 	m.unsent = append(m.unsent, one)
-	return m.hand()
+	return tea.Batch(m.keepDraft(nil), m.hand())
 }
 
 // hand gives the account the first message of each conversation that waits.
@@ -88,7 +88,7 @@ func (m *Model) handOne(one *outgoing) tea.Cmd {
 			m.fail(err)
 			m.giveBack(one)
 		} else if m.leaving && len(m.unsent) == 0 {
-			return tea.Quit
+			return m.keepDraft(tea.Quit)
 		}
 		return m.hand()
 	})

@@ -111,11 +111,11 @@ func (m *Model) held(one *history.Message) {
 		return
 	}
 	for who, d := range one.Delivery {
-		if d.State == history.Failed && (strings.Contains(d.Why, "safety number") || strings.Contains(d.Why, "verified")) {
+		if d.Held {
 			t.asked[one.Seq] = true
 			list := []string{who}
 			m.question = m.changedQuestion(list, "NOT SENT: "+Safe(d.Why))
-			if strings.Contains(d.Why, "safety number") { // or else only comparing helps
+			if m.people.contacts[who].Rule != "verified-only" { // or else only comparing helps
 				m.question.answers = append(m.question.answers, answer{takeKey, "accept it without comparing, and send", func() tea.Cmd { return m.accept(list, nothing) }})
 			}
 			return

@@ -25,6 +25,8 @@ type talk struct {
 	fresh   int64 // first that was not read when the conversation was opened; 0: none
 	readTo  int64 // up to where it was told that the person has read
 	draft   string
+	kept    string           // of it, by the account
+	looked  bool             // what the account had kept was looked at
 	reply   *history.Message // that the draft answers
 	edit    *history.Message // that the draft replaces
 	writing map[string]time.Time

@@ -65,6 +65,7 @@ func (m *Model) refresh() tea.Cmd {
 				if m.people = p; renamed {
 					m.redraw()
 				}
+				m.recall()
 			}
 			if m.stale {
 				return m.refresh()

@@ -18,6 +18,7 @@ type Conversation struct {
 	Unread   int    `json:"unread,omitempty"`
 	LastSeq  int64  `json:"lastSeq,omitempty"`
 	LastTime int64  `json:"lastTime,omitempty"`
+	Draft    string `json:"draft,omitempty"` // what the person has begun to write, on this device
 }
 
 // Open returns a conversation; a new one if there is none.

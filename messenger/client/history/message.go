@@ -43,6 +43,8 @@ type Delivery struct {
 	State State  `json:"state"`
 	Why   string `json:"why,omitempty"` // of a failure, or of waiting
 	When  int64  `json:"when,omitempty"`
+	// Held says of a failure that it is tried again once the person has decided about the recipient's key, and not before.
+	Held bool `json:"held,omitempty"`
 }
 
 // Attachment is a file of a message.

@@ -2,6 +2,7 @@ package history
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 
 	"github.com/countersign-project/countersign/messenger/store"
@@ -109,6 +110,7 @@ func renameConversation(tx *store.Tx, old, to string) error {
 	}
 	return Change(tx, to, func(c *Conversation) {
 		c.Accepted, c.Blocked, c.Muted, c.Unread = c.Accepted || was.Accepted, c.Blocked || was.Blocked, c.Muted || was.Muted, c.Unread+was.Unread
+		c.Draft = cmp.Or(c.Draft, was.Draft)
 		if was.LastSeq > c.LastSeq {
 			c.LastSeq, c.LastTime = was.LastSeq, was.LastTime
 		}

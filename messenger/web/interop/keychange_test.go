@@ -64,6 +64,9 @@ func TestAVerifiedContactGetsAnotherKey(t *testing.T) {
 	a.write("the second secret")
 	a.reads("Nothing is sent until")
 	a.wait(lastOf("⚠ not sent: the safety number"))
+	if got := script[string](a, "[...document.querySelectorAll('.m.mine')].at(-1).textContent"); strings.Contains(got, "Try again") || !strings.Contains(got, "Compare now") {
+		t.Errorf("what is held says %s", got)
+	}
 	if got := alice.identity(bob.number).TrustLevel; got != "UNTRUSTED" {
 		t.Errorf("the contact is %s", got)
 	}

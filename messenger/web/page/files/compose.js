@@ -4,9 +4,11 @@ import { gauge, sends } from './progress.js';
 import { call, Cancelled, upload } from './wire.js';
 
 const drafts = new Map(); // conversation → what was not sent yet
+let keep = () => {}; // the newest of them, in the messenger: another page, or this one loaded anew, goes on with it
+addEventListener('pagehide', () => keep());
 
-/** compose is the field of a conversation, by its target. It has reply (to a message), add (files), and focus. */
-export function compose({ id, target, called, say }) {
+/** compose is the field of a conversation, by its target; draft is what stands in it. It has reply (to a message), add (files), and focus. */
+export function compose({ id, target, called, say, draft = '' }) {
   let quoted = null, files = [], told = 0;
   const text = el('textarea', { rows: 1, 'aria-label': 'Message', placeholder: 'Message' });
   const waiting = el('div.soft.grow', {});
@@ -20,7 +22,7 @@ export function compose({ id, target, called, say }) {
     if (!text.value.trim() && !files.length) return;
     const message = text.value, with_ = files, was = quoted, quote = quoted ? { quoteTimestamp: quoted.timestamp, quoteAuthor: quoted.author } : {};
     text.value = '';
-    drafts.delete(id);
+    written();
     files = [];
     quoted = null;
     grow();
@@ -42,7 +44,7 @@ export function compose({ id, target, called, say }) {
       following?.over();
       for (const id of uploads) call('discardUpload', { id }).catch(() => {}); // those that were sent are not there any more
       if (!(e instanceof Cancelled)) say(e.message);
-      if (!text.value) text.value = message;
+      if (!text.value) { text.value = message; written(); }
       files = [...with_, ...files];
       quoted ??= was;
       note();
@@ -50,10 +52,18 @@ export function compose({ id, target, called, say }) {
     way.element.remove();
   };
 
-  text.value = drafts.get(id) ?? '';
+  let soon = 0;
+  const written = () => {
+    drafts.set(id, text.value);
+    clearTimeout(soon);
+    keep = () => { clearTimeout(soon); keep = () => {}; call('setDraft', { ...target, message: text.value.trim() && text.value }, true).catch(() => {}); };
+    soon = setTimeout(keep, 500);
+  };
+  keep();
+  text.value = drafts.get(id) ?? draft;
   text.addEventListener('input', () => {
     if (Date.now() - told > 5000) { told = Date.now(); call('sendTyping', target).catch(() => {}); }
-    drafts.set(id, text.value);
+    written();
     grow();
   });
   text.addEventListener('keydown', (e) => { if (e.key === 'Enter' && !e.shiftKey && !e.isComposing) { e.preventDefault(); send(); } });

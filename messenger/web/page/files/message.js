@@ -35,16 +35,17 @@ function way(m, c) {
   return underWay(m, () => call('deleteMessage', { seq: m.seq }).then(() => c.say('Given up: who has not got it never will.'), (e) => c.say(e.message)));
 }
 
-/** message draws it; c is the conversation: target, group, accepted, called, reply, quoted, verify and say. */
+/** message draws it; c is the conversation: target, group, accepted, called, reply, quoted, verify, compare (with a number) and say. */
 export function message(m, c) {
   if (m.kind === 'notice') return notice(m, c);
   const act = (label, method, params, name) => el('button.link', { 'aria-label': name, onclick: () => call(method, params).catch((e) => c.say(e.message)) }, label);
-  const failed = Object.values(m.delivery ?? {}).some((d) => d.state === 'failed');
+  const failed = Object.entries(m.delivery ?? {}).filter(([, d]) => d.state === 'failed'), held = failed.find(([, d]) => d.held)?.[0];
   const acts = !m.deleted && el('span.acts', {}, el('button.link', { onclick: () => c.reply(m) }, 'Reply'),
     ['👍', '❤️', '😂'].map((emoji) => act(emoji, 'sendReaction', { ...c.target, targetAuthor: m.author, targetTimestamp: m.timestamp, emoji }, `React with ${emoji}`)),
     m.outgoing && el('button.link', { onclick: () => c.edit(m) }, 'Edit'),
     m.outgoing && act('Take back', 'remoteDelete', { ...c.target, targetTimestamp: m.timestamp }),
-    failed && act('Try again', 'retryMessage', { seq: m.seq }));
+    held && el('button.link', { onclick: () => c.compare(held) }, 'Compare now'),
+    failed.some(([, d]) => !d.held) && act('Try again', 'retryMessage', { seq: m.seq }));
   return el(`div.m${m.outgoing ? '.mine' : ''}`, {}, c.group && !m.outgoing && el('div.who', {}, c.called(m.author)),
     m.quote && el('button.quote', { onclick: () => c.quoted(m.quote) }, el('strong', {}, c.called(m.quote.author)), ' ', m.quote.text || 'a file'),
     m.deleted ? el('em.soft', {}, 'taken back') : m.body, (m.attachments ?? []).map((a, i) => attachment(a, `${m.seq}/${i}`, c.accepted || m.outgoing, c.say)),

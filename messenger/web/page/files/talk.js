@@ -17,14 +17,14 @@ export function talk(root, conversation, { called, say, back, again, verify, det
   const id = conversation.id, group = id.startsWith('group:'), to = target(id), accepted = conversation.accepted || !conversation.lastSeq;
   let unread = null; // the first message that was not read when one came
   const title = el('h1.grow', {}, conversation.name), typing = el('span.soft', { 'aria-live': 'polite' }), spoken = el('div.unseen', { 'aria-live': 'polite' });
-  const field = compose({ id, target: to, called, say });
+  const field = compose({ id, target: to, called, say, draft: conversation.draft });
 
   const quoted = async (q) => {
     try { log.jump((await call('getMessage', { author: q.author, timestamp: q.timestamp })).seq); } catch (e) { say(e.message); }
   };
   const edit = (m) => ask({ title: 'Edit the message', text: 'Everybody keeps what it said before, and can look at it.', action: 'Change it', fields: [{ name: 'message', label: 'What it should say', lines: 4, value: m.body, required: true }],
     submit: ({ message }) => call('send', { ...to, editTimestamp: m.timestamp, message }) });
-  const context = { target: to, group, accepted, called, say, quoted, edit, reply: field.reply, verify: () => verify(id) };
+  const context = { target: to, group, accepted, called, say, quoted, edit, reply: field.reply, verify: () => verify(id), compare: verify };
   const lines = (m, before) => {
     if (!before) mark = log.shown().findLast((x) => x.kind === 'text' && x.timestamp <= everybody)?.seq ?? 0;
     return [

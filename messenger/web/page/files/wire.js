@@ -28,16 +28,16 @@ export class Refused extends Error {
   constructor(error) { super(error.message); this.code = error.code; this.refusal = error.refusal; }
 }
 
-async function post(path, headers, body) {
-  const r = await fetch(path, { method: 'POST', headers: { Authorization: `Bearer ${token}`, ...headers }, body });
+async function post(path, headers, body, keepalive) {
+  const r = await fetch(path, { method: 'POST', headers: { Authorization: `Bearer ${token}`, ...headers }, body, keepalive: keepalive && body.length < 20000 });
   if (r.status === 401) { sessionStorage.removeItem('token'); tell('over'); }
   if (!r.ok) throw new Error(await r.text());
   return r;
 }
 
-/** call asks for a method of the messenger. */
-export async function call(method, params = {}) {
-  const r = await (await post('/rpc', { 'Content-Type': 'application/json' }, JSON.stringify({ jsonrpc: '2.0', id: 1, method, params }))).json();
+/** call asks for a method of the messenger; last is what outlives the page: of at most 64 KiB. */
+export async function call(method, params = {}, last = false) {
+  const r = await (await post('/rpc', { 'Content-Type': 'application/json' }, JSON.stringify({ jsonrpc: '2.0', id: 1, method, params }), last)).json();
   if (r.error) {
     if (r.error.code === -5 && method !== 'unlock') tell('locked');
     throw new Refused(r.error);
