@@ -203,7 +203,7 @@ func TestAChangedKeyInterrupts(t *testing.T) {
 	}
 	// A key that is found to have changed while it is sent interrupts, too: once.
 	failed := wrote(20, bob, me, "the secret", 1)
-	failed.Delivery = map[string]history.Delivery{bob: {State: history.Failed, Why: "the safety number of " + bob + " has changed since it was verified: verify it again, or accept it, before anything is sent"}}
+	failed.Delivery = map[string]history.Delivery{bob: {State: history.Failed, Held: true, Why: "the safety number of " + bob + " has changed since it was verified: verify it again, or accept it, before anything is sent"}}
 	f.tells(client.Event{Type: client.EventUpdate, Conversation: bob, Message: failed})
 	s.shows("NOT SENT: the safety number of +2000 has changed since it was verified", "[v] show")
 	s.press("esc")
