@@ -7,7 +7,7 @@ export GOTOOLCHAIN := local
 export CGO_ENABLED ?= 0
 
 GO ?= go
-GOTEST ?= $(GO) test
+RUN_TESTS ?= $(GO) test
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.7.0
 
 .PHONY: demo test check build audit race bench fmt deps generated man
@@ -18,8 +18,8 @@ demo:
 
 ## test: all tests; peers that are not installed are skipped with a line, or fail when CI=true
 test:
-	$(GOTEST) -timeout=30m ./...
-	cd messenger/web/interop && $(GOTEST) -timeout=30m ./...
+	$(RUN_TESTS) -timeout=30m ./...
+	cd messenger/web/interop && $(RUN_TESTS) -timeout=30m ./...
 
 ## check: what else must hold: format, vet on all systems, staticcheck, races, generated files
 check: fmt deps generated
@@ -49,7 +49,7 @@ SHARED := ./attest/log ./attest/witness ./cmd/cli ./release/event ./release/mirr
 
 ## race: the packages that share memory between goroutines, under the race detector (needs a C compiler)
 race:
-	CGO_ENABLED=1 $(GOTEST) -race -short -timeout=30m $(SHARED)
+	CGO_ENABLED=1 $(RUN_TESTS) -race -short -timeout=30m $(SHARED)
 
 ## build: plain builds of the three programs for this machine, into out/ (for releases: countersign build)
 build:

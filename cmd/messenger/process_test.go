@@ -235,6 +235,7 @@ func TestTwoPeopleOnOneMachine(t *testing.T) {
 	w.kill(daemon)
 	w.says("bob", "sent to", "send", alice, "and while you are gone")
 	w.says("alice", "and while you are gone", "receive")
+	w.says("alice", "[Bob] ", "search", "AWAY")
 	w.says("alice", "while you are away", "search", "AWAY")
 	// A second process is told plainly, and a second daemon.
 	daemon = w.daemon("alice")

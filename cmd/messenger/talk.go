@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -369,10 +370,14 @@ func newMessagesCommand(shared *place, search bool) *cobra.Command {
 				params["query"] = strings.Join(args, " ")
 			}
 			params["limit"], params["before"] = limit, before
+			within, err := conversationNames(ctx, c, search && in == "")
+			if err != nil {
+				return err
+			}
 			return p.callAndPrint(ctx, c, method, params, printed(func(list []*history.Message) string {
 				var lines []string
 				for _, m := range list {
-					lines = append(lines, oneLine(m, called))
+					lines = append(lines, within(m)+oneLine(m, called))
 				}
 				return strings.Join(lines, "\n")
 			}))
@@ -382,6 +387,24 @@ func newMessagesCommand(shared *place, search bool) *cobra.Command {
 	cmd.Flags().IntVar(&limit, "limit", 50, "how many")
 	cmd.Flags().Int64Var(&before, "before", 0, "only messages below this `number` (seq, as --json shows it)")
 	return cmd
+}
+
+// conversationNames says of a message in which conversation it stands, where that is not clear.
+func conversationNames(ctx context.Context, c *rpc.Client, unclear bool) (func(*history.Message) string, error) {
+	if !unclear {
+		return func(*history.Message) string { return "" }, nil
+	}
+	var list []rpc.Conversation
+	if err := c.Call(ctx, "listConversations", nil, &list); err != nil {
+		return nil, err
+	}
+	named := map[string]string{}
+	for _, v := range list {
+		named[v.ID] = v.Name
+	}
+	return func(m *history.Message) string {
+		return "[" + safe(cmp.Or(named[m.Conversation], m.Conversation)) + "] "
+	}, nil
 }
 
 func newSaveCommand(shared *place) *cobra.Command {
