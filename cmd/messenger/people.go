@@ -234,6 +234,10 @@ notify (tell, and go on unless verified), ask (hold until accepted), verified-on
 				default:
 					return p.showSafety(ctx, c, args[0])
 				}
+				done := "Done."
+				if digits != "" || scan != "" || accept || downgrade {
+					done = "Done. If something was held for this reason, it goes out now."
+				}
 				if err := c.Call(ctx, method, params, nil); err != nil {
 					if (digits != "" || scan != "") && cli.Code(err) == 1 {
 						return cli.Hint(err, "if one of you has just installed anew, write once to each other and compare again",
@@ -241,7 +245,7 @@ notify (tell, and go on unless verified), ask (hold until accepted), verified-on
 					}
 					return err
 				}
-				return errors.Join(c.Call(ctx, "flush", nil, nil), p.app.Print(map[string]bool{"done": true}, "Done. What was held for it has been sent."))
+				return errors.Join(c.Call(ctx, "flush", nil, nil), p.app.Print(map[string]bool{"done": true}, done))
 			})
 		},
 	}
