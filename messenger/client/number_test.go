@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -169,18 +170,19 @@ func TestTheSameNumberAfterOneThatWasCutOff(t *testing.T) {
 			alice := w.person("alice")
 			alice.offline()
 			code := w.code(telephone, alice)
-			var first *http.Request
-			comesThrough := func() { w.server.ServeHTTP(nobody{http.Header{}}, first) }
+			var first atomic.Pointer[http.Request]
+			comesThrough := func() { w.server.ServeHTTP(nobody{http.Header{}}, first.Load()) }
 			w.hostile(func(_ http.ResponseWriter, r *http.Request) bool {
 				switch {
 				case r.URL.Path != "/v3/account/number":
-				case first == nil:
+				case first.Load() == nil:
 					body, err := io.ReadAll(r.Body)
 					if err != nil {
 						t.Error(err)
 					}
-					first = r.Clone(context.Background())
-					first.Body = io.NopCloser(bytes.NewReader(body))
+					again := r.Clone(context.Background())
+					again.Body = io.NopCloser(bytes.NewReader(body))
+					first.Store(again)
 					panic(http.ErrAbortHandler)
 				default:
 					comesThrough()
