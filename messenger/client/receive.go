@@ -281,7 +281,7 @@ func (c *change) heardTyping(o session.Opened, t *wire.Typing) error {
 	if err != nil {
 		return err
 	}
-	if len(newest) == 1 && !t.Stopped && newest[0].Author == o.From && newest[0].Device == o.Device && o.Timestamp < newest[0].Timestamp {
+	if len(newest) == 1 && !t.Stopped && newest[0].Author == o.From && newest[0].Device == o.Device && o.Timestamp <= newest[0].Timestamp {
 		return nil // what he was writing has overtaken it
 	}
 	c.tell(Event{Type: EventTyping, Conversation: conversation, Author: o.From, Device: o.Device, Timestamp: o.Timestamp, Stopped: t.Stopped})

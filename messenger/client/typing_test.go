@@ -84,6 +84,7 @@ func TestTypingThatComesLate(t *testing.T) {
 	if err := alice.acc.Settle(t.Context()); err != nil { // or else a receipt might be the first
 		t.Fatal(err)
 	}
+	w.stop() // both are said in the same millisecond
 	var first atomic.Bool
 	held, late := make(chan struct{}), make(chan struct{})
 	w.hostile(func(_ http.ResponseWriter, r *http.Request) bool {
