@@ -64,7 +64,7 @@ func TestBackupAndRestore(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, bad := range map[string][]byte{"cut off": file.Bytes()[:file.Len()-20], "changed": append(bytes.Clone(file.Bytes()[:file.Len()-1]), 0)} {
+	for name, bad := range map[string][]byte{"cut off": file.Bytes()[:file.Len()-20], "changed": append(bytes.Clone(file.Bytes()[:file.Len()-1]), file.Bytes()[file.Len()-1]^1)} {
 		if _, _, err := client.Restore(ctx, w.options(again), []byte("passphrase"), bytes.NewReader(bad), words); !errors.Is(err, archive.ErrDamaged) {
 			t.Errorf("%s: %v", name, err)
 		}
