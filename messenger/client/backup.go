@@ -62,16 +62,21 @@ type ownBackup struct {
 // Backup writes everything into an archive, but for sessions and prekeys, which would break if they came back old. It returns how many messages it
 // holds.
 func (a *Account) Backup(ctx context.Context, dst io.Writer, seed archive.Seed) (messages int, err error) {
+	return a.archive(ctx, dst, seed, nil, (*change).backupAccount)
+}
+
+// archive writes what head does, and then all messages.
+func (a *Account) archive(ctx context.Context, dst io.Writer, seed archive.Seed, count *meter, head func(*change, *json.Encoder) error) (messages int, err error) {
 	w, err := archive.NewWriter(dst, seed, a.World.Rand)
 	if err != nil {
 		return 0, err
 	}
 	enc := json.NewEncoder(w)
 	if err := a.view(ctx, func(c *change) error {
-		if err := c.backupAccount(enc); err != nil {
+		if err := head(c, enc); err != nil {
 			return err
 		}
-		messages, err = c.backupMessages(enc, nil)
+		messages, err = c.backupMessages(enc, count)
 		return err
 	}); err != nil {
 		return 0, err
@@ -134,7 +139,10 @@ func (c *change) backupPeople(enc *json.Encoder) error {
 	if err := store.All(c.tx, store.Contacts, func(_ string, k Contact) error { return enc.Encode(line{Contact: &k}) }); err != nil {
 		return err
 	}
-	if err := store.All(c.tx, store.Conversations, func(_ string, v history.Conversation) error { return enc.Encode(line{Conversation: &v}) }); err != nil {
+	if err := store.All(c.tx, store.Conversations, func(_ string, v history.Conversation) error {
+		v.Draft = "" // stays on this device
+		return enc.Encode(line{Conversation: &v})
+	}); err != nil {
 		return err
 	}
 	return nil

@@ -43,27 +43,12 @@ func (a *Account) pack(ctx context.Context, h *handover) (err error) {
 
 // packHistory writes an archive of what another device lacks: no password, no key of ours, and no session.
 func (a *Account) packHistory(ctx context.Context, dst io.Writer, seed archive.Seed, count *meter) (messages int, err error) {
-	w, err := archive.NewWriter(dst, seed, a.World.Rand)
-	if err != nil {
-		return 0, err
-	}
-	enc := json.NewEncoder(w)
-	if err := a.view(ctx, func(c *change) error {
+	return a.archive(ctx, dst, seed, count, func(c *change, enc *json.Encoder) error {
 		if err := enc.Encode(line{Version: backupVersion, Own: &ownBackup{Number: c.self()}}); err != nil {
 			return err
 		}
-		if err := c.backupPeople(enc); err != nil {
-			return err
-		}
-		messages, err = c.backupMessages(enc, count)
-		return err
-	}); err != nil {
-		return 0, err
-	}
-	if err := enc.Encode(line{End: messages + 1}); err != nil {
-		return 0, err
-	}
-	return messages, w.Close()
+		return c.backupPeople(enc)
+	})
 }
 
 // packing cuts what is written to it into parts.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -13,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/countersign-project/countersign/messenger/archive"
 	"github.com/countersign-project/countersign/messenger/client"
 	"github.com/countersign-project/countersign/messenger/client/history"
 	"github.com/countersign-project/countersign/messenger/session"
@@ -521,6 +523,18 @@ func TestADraftIsKept(t *testing.T) {
 	}
 	if err := bob.acc.KeepDraft(ctx, alice.number, strings.Repeat("x", 64<<10+1)); err == nil || err.Error() != "a draft of 65537 bytes, want at most 65536" {
 		t.Error(err)
+	}
+	// It stays on this device: neither a backup nor a new device's history has it.
+	var file bytes.Buffer
+	if _, err := bob.acc.Backup(ctx, &file, archive.Seed{1}); err != nil {
+		t.Fatal(err)
+	}
+	r, err := archive.NewReader(&file, archive.Seed{1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if all, err := io.ReadAll(r); err != nil || !bytes.Contains(all, []byte(alice.number)) || bytes.Contains(all, []byte("one more th")) {
+		t.Errorf("%s, %v", all, err)
 	}
 	bob.reopen()
 	bob.online()
